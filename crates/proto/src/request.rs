@@ -1,0 +1,180 @@
+//! The client's opening handshake (RFC 6455 4.2.1, CONTRACT S2).
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use memchr::memchr_iter;
+
+use crate::Refusal;
+
+/// The longest head of a request, in bytes, its empty line included.
+pub const MAX_HEAD: usize = 16384;
+/// The most header lines.
+pub const MAX_HEADERS: usize = 128;
+
+/// A request for an upgrade. One is reused for all: it allocates only until its buffers have grown
+/// to what requests need.
+#[derive(Debug, Default)]
+pub struct Request {
+    head: Vec<u8>,
+    target: Range<usize>,
+    headers: Vec<(Range<usize>, Range<usize>)>,
+    is_upgradable: bool,
+}
+
+impl Request {
+    /// An empty one, to receive into.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a request's head from the start of `input`, of which the first `seen` bytes were there
+    /// at the last call. Returns the head's length in bytes, or `Ok(None)` while it is not whole.
+    ///
+    /// The refusal of a head that is whole may come from [`Request::judge`] only, which the caller
+    /// owes a request that was received.
+    pub fn receive(&mut self, input: &[u8], seen: usize) -> Result<Option<usize>, Refusal> {
+        let Some(len) = find_end(input, seen)? else { return Ok(None) };
+        self.parse(&input[..len])?;
+        Ok(Some(len))
+    }
+
+    fn parse(&mut self, head: &[u8]) -> Result<(), Refusal> {
+        self.head.clear();
+        self.head.extend_from_slice(head);
+        self.headers.clear();
+        let mut lines = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+        let mut parsed = httparse::Request::new(&mut []);
+        match parsed.parse_with_uninit_headers(&self.head, &mut lines) {
+            Ok(httparse::Status::Complete(len)) if len == self.head.len() => {}
+            Err(httparse::Error::TooManyHeaders) => return Err(Refusal::HeadTooLarge),
+            _ => return Err(Refusal::Malformed("this is no HTTP request")),
+        }
+        let start = self.head.as_ptr().addr();
+        let range = |part: &[u8]| {
+            let offset = part.as_ptr().addr() - start;
+            offset..offset + part.len()
+        };
+        self.target = range(parsed.path.unwrap_or_default().as_bytes());
+        let lines = parsed.headers.iter();
+        self.headers.extend(lines.map(|line| (range(line.name.as_bytes()), range(line.value))));
+        self.is_upgradable = parsed.version == Some(1);
+        if parsed.method != Some("GET") {
+            return Err(Refusal::MethodNotAllowed);
+        }
+        Ok(())
+    }
+
+    /// Whether this is a valid request for an upgrade to WebSocket version 13. Returns the value of
+    /// its key.
+    pub fn judge(&self) -> Result<&[u8], Refusal> {
+        self.judge_target()?;
+        self.judge_body()?;
+        if !self.is_upgradable || !self.has_token("upgrade", "websocket") {
+            return Err(Refusal::UpgradeRequired);
+        }
+        if !self.has_token("connection", "upgrade") {
+            return Err(Refusal::UpgradeRequired);
+        }
+        match self.single("host") {
+            Ok(Some(host)) if !host.is_empty() => {}
+            _ => return Err(Refusal::Malformed("there must be one Host header")),
+        }
+        match self.single("sec-websocket-version") {
+            Ok(Some(b"13")) => {}
+            Ok(_) => return Err(Refusal::UpgradeRequired),
+            Err(()) => return Err(Refusal::Malformed("more than one Sec-WebSocket-Version")),
+        }
+        let key = self.single("sec-websocket-key").ok().flatten();
+        // RFC 6455 4.2.1: base64 that decodes to 16 bytes.
+        let mut nonce = [0; 18];
+        match key.map(|key| (key, STANDARD.decode_slice(key, &mut nonce))) {
+            Some((key, Ok(16))) => Ok(key),
+            _ => Err(Refusal::Malformed("there must be one Sec-WebSocket-Key of 16 bytes")),
+        }
+    }
+
+    /// RFC 9112 3.2: the origin form, or the absolute form that proxies send.
+    fn judge_target(&self) -> Result<(), Refusal> {
+        let target = self.target();
+        let absolute = [&b"http://"[..], b"https://", b"ws://", b"wss://"].into_iter();
+        let is_absolute = |scheme: &[u8]| {
+            target.len() > scheme.len() && target[..scheme.len()].eq_ignore_ascii_case(scheme)
+        };
+        if target.starts_with(b"/") || absolute.into_iter().any(is_absolute) {
+            return Ok(());
+        }
+        Err(Refusal::Malformed("the target is no path"))
+    }
+
+    /// A request for an upgrade has no body: one that announces it may be smuggling another request.
+    fn judge_body(&self) -> Result<(), Refusal> {
+        let has_length = self.header("content-length").any(|length| length != b"0");
+        if has_length || self.header("transfer-encoding").next().is_some() {
+            return Err(Refusal::Malformed("an upgrade has no body"));
+        }
+        Ok(())
+    }
+
+    /// The request's target as sent, such as `/path?query`.
+    pub fn target(&self) -> &[u8] {
+        &self.head[self.target.clone()]
+    }
+
+    /// The values of the header with this name, in any case, in the order of their lines; as sent,
+    /// without the white space around them.
+    pub fn header(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let lines = self.headers.iter();
+        lines
+            .filter(move |(found, _)| {
+                self.head[found.clone()].eq_ignore_ascii_case(name.as_bytes())
+            })
+            .map(|(_, value)| &self.head[value.clone()])
+    }
+
+    /// Appends the values of a header to `out`, with `separator` between them.
+    pub fn join_header(&self, name: &str, separator: &[u8], out: &mut Vec<u8>) {
+        for (i, value) in self.header(name).enumerate() {
+            if i > 0 {
+                out.extend_from_slice(separator);
+            }
+            out.extend_from_slice(value);
+        }
+    }
+
+    /// The value of a header that may stand there once; `Err` where it stands there more often.
+    fn single(&self, name: &str) -> Result<Option<&[u8]>, ()> {
+        let mut values = self.header(name);
+        let first = values.next();
+        if values.next().is_some() { Err(()) } else { Ok(first) }
+    }
+
+    /// Whether a header that is a list of tokens, over any number of lines, has this one.
+    fn has_token(&self, name: &str, token: &str) -> bool {
+        let mut tokens = self.header(name).flat_map(|list| list.split(|&byte| byte == b','));
+        tokens.any(|found| found.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    }
+}
+
+/// The length of the head at the start of `input`, of which the first `seen` bytes were looked at
+/// before. Every byte is looked at once, whatever pieces it comes in (ADVISORIES T23).
+fn find_end(input: &[u8], seen: usize) -> Result<Option<usize>, Refusal> {
+    let window = &input[..input.len().min(MAX_HEAD)];
+    let from = seen.min(window.len());
+    for line_end in memchr_iter(b'\n', &window[from..]).map(|at| from + at) {
+        let line = &window[..line_end];
+        if !line.ends_with(b"\r") {
+            return Err(Refusal::Malformed("a line ends without CR"));
+        }
+        if line.ends_with(b"\r\n\r") {
+            return Ok(Some(line_end + 1));
+        }
+    }
+    if input.len() > MAX_HEAD { Err(Refusal::HeadTooLarge) } else { Ok(None) }
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

@@ -1,0 +1,169 @@
+use super::*;
+
+const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// A request with these header lines behind the request line.
+fn request(lines: &str) -> String {
+    format!("GET /chat HTTP/1.1\r\n{lines}\r\n")
+}
+
+/// The lines of a good request, less those whose name starts with `without`.
+fn lines(without: &str) -> String {
+    let all = ["Host: a\r\n", "Upgrade: websocket\r\n", "Connection: Upgrade\r\n", KEY, VERSION];
+    all.into_iter().filter(|line| without.is_empty() || !line.starts_with(without)).collect()
+}
+const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
+
+fn judge(text: &[u8]) -> Result<Option<usize>, Refusal> {
+    let mut request = Request::new();
+    let len = request.receive(text, 0)?;
+    if len.is_some() {
+        request.judge()?;
+    }
+    Ok(len)
+}
+
+fn status(text: &str) -> u16 {
+    match judge(text.as_bytes()) {
+        Ok(Some(_)) => 101,
+        Ok(None) => 0,
+        Err(refusal) => refusal.status(),
+    }
+}
+
+#[test]
+fn a_good_one_cut_at_every_byte() {
+    let whole = request(&lines(""));
+    let mut request = Request::new();
+    for cut in 0..whole.len() {
+        assert_eq!(request.receive(&whole.as_bytes()[..cut], cut.saturating_sub(1)), Ok(None));
+    }
+    let with_more = format!("{whole}\u{81}more");
+    let len = request.receive(with_more.as_bytes(), whole.len() - 1);
+    assert_eq!(len, Ok(Some(whole.len())));
+    assert_eq!(request.judge(), Ok(&b"dGhlIHNhbXBsZSBub25jZQ=="[..]));
+    assert_eq!(request.target(), b"/chat");
+}
+
+/// USERS 37, CONTRACT S2: token lists, in any case, over several lines.
+#[test]
+fn tokens_are_lists() {
+    let rest = format!("Host: a\r\n{KEY}{VERSION}");
+    for good in [
+        "Upgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n",
+        "UPGRADE: h2c , websocket\r\nconnection: upgrade\r\n",
+        "Upgrade: h2c\r\nUpgrade: websocket\r\nConnection: keep-alive\r\nConnection: UPGRADE\r\n",
+    ] {
+        assert_eq!(status(&request(&format!("{good}{rest}"))), 101, "{good}");
+    }
+    for bad in [
+        "Upgrade: websockets\r\nConnection: Upgrade\r\n",
+        "Upgrade: websocket\r\nConnection: close\r\n",
+        "Upgrade: websocket\r\n",
+        "Connection: upgrade\r\n",
+        "",
+    ] {
+        assert_eq!(status(&request(&format!("{bad}{rest}"))), 426, "{bad}");
+    }
+}
+
+#[test]
+fn what_must_stand_once() {
+    assert_eq!(status(&request(&lines("Host"))), 400);
+    assert_eq!(status(&request(&format!("{}Host: \r\n", lines("Host")))), 400);
+    assert_eq!(status(&request(&format!("{}Host: b\r\n", lines("")))), 400);
+    assert_eq!(status(&request(&lines("Sec-WebSocket-Version"))), 426);
+    assert_eq!(status(&request(&format!("{}{VERSION}", lines("")))), 400);
+    for version in ["8", "0", "", "13, 8", "013"] {
+        let line = format!("Sec-WebSocket-Version: {version}\r\n");
+        let text = request(&format!("{}{line}", lines("Sec-WebSocket-Version")));
+        assert_eq!(status(&text), 426, "{version}");
+    }
+    assert_eq!(status(&request(&format!("{}{KEY}", lines("")))), 400);
+    assert_eq!(status(&request(&lines("Sec-WebSocket-Key"))), 400);
+    for key in ["", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25j", "!!!!", "\u{e9}"] {
+        let line = format!("Sec-WebSocket-Key: {key}\r\n");
+        let text = request(&format!("{}{line}", lines("Sec-WebSocket-Key")));
+        assert_eq!(status(&text), 400, "{key}");
+    }
+    // ADVISORIES T29: a key of any length.
+    let long = format!("Sec-WebSocket-Key: {}\r\n", "A".repeat(10_000));
+    assert_eq!(status(&request(&format!("{}{long}", lines("Sec-WebSocket-Key")))), 400);
+}
+
+#[test]
+fn methods_versions_and_targets() {
+    let with_line = |line: &str| status(&format!("{line}\r\n{}\r\n", lines("")));
+    for method in ["POST", "HEAD", "get", "OPTIONS", "CONNECT"] {
+        assert_eq!(with_line(&format!("{method} / HTTP/1.1")), 405, "{method}");
+    }
+    assert_eq!(with_line("GET / HTTP/1.0"), 426);
+    for good in ["/", "/a?b=c", "//////", "http://a/b", "WSS://a/", "/%2e%2e/"] {
+        assert_eq!(with_line(&format!("GET {good} HTTP/1.1")), 101, "{good}");
+    }
+    for bad in ["GET * HTTP/1.1", "GET a HTTP/1.1", "GET file:///etc/passwd HTTP/1.1"] {
+        assert_eq!(with_line(bad), 400, "{bad}");
+    }
+    for bad in ["GET / HTTP/2.0", "GET /", "GET  / HTTP/1.1 x", "\x16\x03\x01", "GET / HTTP/1.1\r"]
+    {
+        assert_eq!(with_line(bad), 400, "{bad:?}");
+    }
+}
+
+/// ADVISORIES T26, T32: bodies, and forms of a request that two servers may read in two ways.
+#[test]
+fn smuggling_forms() {
+    for bad in [
+        "Content-Length: 5\r\n",
+        "Content-Length: -1\r\n",
+        "Content-Length: 0\r\nContent-Length: 7\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Transfer-Encoding:\r\n",
+        "X : space before the colon\r\n",
+        ": no name\r\n",
+        "X: folded\r\n value\r\n",
+        "X: bare\nY: line feed\r\n",
+        "X: bare\rcarriage return\r\n",
+        "X: nul\0\r\n",
+        "X: bell\x07\r\n",
+        "no colon\r\n",
+    ] {
+        assert_eq!(status(&request(&format!("{}{bad}", lines("")))), 400, "{bad:?}");
+    }
+    assert_eq!(status(&request(&format!("{}Content-Length: 0\r\n", lines("")))), 101);
+}
+
+/// ADVISORIES T23, T24: told at once, and by length alone.
+#[test]
+fn too_large() {
+    let endless = format!("GET /{}", "a".repeat(MAX_HEAD - 5));
+    assert_eq!(judge(endless.as_bytes()), Ok(None));
+    assert_eq!(status(&format!("{endless}a")), 431);
+    let fitting = |extra: usize| {
+        let start = format!("{}X: ", lines(""));
+        let spare = MAX_HEAD - request(&start).len() - "\r\n".len();
+        request(&format!("{start}{}\r\n", "a".repeat(spare + extra)))
+    };
+    assert_eq!(fitting(0).len(), MAX_HEAD);
+    assert_eq!(status(&fitting(0)), 101);
+    assert_eq!(status(&fitting(1)), 431);
+    let many = |count: usize| request(&format!("{}{}", lines(""), "X: y\r\n".repeat(count)));
+    assert_eq!(status(&many(MAX_HEADERS - 5)), 101);
+    assert_eq!(status(&many(MAX_HEADERS - 4)), 431);
+}
+
+/// USERS 39, ADVISORIES T28: bytes above 127 are bytes like others.
+#[test]
+fn headers_are_bytes() {
+    let mut text = request("").into_bytes();
+    text.truncate(text.len() - 2);
+    text.extend_from_slice(lines("").as_bytes());
+    text.extend_from_slice(b"Cookie: a=\xff\xfe\r\ncookie:   b \t\r\n\r\n");
+    let mut request = Request::new();
+    assert_eq!(request.receive(&text, 0), Ok(Some(text.len())));
+    assert!(request.judge().is_ok());
+    let mut cookie = Vec::new();
+    request.join_header("Cookie", b"; ", &mut cookie);
+    assert_eq!(cookie, b"a=\xff\xfe; b");
+    assert_eq!(request.header("X-Absent").count(), 0);
+}

@@ -1,0 +1,121 @@
+//! The server's opening handshake, and the answers to all else (RFC 6455 4.2.2, CONTRACT S2).
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha1::{Digest, Sha1};
+
+/// Why a request gets no connection. Its answer is the last thing that its client hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// 400: it breaks HTTP or RFC 6455 4.2.1, in the way that these words say.
+    Malformed(&'static str),
+    /// 403: the program does not want it.
+    Forbidden,
+    /// 405: it is not a GET.
+    MethodNotAllowed,
+    /// 408: it was not complete in time.
+    TooSlow,
+    /// 426: it asks for no upgrade, or for one to another version of the protocol.
+    UpgradeRequired,
+    /// 431: its head is too large, or has too many lines.
+    HeadTooLarge,
+    /// 503: the server has as many connections as it may.
+    Full,
+}
+
+impl Refusal {
+    /// The status code.
+    pub fn status(self) -> u16 {
+        self.parts().0
+    }
+
+    fn parts(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::Malformed(_) => (400, "Bad Request", ""),
+            Self::Forbidden => (403, "Forbidden", ""),
+            Self::MethodNotAllowed => (405, "Method Not Allowed", "Allow: GET\r\n"),
+            Self::TooSlow => (408, "Request Timeout", ""),
+            // RFC 9110 15.5.22 wants Upgrade, and RFC 6455 4.4 the version.
+            Self::UpgradeRequired => {
+                (426, "Upgrade Required", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n")
+            }
+            Self::HeadTooLarge => (431, "Request Header Fields Too Large", ""),
+            Self::Full => (503, "Service Unavailable", ""),
+        }
+    }
+
+    /// The answer, whole: the status line, the headers and one line of text.
+    pub fn encode(self) -> String {
+        let (status, phrase, headers) = self.parts();
+        let text = match self {
+            Self::Malformed(why) => why,
+            Self::Forbidden => "the server does not want this connection",
+            Self::MethodNotAllowed => "an upgrade is asked for with GET",
+            Self::TooSlow => "the request took too long",
+            Self::UpgradeRequired => "this is a WebSocket server: ask for an upgrade to version 13",
+            Self::HeadTooLarge => "the request's headers are too large or too many",
+            Self::Full => "the server has as many connections as it may",
+        };
+        let connection = if self == Self::UpgradeRequired { "Upgrade, close" } else { "close" };
+        let mut out = String::with_capacity(320);
+        let _ = write!(
+            out,
+            "HTTP/1.1 {status} {phrase}\r\n{headers}Connection: {connection}\r\n\
+             Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{text}\n",
+            text.len() + 1,
+        );
+        out
+    }
+}
+
+/// The value of Sec-WebSocket-Accept for the value of a Sec-WebSocket-Key (RFC 6455 4.2.2).
+pub fn accept_key(key: &[u8]) -> [u8; 28] {
+    let digest = Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    let mut accept = [b'='; 28];
+    let encoded = STANDARD.encode_slice(digest.finalize(), &mut accept);
+    debug_assert_eq!(encoded, Ok(28));
+    accept
+}
+
+/// Appends the answer that accepts the request with this Sec-WebSocket-Key.
+pub fn encode_accept(key: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+          Sec-WebSocket-Accept: ",
+    );
+    out.extend_from_slice(&accept_key(key));
+    out.extend_from_slice(b"\r\n\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of RFC 6455 1.3.
+    #[test]
+    fn the_key_of_the_rfc() {
+        let accept = accept_key(b"dGhlIHNhbXBsZSBub25jZQ==");
+        assert_eq!(&accept, b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn answers_are_whole() {
+        for refusal in [
+            Refusal::Malformed("why"),
+            Refusal::Forbidden,
+            Refusal::MethodNotAllowed,
+            Refusal::TooSlow,
+            Refusal::UpgradeRequired,
+            Refusal::HeadTooLarge,
+            Refusal::Full,
+        ] {
+            let answer = refusal.encode();
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with(&format!("HTTP/1.1 {} ", refusal.status())));
+            assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())));
+            assert!(head.contains("close\r\n"));
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Accepting connections.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use mio::net::UnixListener;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+
+use crate::conn::Conn;
+use crate::deadlines::{Deadline, Kind};
+use crate::engine::Engine;
+use crate::{ConnId, sys};
+
+/// How many connections are accepted before others have their turn.
+const BATCH: usize = 64;
+/// How long accepting pauses when there are no descriptors left (CONTRACT S16).
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often that is told at most.
+const REPORT: Duration = Duration::from_secs(60);
+
+/// A listening socket.
+pub(crate) struct Acceptor {
+    listener: UnixListener,
+    /// There may be connections to accept.
+    is_ready: bool,
+    retry_at: Option<Instant>,
+    reported_at: Option<Instant>,
+}
+
+impl Acceptor {
+    pub(crate) fn new(
+        socket: std::os::unix::net::UnixListener,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let mut listener = UnixListener::from_std(socket);
+        registry.register(&mut listener, token, Interest::READABLE)?;
+        Ok(Self { listener, is_ready: true, retry_at: None, reported_at: None })
+    }
+
+    pub(crate) fn set_ready(&mut self) {
+        self.is_ready = true;
+    }
+
+    /// When accepting goes on, where it pauses.
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    fn accept(&mut self) -> io::Result<OwnedFd> {
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => return Ok(stream.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The client was gone before it was accepted.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Pauses because of an error. Returns it where it is time to tell it.
+    fn pause(&mut self, error: io::Error, now: Instant) -> Option<io::Error> {
+        self.retry_at = Some(now + PAUSE);
+        if self.reported_at.is_some_and(|at| now < at + REPORT) {
+            return None;
+        }
+        self.reported_at = Some(now);
+        Some(error)
+    }
+}
+
+impl Engine {
+    /// Whether there are connections to accept, and room for them.
+    pub(crate) fn want_accept(&self) -> bool {
+        let is_waiting = |acceptor: &Acceptor| acceptor.is_ready && acceptor.retry_at.is_none();
+        !self.table.is_full() && self.acceptors.iter().any(is_waiting)
+    }
+
+    /// Accepts a batch of connections on each socket. Returns an error that is to be told.
+    pub(crate) fn accept_some(&mut self) -> Option<io::Error> {
+        let now = self.now;
+        let mut report = None;
+        for index in 0..self.acceptors.len() {
+            let acceptor = &mut self.acceptors[index];
+            if acceptor.retry_at.is_some_and(|at| at <= now) {
+                acceptor.retry_at = None;
+            }
+            for _ in 0..BATCH {
+                let acceptor = &mut self.acceptors[index];
+                if !acceptor.is_ready || acceptor.retry_at.is_some() || self.table.is_full() {
+                    break;
+                }
+                match acceptor.accept() {
+                    Ok(socket) => self.insert(socket),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        acceptor.is_ready = false;
+                    }
+                    Err(error) => report = acceptor.pause(error, now).or(report),
+                }
+            }
+        }
+        report
+    }
+
+    /// Takes a new connection in. Where that cannot be, it is closed.
+    fn insert(&mut self, socket: OwnedFd) {
+        let fd = socket.as_raw_fd();
+        if sys::prepare(&socket).is_err() {
+            return;
+        }
+        let Some(id) = self.table.insert(Conn::new(socket)) else { return };
+        let token = Token(id.to_bits() as usize);
+        let watched = self.poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE);
+        let deadline = Deadline { conn: id, kind: Kind::Handshake, bytes: 0 };
+        if watched.is_err() || self.deadlines.push(self.now, deadline).is_err() {
+            self.table.remove(id);
+        }
+    }
+
+    /// Frees the place of a connection that has ended.
+    pub(crate) fn retire(&mut self, id: ConnId) {
+        self.drop_queue(id);
+        if let Some(conn) = self.table.remove(id)
+            && conn.is_accepted
+        {
+            self.open -= 1;
+        }
+    }
+}

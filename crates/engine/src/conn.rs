@@ -1,0 +1,111 @@
+//! What the engine keeps of a connection. An idle one owns no buffer.
+
+use std::os::fd::OwnedFd;
+
+use crate::pool::Key;
+
+pub(crate) struct Conn {
+    /// The socket; `None` once the connection is closed for the client.
+    pub(crate) socket: Option<OwnedFd>,
+    pub(crate) phase: Phase,
+    /// What the poll watches the socket for.
+    pub(crate) watch: Watch,
+    /// The program has accepted it, so that it is owed its end.
+    pub(crate) is_accepted: bool,
+    /// The socket takes no more: what is queued is thrown away, what has arrived is still read.
+    pub(crate) is_mute: bool,
+    /// It stands in the list of those whose queue has grown.
+    pub(crate) is_dirty: bool,
+    /// It stands in the list of those that go on without waiting for the poll.
+    pub(crate) is_resumed: bool,
+    /// The start of a request or of a frame, of which more must come.
+    pub(crate) input: Vec<u8>,
+    /// What the socket did not take yet.
+    pub(crate) queue: Option<Key>,
+    /// What the caller keeps here.
+    pub(crate) tag: usize,
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Its request is not complete.
+    Handshake,
+    /// The caller decides whether it is accepted.
+    Opening,
+    /// Messages go both ways.
+    Open,
+    /// What is queued goes out, and nothing is read.
+    Flushing(Then),
+    /// Our close frame is out: the peer's ends it, and all else is ignored.
+    AwaitingClose,
+    /// Our side of the stream is shut: what comes is thrown away until the peer's end.
+    Discarding,
+    /// Closed for the client; the caller is owed the news.
+    Dead,
+}
+
+/// What follows when the queue is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    AwaitClose,
+    Discard,
+    Close,
+}
+
+/// What the poll watches a socket for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    Read,
+    Write,
+    Both,
+}
+
+impl Conn {
+    pub(crate) fn new(socket: OwnedFd) -> Self {
+        Self {
+            socket: Some(socket),
+            phase: Phase::Handshake,
+            watch: Watch::Read,
+            is_accepted: false,
+            is_mute: false,
+            is_dirty: false,
+            is_resumed: false,
+            input: Vec::new(),
+            queue: None,
+            tag: 0,
+        }
+    }
+
+    /// Whether what arrives is read.
+    pub(crate) fn is_reading(&self) -> bool {
+        use Phase::*;
+        matches!(self.phase, Handshake | Open | AwaitingClose | Discarding)
+    }
+
+    /// Whether the start of a request or frame is kept until the rest of it comes.
+    pub(crate) fn is_keeping(&self) -> bool {
+        use Phase::*;
+        matches!(self.phase, Handshake | Open | Flushing(Then::AwaitClose) | AwaitingClose)
+    }
+
+    /// Whether the caller may queue messages for it.
+    pub(crate) fn is_writable(&self) -> bool {
+        matches!(self.phase, Phase::Opening | Phase::Open) && !self.is_mute
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn conn() -> Conn {
+        Conn::new(std::os::unix::net::UnixStream::pair().unwrap().0.into())
+    }
+
+    /// USERS 55: all that an idle connection takes is its place in the table.
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(size_of::<Conn>() <= 64, "{}", size_of::<Conn>());
+    }
+}

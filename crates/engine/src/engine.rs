@@ -1,0 +1,351 @@
+//! The loop itself.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use dorrit_proto::{MessageKind, Refusal, Request, Rules, Violation};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::ConnId;
+use crate::accept::Acceptor;
+use crate::conn::Watch;
+use crate::deadlines::Deadlines;
+use crate::messages::Messages;
+use crate::output::Output;
+use crate::pool::Pool;
+use crate::queue::Queue;
+use crate::table::Table;
+use crate::turn::{Ready, Turn};
+
+/// What an engine is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// The most connections that are open at a time.
+    pub max_connections: usize,
+    /// What is accepted from clients.
+    pub rules: Rules,
+    /// The longest payload of a frame of ours, in bytes (CONTRACT D15).
+    pub max_fragment: usize,
+}
+
+impl Config {
+    /// How many sockets of clients there may be: the connections, and those whose request is still to
+    /// be answered.
+    pub fn max_sockets(&self) -> usize {
+        self.max_connections.saturating_add(self.max_connections.div_ceil(8).clamp(16, 1024))
+    }
+}
+
+/// What the caller is told by [`Engine::next`].
+#[derive(Debug)]
+pub enum Event {
+    /// A client asks for a connection: see [`Engine::request`], and answer with [`Engine::accept`]
+    /// or [`Engine::refuse`] before the next event. Messages may be sent to it already.
+    Opened(ConnId),
+    /// A message has come: see [`Engine::message`].
+    Message(ConnId, MessageKind),
+    /// A connection that was accepted has ended. Its id is good until the next event.
+    Closed(ConnId),
+    /// The time set by [`Engine::set_tick`] has passed.
+    Tick,
+    /// Something was written to the pipe given to [`Engine::watch_control`].
+    Control,
+    /// A client broke the protocol and is being dropped.
+    Violation(ConnId, Violation),
+    /// Connections cannot be accepted just now. Told once a minute at most.
+    AcceptFailed(io::Error),
+    /// All connections have ended, after [`Engine::stop`].
+    Stopped,
+    /// The loop cannot go on.
+    Failed(io::Error),
+}
+
+/// There was no memory for a message: it was queued for nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfMemory;
+
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("out of memory")
+    }
+}
+
+impl std::error::Error for OutOfMemory {}
+
+impl<T: Into<std::collections::TryReserveError>> From<T> for OutOfMemory {
+    fn from(_: T) -> Self {
+        Self
+    }
+}
+
+/// How much is read at a time, in bytes: the longest frame of the default limit, and some more.
+const INPUT: usize = 128 * 1024;
+/// How many events are taken from the poll at a time.
+const EVENTS: usize = 1024;
+/// After [`Engine::stop`], how long what is queued may take to be sent (CONTRACT S10).
+pub(crate) const STOP: Duration = Duration::from_secs(2);
+
+/// No connection's id has this generation, so tokens with it name other things.
+const NOT_A_CONNECTION: u64 = (u32::MAX as u64) << 32;
+const CONTROL: Token = Token((NOT_A_CONNECTION | u32::MAX as u64) as usize);
+
+/// A server's connections and its loop.
+pub struct Engine {
+    pub(crate) config: Config,
+    pub(crate) poll: Poll,
+    events: Events,
+    /// The connections whose turn is to come before the next poll.
+    batch: VecDeque<(ConnId, Ready)>,
+    pub(crate) table: Table,
+    /// How many connections are accepted and not closed.
+    pub(crate) open: usize,
+    pub(crate) messages: Messages,
+    pub(crate) queues: Pool<Queue>,
+    pub(crate) acceptors: Vec<Acceptor>,
+    pub(crate) deadlines: Deadlines,
+    /// The time of the last poll: no message costs a look at the clock.
+    pub(crate) now: Instant,
+    /// The connection whose input is being dealt with.
+    pub(crate) turn: Option<Turn>,
+    /// That input.
+    pub(crate) input: Vec<u8>,
+    /// The shared buffer, while `input` is a connection's own.
+    pub(crate) parked: Vec<u8>,
+    /// What that connection is sent when its turn ends.
+    pub(crate) output: Output,
+    pub(crate) request: Request,
+    /// The connection that is to be accepted or refused.
+    pub(crate) opening: Option<ConnId>,
+    /// Connections whose queue has grown.
+    pub(crate) dirty: Vec<ConnId>,
+    /// Connections that go on without waiting for the poll.
+    pub(crate) resumed: Vec<ConnId>,
+    /// Connections whose end the caller is owed.
+    pub(crate) closed: VecDeque<ConnId>,
+    /// The connection whose end the caller was just told.
+    retiring: Option<ConnId>,
+    control: Option<OwnedFd>,
+    is_controlled: bool,
+    tick: Option<(Duration, Instant)>,
+    pub(crate) stop_at: Option<Instant>,
+}
+
+impl Engine {
+    /// An engine that listens nowhere yet. It must be made in the process in which it is used: a
+    /// kqueue does not survive a fork.
+    pub fn new(config: Config) -> io::Result<Self> {
+        let sockets = config.max_sockets();
+        let out_of_memory = |_| io::Error::from(io::ErrorKind::OutOfMemory);
+        let mut engine = Self {
+            config,
+            poll: Poll::new()?,
+            events: Events::with_capacity(EVENTS),
+            batch: VecDeque::new(),
+            table: Table::new(sockets).map_err(out_of_memory)?,
+            open: 0,
+            messages: Messages::default(),
+            queues: Pool::default(),
+            acceptors: Vec::new(),
+            deadlines: Deadlines::default(),
+            now: Instant::now(),
+            turn: None,
+            input: Vec::new(),
+            parked: Vec::new(),
+            output: Output::default(),
+            request: Request::new(),
+            opening: None,
+            dirty: Vec::new(),
+            resumed: Vec::new(),
+            closed: VecDeque::new(),
+            retiring: None,
+            control: None,
+            is_controlled: false,
+            tick: None,
+            stop_at: None,
+        };
+        // Each connection stands in these lists once, so that they never grow.
+        engine.batch.try_reserve_exact(sockets + EVENTS).map_err(out_of_memory)?;
+        engine.dirty.try_reserve_exact(sockets).map_err(out_of_memory)?;
+        engine.resumed.try_reserve_exact(sockets).map_err(out_of_memory)?;
+        engine.closed.try_reserve_exact(sockets).map_err(out_of_memory)?;
+        engine.input.try_reserve_exact(INPUT).map_err(out_of_memory)?;
+        Ok(engine)
+    }
+
+    /// Accepts connections from a socket that is bound and listens.
+    pub fn listen(&mut self, socket: std::os::unix::net::UnixListener) -> io::Result<()> {
+        let token = Token((NOT_A_CONNECTION | self.acceptors.len() as u64) as usize);
+        let acceptor = Acceptor::new(socket, self.poll.registry(), token)?;
+        self.acceptors.push(acceptor);
+        Ok(())
+    }
+
+    /// Watches the reading end of a pipe, which must not block: a byte in it gives
+    /// [`Event::Control`]. What wakes the loop, from a signal handler for one, writes to the other end.
+    pub fn watch_control(&mut self, pipe: OwnedFd) -> io::Result<()> {
+        let fd = pipe.as_raw_fd();
+        self.poll.registry().register(&mut SourceFd(&fd), CONTROL, Interest::READABLE)?;
+        self.control = Some(pipe);
+        Ok(())
+    }
+
+    /// Asks for [`Event::Tick`] each time this long after the last one; `None` ends that.
+    pub fn set_tick(&mut self, period: Option<Duration>) {
+        let now = Instant::now();
+        self.tick = period.and_then(|period| Some((period, now.checked_add(period)?)));
+    }
+
+    /// What the caller keeps with a connection; 0 where nothing was set or the connection has ended.
+    pub fn tag(&self, id: ConnId) -> usize {
+        self.table.get(id).map_or(0, |conn| conn.tag)
+    }
+
+    /// Keeps a number with a connection until it has ended.
+    pub fn set_tag(&mut self, id: ConnId, tag: usize) {
+        if let Some(conn) = self.table.get_mut(id) {
+            conn.tag = tag;
+        }
+    }
+
+    /// Waits for what happens next, which is all that this thread waits for. It never returns
+    /// without an event.
+    #[allow(clippy::should_implement_trait, reason = "an iterator would borrow the engine")]
+    pub fn next(&mut self) -> Event {
+        if let Some(id) = self.retiring.take() {
+            self.retire(id);
+        }
+        if let Some(id) = self.opening {
+            self.refuse(id, Refusal::Forbidden);
+        }
+        loop {
+            if self.turn.is_some()
+                && let Some(event) = self.continue_turn()
+            {
+                return event;
+            }
+            if let Some(id) = self.closed.pop_front() {
+                self.retiring = Some(id);
+                return Event::Closed(id);
+            }
+            if let Some((id, ready)) = self.batch.pop_front() {
+                self.begin_turn(id, ready);
+                continue;
+            }
+            self.flush_dirty();
+            if let Some(event) = self.next_outside_turns() {
+                return event;
+            }
+            if !self.closed.is_empty() || !self.dirty.is_empty() {
+                continue;
+            }
+            if let Err(error) = self.wait() {
+                return Event::Failed(error);
+            }
+        }
+    }
+
+    /// What happens between the turns of connections.
+    fn next_outside_turns(&mut self) -> Option<Event> {
+        self.expire();
+        if self.stop_at.is_some() && self.table.len() == 0 {
+            return Some(Event::Stopped);
+        }
+        if std::mem::take(&mut self.is_controlled) {
+            return Some(Event::Control);
+        }
+        if let Some((period, at)) = self.tick
+            && at <= self.now
+            && self.stop_at.is_none()
+        {
+            self.set_tick(Some(period));
+            return Some(Event::Tick);
+        }
+        self.accept_some().map(Event::AcceptFailed)
+    }
+
+    /// Sleeps until something happens, and puts the connections to which it happened into the batch.
+    fn wait(&mut self) -> io::Result<()> {
+        let timeout = self.timeout();
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+            result => result?,
+        }
+        self.now = Instant::now();
+        for event in &self.events {
+            let token = event.token().0 as u64;
+            if let Some(id) = ConnId::from_bits(token).filter(|_| token < NOT_A_CONNECTION) {
+                self.batch.push_back((id, Ready::from(event)));
+            } else if event.token() == CONTROL {
+                drain(self.control.as_ref());
+                self.is_controlled = true;
+            } else if let Some(acceptor) = self.acceptors.get_mut(token as u32 as usize) {
+                acceptor.set_ready();
+            }
+        }
+        for id in self.resumed.drain(..) {
+            if let Some(conn) = self.table.get_mut(id) {
+                conn.is_resumed = false;
+                self.batch.push_back((id, Ready::RESUMED));
+            }
+        }
+        Ok(())
+    }
+
+    fn timeout(&mut self) -> Option<Duration> {
+        if !self.resumed.is_empty() || self.want_accept() {
+            return Some(Duration::ZERO);
+        }
+        let table = &self.table;
+        let deadline = self.deadlines.next_at(|deadline| deadline.is_live(table));
+        let tick = self.tick.map(|(_, at)| at).filter(|_| self.stop_at.is_none());
+        let retry = self.acceptors.iter().filter_map(Acceptor::retry_at).min();
+        let next = [deadline, tick, retry, self.stop_at].into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Sees to it that a connection gets another turn without an event.
+    pub(crate) fn resume(&mut self, id: ConnId) {
+        if let Some(conn) = self.table.get_mut(id)
+            && !conn.is_resumed
+        {
+            conn.is_resumed = true;
+            self.resumed.push(id);
+        }
+    }
+
+    /// Watches a connection's socket for what it waits for: `is_blocked` where that is room for
+    /// output.
+    pub(crate) fn watch(&mut self, id: ConnId, is_blocked: bool) {
+        let Some(conn) = self.table.get_mut(id) else { return };
+        let Some(socket) = &conn.socket else { return };
+        let watch = match (conn.is_reading(), is_blocked) {
+            (true, true) => Watch::Both,
+            (false, true) => Watch::Write,
+            (_, false) => Watch::Read,
+        };
+        if conn.watch == watch {
+            return;
+        }
+        conn.watch = watch;
+        let interest = match watch {
+            Watch::Read => Interest::READABLE,
+            Watch::Write => Interest::WRITABLE,
+            Watch::Both => Interest::READABLE | Interest::WRITABLE,
+        };
+        let fd = socket.as_raw_fd();
+        let token = Token(id.to_bits() as usize);
+        if self.poll.registry().reregister(&mut SourceFd(&fd), token, interest).is_err() {
+            self.kill(id);
+        }
+    }
+}
+
+fn drain(pipe: Option<&OwnedFd>) {
+    let Some(pipe) = pipe else { return };
+    let mut bytes = [0; 64];
+    while rustix::io::read(pipe, &mut bytes).is_ok_and(|len| len == bytes.len()) {}
+}

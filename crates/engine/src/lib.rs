@@ -1,0 +1,26 @@
+//! The loop of a WebSocket server: listeners, connections, queues, timers and handles.
+//!
+//! The engine is pulled. [`Engine::next`] hands out one [`Event`] at a time and holds nothing
+//! meanwhile, so between two calls the caller may use any other method, on any connection, in any
+//! order. All that is queued, and all that has arrived, is dealt with before the loop sleeps.
+//!
+//! A connection is named by a [`ConnId`], which is recognised when it is stale: every method takes
+//! any id, and does nothing for a connection that has ended.
+#![forbid(unsafe_code)]
+
+mod accept;
+mod closing;
+mod conn;
+mod deadlines;
+mod engine;
+mod id;
+mod messages;
+mod output;
+mod pool;
+mod queue;
+mod sys;
+mod table;
+mod turn;
+
+pub use engine::{Config, Engine, Event, OutOfMemory};
+pub use id::ConnId;

@@ -1,0 +1,135 @@
+//! The bodies of the `ws_*` functions. Each may be called with any argument, at any time, from any
+//! thread; what cannot be done is left undone.
+
+use std::ffi::{CStr, c_char, c_int, c_uchar, c_uint, c_void};
+use std::ptr;
+use std::time::Duration;
+
+use dorrit_proto::{CloseCode, MessageKind};
+
+use crate::host::{Periodic, Stage, guard, with, with_engine};
+use crate::{handle, log};
+
+/// What `ws_write_conn` returns.
+const QUEUED: c_int = 0;
+const NO_MEMORY: c_int = -1;
+const NO_PAYLOAD: c_int = -2;
+const WRONG_THREAD: c_int = -3;
+
+/// A function that `ws_set_periodic` takes.
+pub type PeriodicFunc = Option<unsafe extern "C" fn()>;
+
+/// `ws_set_name` (CONTRACT D6).
+///
+/// # Safety
+/// `name` is NULL or a string that ends with a zero byte.
+pub unsafe fn set_name(name: *const c_char) {
+    guard((), || {
+        // SAFETY: the caller's promise.
+        let name = (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) });
+        let Some(name) = name.filter(|name| is_file_name(name.to_bytes())) else {
+            return log::warning("ws_set_name: not a name for a file; ignored");
+        };
+        let stage = with(|state| {
+            if state.stage == Stage::Init {
+                log::open(name);
+                state.name = Some(name.to_owned());
+            }
+            state.stage
+        });
+        if stage.is_ok_and(|stage| stage != Stage::Init) {
+            log::warning("ws_set_name: only ws_init_func may call it; ignored");
+        }
+    })
+}
+
+fn is_file_name(name: &[u8]) -> bool {
+    !name.is_empty() && name != b"." && name != b".." && !name.contains(&b'/')
+}
+
+/// `ws_set_periodic` (CONTRACT D8).
+pub fn set_periodic(func: PeriodicFunc, seconds: c_int) {
+    guard((), || {
+        let seconds = u64::try_from(seconds).unwrap_or(0);
+        let func = func.filter(|_| seconds > 0);
+        let periodic = func.map(|func| Periodic { func, period: Duration::from_secs(seconds) });
+        let _ = with(|state| {
+            state.periodic = periodic;
+            if let Some(engine) = &mut state.engine {
+                engine.set_tick(periodic.map(|periodic| periodic.period));
+            }
+        });
+    })
+}
+
+/// `ws_set_data` (CONTRACT D10).
+pub fn set_data(conn: *mut c_void, data: *mut c_void) {
+    guard((), || {
+        if let Some(id) = handle::to_id(conn) {
+            let _ = with_engine(|engine| engine.set_tag(id, data.expose_provenance()));
+        }
+    })
+}
+
+/// `ws_get_data` (CONTRACT D10).
+pub fn get_data(conn: *mut c_void) -> *mut c_void {
+    guard(ptr::null_mut(), || {
+        let tag = handle::to_id(conn).map(|id| with_engine(|engine| engine.tag(id)));
+        ptr::with_exposed_provenance_mut(tag.and_then(Result::ok).unwrap_or(0))
+    })
+}
+
+/// `ws_get_qlen` (CONTRACT D11).
+pub fn get_qlen(conn: *mut c_void) -> c_uint {
+    guard(0, || {
+        let frames = handle::to_id(conn).map(|id| with_engine(|engine| engine.queued_frames(id)));
+        frames.and_then(Result::ok).unwrap_or(0)
+    })
+}
+
+/// `ws_write_conn` (CONTRACT D14 to D17).
+///
+/// # Safety
+/// `conns` is NULL or points to `count` handles, and `data` is NULL or points to `len` bytes.
+pub unsafe fn write_conn(
+    conns: *const *mut c_void,
+    count: c_int,
+    kind: MessageKind,
+    len: c_uint,
+    data: *const c_uchar,
+) -> c_int {
+    guard(NO_MEMORY, || {
+        let Ok(is_running) = with(|state| state.engine.is_some()) else { return WRONG_THREAD };
+        if len < 1 || data.is_null() {
+            return NO_PAYLOAD;
+        }
+        let count = usize::try_from(count).unwrap_or(0);
+        if conns.is_null() || count == 0 || !is_running {
+            return QUEUED;
+        }
+        // SAFETY: the caller's promise; neither array changes during the call.
+        let (conns, data) = unsafe {
+            (
+                std::slice::from_raw_parts(conns, count),
+                std::slice::from_raw_parts(data, len as usize),
+            )
+        };
+        let ids = conns.iter().filter_map(|&conn| handle::to_id(conn));
+        match with_engine(|engine| engine.send(ids, kind, data)) {
+            Ok(Ok(())) => QUEUED,
+            Ok(Err(_)) => NO_MEMORY,
+            Err(_) => WRONG_THREAD,
+        }
+    })
+}
+
+/// `ws_close_conn` (CONTRACT D18).
+pub fn close_conn(conn: *mut c_void, force: c_int) {
+    guard((), || {
+        let Some(id) = handle::to_id(conn) else { return };
+        let _ = with_engine(|engine| match force {
+            0 => engine.close(id, CloseCode::NORMAL),
+            _ => engine.close_now(id),
+        });
+    })
+}

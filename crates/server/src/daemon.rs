@@ -1,0 +1,78 @@
+//! Becoming a daemon (CONTRACT S1, S9).
+
+use std::fs::OpenOptions;
+use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
+use std::os::fd::AsFd;
+
+use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork, setsid};
+
+use crate::log;
+use crate::start::{StartError, words};
+
+/// What the daemon owes its parent: the word that it listens.
+#[derive(Debug)]
+pub(crate) struct Parent(PipeWriter);
+
+const READY: u8 = b'r';
+/// The daemon has said on stderr why it does not start.
+const FAILED: u8 = b'f';
+
+/// Goes on in a child with a session of its own. The parent waits for [`Parent::tell_ready`] and leaves.
+pub(crate) fn detach() -> Result<Parent, StartError> {
+    let fail = |error: io::Error| StartError::new(format_args!("daemon: {}", words(&error)));
+    let (reader, writer) = io::pipe().map_err(fail)?;
+    // What stands in the streams' buffers would be written by both (CONTRACT S9).
+    // SAFETY: NULL means all streams.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
+    // SAFETY: the server has one thread; what the program may have started in `ws_init_func` stays behind.
+    match unsafe { fork() }.map_err(|error| fail(error.into()))? {
+        ForkResult::Parent { .. } => {
+            drop(writer);
+            leave(reader)
+        }
+        ForkResult::Child => {
+            setsid().map_err(|error| fail(error.into()))?;
+            Ok(Parent(writer))
+        }
+    }
+}
+
+/// Waits for the daemon to be ready, and leaves without running what the program has registered to be
+/// run at exit.
+fn leave(mut reader: PipeReader) -> ! {
+    let mut word = [0];
+    let status = match reader.read_exact(&mut word) {
+        Ok(()) if word == [READY] => 0,
+        Ok(()) => 1,
+        Err(_) => {
+            log::terminal("the daemon has ended before it was ready");
+            1
+        }
+    };
+    // SAFETY: it runs no handlers and flushes nothing; that was done before the fork.
+    unsafe { libc::_exit(status) }
+}
+
+impl Parent {
+    /// Lets the parent leave with status 0, and the terminal go.
+    pub(crate) fn tell_ready(mut self) -> Result<(), StartError> {
+        let fail = |why: String| StartError::path("daemon", "/dev/null".as_ref(), why);
+        let null = OpenOptions::new().read(true).write(true).open("/dev/null");
+        let null = null.map_err(|error| fail(words(&error)))?;
+        // SAFETY: NULL means all streams.
+        unsafe { libc::fflush(std::ptr::null_mut()) };
+        let null = null.as_fd();
+        dup2_stdin(null)
+            .and_then(|()| dup2_stdout(null))
+            .and_then(|()| dup2_stderr(null))
+            .map_err(|error| fail(error.desc().to_owned()))?;
+        // Where the parent was killed, the daemon serves all the same.
+        let _ = self.0.write_all(&[READY]);
+        Ok(())
+    }
+
+    /// Lets the parent leave with status 1. The reason must be on stderr.
+    pub(crate) fn tell_failed(mut self) {
+        let _ = self.0.write_all(&[FAILED]);
+    }
+}

@@ -1,0 +1,87 @@
+//! The engine's events, handed to the program one after the other.
+//!
+//! The server is borrowed to fetch an event and given back before the program hears of it, so that each
+//! `ws_*` call can borrow it anew.
+
+use std::ffi::c_int;
+
+use dorrit_engine::{ConnId, Event};
+use dorrit_proto::{MessageKind, Refusal};
+
+use crate::handle::from_id;
+use crate::host::{self, with_engine};
+use crate::janitor::Files;
+use crate::log::{self, Limiter};
+use crate::program::Program;
+use crate::signals;
+
+/// Serves until the server has stopped. Returns the exit status.
+pub(crate) fn serve(program: &impl Program, files: &mut Files) -> c_int {
+    let mut dispatch = Dispatch { program, cookie: Vec::new(), drops: Limiter::default() };
+    loop {
+        let Ok(event) = with_engine(|engine| engine.next()) else { return 1 };
+        match event {
+            Event::Message(id, kind) => dispatch.read(id, kind),
+            Event::Opened(id) => dispatch.open(id),
+            Event::Closed(id) => program.close(from_id(id)),
+            Event::Tick => tick(),
+            Event::Control if signals::is_stopping() => {
+                let _ = with_engine(|engine| engine.stop());
+                files.remove_socket();
+            }
+            Event::Control => {}
+            Event::Violation(_, violation) => {
+                dispatch.drops.info(|| format!("a client is dropped: {violation}"));
+            }
+            Event::AcceptFailed(error) => {
+                log::warning(&format!("connections have to wait: {}", crate::start::words(&error)));
+            }
+            Event::Stopped => return 0,
+            Event::Failed(error) => {
+                log::error(&format!("the loop has failed: {}", crate::start::words(&error)));
+                return 1;
+            }
+        }
+    }
+}
+
+struct Dispatch<'a, P> {
+    program: &'a P,
+    /// The last request's cookie; its memory is used again.
+    cookie: Vec<u8>,
+    drops: Limiter,
+}
+
+impl<P: Program> Dispatch<'_, P> {
+    fn open(&mut self, id: ConnId) {
+        let cookie = &mut self.cookie;
+        cookie.clear();
+        // CONTRACT S3.
+        let _ = with_engine(|engine| engine.request().join_header("cookie", b"; ", cookie));
+        cookie.push(0);
+        let is_accepted = self.program.open(from_id(id), cookie) == 0;
+        let _ = with_engine(|engine| match is_accepted {
+            true => engine.accept(id),
+            false => engine.refuse(id, Refusal::Forbidden),
+        });
+    }
+
+    fn read(&mut self, id: ConnId, kind: MessageKind) {
+        let message = with_engine(|engine| {
+            let message = engine.message();
+            (message.as_mut_ptr(), message.len())
+        });
+        let Ok((start, len)) = message else { return };
+        // SAFETY: the engine leaves the message where it is, and touches it only at the next event.
+        let message = unsafe { std::slice::from_raw_parts_mut(start, len) };
+        self.program.read(from_id(id), kind, message);
+    }
+}
+
+/// Calls what `ws_set_periodic` set.
+fn tick() {
+    if let Ok(Some(periodic)) = host::with(|state| state.periodic) {
+        // SAFETY: a function of the program's, given to be called here.
+        unsafe { (periodic.func)() };
+    }
+}

@@ -1,0 +1,30 @@
+//! What the C libraries share: all but their exports.
+//!
+//! [`run`] is `main`: it reads the options, becomes a daemon, drops privileges and hands the engine's
+//! events to a [`Program`], the C functions behind one of the libraries. [`calls`] holds the bodies of
+//! the `ws_*` functions, which the program calls from within.
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("a connection's handle needs 64 bits");
+
+pub mod calls;
+mod daemon;
+mod dispatch;
+mod handle;
+mod host;
+mod janitor;
+mod limits;
+mod log;
+mod options;
+mod pidfile;
+mod privileges;
+mod program;
+mod run;
+mod signals;
+mod socket;
+mod start;
+mod table;
+
+pub use dorrit_proto::{Binary, MessageKind};
+pub use program::{Flavor, Program};
+pub use run::run;

@@ -1,0 +1,166 @@
+//! An engine and its clients on one thread: nothing here waits for a clock.
+#![allow(unreachable_pub, reason = "a module of a test has nothing above it")]
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+
+use dorrit_engine::{Config, ConnId, Engine, Event};
+use dorrit_proto::{Binary, MessageKind, OpCode, Rules, unmask};
+use tempfile::TempDir;
+
+pub const CONFIG: Config = Config {
+    max_connections: 100,
+    rules: Rules { max_payload: 65535, binary: Binary::Accepted },
+    max_fragment: 65535,
+};
+
+pub const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// An engine that listens, and echoes nothing by itself.
+pub struct Server {
+    pub engine: Engine,
+    /// Messages in the order in which they came.
+    pub messages: Vec<(ConnId, MessageKind, Vec<u8>)>,
+    pub opened: Vec<ConnId>,
+    pub closed: Vec<ConnId>,
+    pub is_stopped: bool,
+    /// What is done with each message, after it was noted.
+    pub on_message: fn(&mut Engine, ConnId, MessageKind, &[u8]),
+    /// What is done before a connection is accepted.
+    pub on_open: fn(&mut Engine, ConnId) -> bool,
+    control: std::io::PipeWriter,
+    directory: TempDir,
+}
+
+impl Server {
+    pub fn new(config: Config) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut engine = Engine::new(config).unwrap();
+        engine.listen(UnixListener::bind(directory.path().join("s")).unwrap()).unwrap();
+        let (read, control) = std::io::pipe().unwrap();
+        let read = std::os::fd::OwnedFd::from(read);
+        rustix::io::ioctl_fionbio(&read, true).unwrap();
+        engine.watch_control(read).unwrap();
+        Self {
+            engine,
+            messages: Vec::new(),
+            opened: Vec::new(),
+            closed: Vec::new(),
+            is_stopped: false,
+            on_message: |_, _, _, _| {},
+            on_open: |_, _| true,
+            control,
+            directory,
+        }
+    }
+
+    pub fn client(&self) -> Client {
+        let stream = UnixStream::connect(self.directory.path().join("s")).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        Client { stream }
+    }
+
+    /// A client whose connection is open.
+    pub fn open_client(&mut self) -> (Client, ConnId) {
+        let mut client = self.client();
+        client.write(REQUEST);
+        self.pump();
+        assert!(client.read().starts_with(b"HTTP/1.1 101 "));
+        (client, *self.opened.last().unwrap())
+    }
+
+    /// Lets the engine do all that there is to do now.
+    pub fn pump(&mut self) {
+        for _ in 0..4 {
+            self.control.write_all(b"c").unwrap();
+            while self.step() {}
+        }
+    }
+
+    fn step(&mut self) -> bool {
+        match self.engine.next() {
+            Event::Opened(id) => {
+                if (self.on_open)(&mut self.engine, id) {
+                    self.engine.accept(id);
+                    self.opened.push(id);
+                } else {
+                    self.engine.refuse(id, dorrit_proto::Refusal::Forbidden);
+                }
+            }
+            Event::Message(id, kind) => {
+                let message = self.engine.message();
+                assert_eq!(message.last(), Some(&0), "there is no zero byte behind the message");
+                let payload = message[..message.len() - 1].to_vec();
+                message.fill(0xaa);
+                self.messages.push((id, kind, payload.clone()));
+                (self.on_message)(&mut self.engine, id, kind, &payload);
+            }
+            Event::Closed(id) => self.closed.push(id),
+            Event::Control => return false,
+            Event::Stopped => {
+                self.is_stopped = true;
+                return false;
+            }
+            Event::Failed(error) => panic!("{error}"),
+            Event::Tick | Event::Violation(..) | Event::AcceptFailed(_) => {}
+        }
+        true
+    }
+
+    pub fn payloads(&self) -> Vec<&[u8]> {
+        self.messages.iter().map(|(_, _, payload)| &payload[..]).collect()
+    }
+}
+
+/// Sends a message back.
+pub fn echo(engine: &mut Engine, id: ConnId, kind: MessageKind, payload: &[u8]) {
+    engine.send([id].into_iter(), kind, payload).unwrap();
+}
+
+pub struct Client {
+    pub stream: UnixStream,
+}
+
+impl Client {
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+    }
+
+    /// All that has come, up to the end of file or to what is not there yet.
+    pub fn read(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self.stream.read_to_end(&mut bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            result => drop(result.unwrap()),
+        }
+        bytes
+    }
+
+    pub fn is_at_end(&mut self) -> bool {
+        matches!(self.stream.read(&mut [0]), Ok(0))
+    }
+}
+
+/// A client's frame.
+pub fn frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+    let key = [0x9d, 0x02, 0xe1, 0x70];
+    let mut frame = vec![0x80 | opcode as u8];
+    match payload.len() {
+        len @ ..126 => frame.push(0x80 | len as u8),
+        len => {
+            frame.push(0xfe);
+            frame.extend((len as u16).to_be_bytes());
+        }
+    }
+    frame.extend(key);
+    let start = frame.len();
+    frame.extend(payload);
+    unmask(key, &mut frame[start..]);
+    frame
+}
+
+pub fn text(payload: &str) -> Vec<u8> {
+    frame(OpCode::Text, payload.as_bytes())
+}

@@ -8,12 +8,12 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::SigSet;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork, setsid};
 use rustix::event::{PollFd, PollFlags, poll};
 
+use crate::limits;
 use crate::socket::OwnFile;
 use crate::start::{StartError, words};
 
@@ -119,11 +119,25 @@ impl Files {
 
 /// Closes what was open in the server: its listener above all, which must end with it.
 fn close_all_but(kept: &[RawFd]) {
-    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
-    for fd in 0..RawFd::try_from(limit).unwrap_or(RawFd::MAX) {
+    let close = |fd| {
         if !kept.contains(&fd) {
             // SAFETY: this process uses no descriptor but those kept.
             unsafe { libc::close(fd) };
         }
+    };
+    let listed = listed_descriptors();
+    if kept.iter().all(|fd| listed.contains(fd)) {
+        listed.into_iter().for_each(close);
+    } else {
+        (0..limits::descriptors().min(MOST) as RawFd).for_each(close);
     }
+}
+
+/// Where descriptors are not listed, how many are looked at: there may be a limit of a billion.
+const MOST: u64 = 1 << 20;
+
+/// The descriptors of this process, where the system lists them all.
+fn listed_descriptors() -> Vec<RawFd> {
+    let entries = std::fs::read_dir("/dev/fd").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }

@@ -1,7 +1,7 @@
 //! The limit on descriptors (CONTRACT S18).
 
 use dorrit_engine::Config;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::log;
 use crate::start::StartError;
@@ -11,17 +11,8 @@ const RESERVED: u64 = 64;
 
 /// Raises the limit to what the connections need. Where that cannot be, lowers their number and says so.
 pub(crate) fn raise(config: &mut Config) -> Result<(), StartError> {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)
-        .map_err(|error| StartError::new(format_args!("descriptor limit: {}", error.desc())))?;
     let wanted = config.max_sockets() as u64 + RESERVED;
-    if soft >= wanted {
-        return Ok(());
-    }
-    let raised = wanted.min(hard);
-    let limit = match setrlimit(Resource::RLIMIT_NOFILE, raised, hard) {
-        Ok(()) => raised,
-        Err(_) => soft,
-    };
+    let limit = raise_to(wanted);
     if limit >= wanted {
         return Ok(());
     }
@@ -45,4 +36,23 @@ pub(crate) fn raise(config: &mut Config) -> Result<(), StartError> {
         "-m {asked}: the limit of {limit} descriptors allows only {low} connections"
     ));
     Ok(())
+}
+
+/// Raises the soft limit to `wanted`, as far as the hard limit allows. Returns what it is then.
+fn raise_to(wanted: u64) -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let soft = limit.current.unwrap_or(u64::MAX);
+    let raised = wanted.min(limit.maximum.unwrap_or(u64::MAX));
+    if soft >= raised {
+        return soft;
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit }) {
+        Ok(()) => raised,
+        Err(_) => soft,
+    }
+}
+
+/// The highest number that a descriptor can have now, and one.
+pub(crate) fn descriptors() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_uchar, c_uint, c_void};
 use std::ptr;
 
-use dorrit_server::{Binary, Flavor, MessageKind, calls};
+use dorrit_server::{Binary, Buffers, Flavor, Fragments, MessageKind, calls};
 
 use crate::callbacks::Callbacks;
 
@@ -13,7 +13,12 @@ use crate::callbacks::Callbacks;
 #[allow(non_upper_case_globals, reason = "the name is the manual's")]
 pub static mut ws_config_file: *mut c_char = ptr::null_mut();
 
-const FLAVOR: Flavor = Flavor { max_connections: 16384, binary: Binary::Accepted };
+const FLAVOR: Flavor = Flavor {
+    max_connections: 16384,
+    binary: Binary::Accepted,
+    fragments: Fragments::Refused,
+    buffers: Buffers::Shared,
+};
 
 /// The program's entry point: see `dorrit_server::run`.
 #[unsafe(no_mangle)]

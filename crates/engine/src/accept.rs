@@ -124,6 +124,7 @@ impl Engine {
     /// Frees the place of a connection that has ended.
     pub(crate) fn retire(&mut self, id: ConnId) {
         self.drop_queue(id);
+        self.drop_incoming(id);
         if let Some(conn) = self.table.remove(id)
             && conn.is_accepted
         {

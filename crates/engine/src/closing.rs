@@ -62,12 +62,19 @@ impl Engine {
 
     /// Drops a client that broke the protocol (CONTRACT S8).
     pub(crate) fn fail(&mut self, id: ConnId, violation: Violation) {
+        if self.phase(id) == Phase::AwaitingClose {
+            // Where its next frame starts is not known any more, and our close frame is out.
+            return self.set_phase(id, Phase::Flushing(Then::Discard));
+        }
         let code = violation.close_code();
         self.end(id, Then::Discard, Some(code), violation.reason(), Kind::Close);
     }
 
-    /// Answers a client's close frame with its own code (RFC 6455 5.5.1).
+    /// Answers a client's close frame with its own code (RFC 6455 5.5.1), unless it is an answer itself.
     pub(crate) fn answer_close(&mut self, id: ConnId, code: Option<CloseCode>) {
+        if self.phase(id) == Phase::AwaitingClose {
+            return self.kill(id);
+        }
         self.end(id, Then::Close, code, "", Kind::Close);
     }
 
@@ -80,8 +87,7 @@ impl Engine {
         reason: &str,
         deadline: Kind,
     ) {
-        let Some(conn) = self.table.get(id) else { return };
-        if !matches!(conn.phase, Phase::Open | Phase::Opening) {
+        if !matches!(self.phase(id), Phase::Open | Phase::Opening) {
             return;
         }
         let mut payload = [0; 125];
@@ -124,9 +130,9 @@ impl Engine {
         }
         self.acceptors.clear();
         self.stop_at = Some(Instant::now() + STOP);
-        self.each(|engine, id| match engine.table.get(id).map(|conn| conn.phase) {
-            Some(Phase::Open) => engine.close(id, CloseCode::GOING_AWAY),
-            Some(Phase::Handshake) => engine.kill(id),
+        self.each(|engine, id| match engine.phase(id) {
+            Phase::Open => engine.close(id, CloseCode::GOING_AWAY),
+            Phase::Handshake => engine.kill(id),
             _ => {}
         });
     }

@@ -18,8 +18,10 @@ pub(crate) struct Conn {
     pub(crate) is_dirty: bool,
     /// It stands in the list of those that go on without waiting for the poll.
     pub(crate) is_resumed: bool,
-    /// The start of a request or of a frame, of which more must come.
+    /// The start of a request, of a frame's header or of a control frame, of which more must come.
     pub(crate) input: Vec<u8>,
+    /// The message that comes in parts.
+    pub(crate) incoming: Option<Key>,
     /// What the socket did not take yet.
     pub(crate) queue: Option<Key>,
     /// What the caller keeps here.
@@ -72,6 +74,7 @@ impl Conn {
             is_dirty: false,
             is_resumed: false,
             input: Vec::new(),
+            incoming: None,
             queue: None,
             tag: 0,
         }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use dorrit_proto::{MessageKind, Refusal, Request, Rules, Violation};
+use dorrit_proto::{Incoming, MessageKind, Refusal, Request, Rules, Violation};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
@@ -30,6 +30,17 @@ pub struct Config {
     pub rules: Rules,
     /// The longest payload of a frame of ours, in bytes (CONTRACT D15).
     pub max_fragment: usize,
+    /// Where a message stands while the caller deals with it.
+    pub buffers: Buffers,
+}
+
+/// Where a message stands while the caller deals with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buffers {
+    /// In a buffer of the loop's, until the next event.
+    Shared,
+    /// In a buffer of its connection's own, until that connection's next message.
+    Own,
 }
 
 impl Config {
@@ -105,6 +116,8 @@ pub struct Engine {
     pub(crate) open: usize,
     pub(crate) messages: Messages,
     pub(crate) queues: Pool<Queue>,
+    /// Messages that come in parts.
+    pub(crate) incoming: Pool<Incoming>,
     pub(crate) acceptors: Vec<Acceptor>,
     pub(crate) deadlines: Deadlines,
     /// The time of the last poll: no message costs a look at the clock.
@@ -149,6 +162,7 @@ impl Engine {
             open: 0,
             messages: Messages::default(),
             queues: Pool::default(),
+            incoming: Pool::default(),
             acceptors: Vec::new(),
             deadlines: Deadlines::default(),
             now: Instant::now(),

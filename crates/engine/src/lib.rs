@@ -22,5 +22,5 @@ mod sys;
 mod table;
 mod turn;
 
-pub use engine::{Config, Engine, Event, OutOfMemory};
+pub use engine::{Buffers, Config, Engine, Event, OutOfMemory};
 pub use id::ConnId;

@@ -4,11 +4,15 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
 
-use dorrit_proto::{MessageKind, OpCode, Received, Refusal, Request, encode_accept, receive_frame};
+use dorrit_proto::{
+    FrameStart, Incoming, IncomingError, MessageKind, OpCode, Received, Refusal, Request,
+    Violation, encode_accept, receive_frame,
+};
 
-use crate::conn::{Phase, Then};
+use crate::conn::Phase;
 use crate::engine::{Engine, Event};
-use crate::{ConnId, sys};
+use crate::pool::Key;
+use crate::{Buffers, ConnId, sys};
 
 /// What a connection's turn is given for.
 #[derive(Clone, Copy, Debug)]
@@ -47,19 +51,30 @@ pub(crate) struct Turn {
     is_own: bool,
     /// There may be more to read.
     more: bool,
-    /// The payload of the message that the caller deals with.
-    message: Range<usize>,
-    terminator: Terminator,
+    /// Where the message stands that the caller deals with.
+    message: Message,
+}
+
+/// Where a message stands, with a zero byte behind it.
+#[derive(Debug)]
+enum Message {
+    None,
+    /// In the input, and what stood where the zero byte is.
+    Input(Range<usize>, Terminator),
+    /// It came in parts.
+    Incoming(Key),
 }
 
 /// What stood where a zero byte was put behind a message.
 #[derive(Debug)]
 enum Terminator {
-    None,
+    Nothing,
     Over(u8),
-    AtEnd,
+    End,
 }
 
+/// More memory than this, in bytes, and it is given back behind a message.
+const KEPT: usize = 16 * 1024;
 /// A connection's own buffer has room for at least so many bytes more.
 const MIN_SPARE: usize = 512;
 
@@ -70,13 +85,12 @@ impl Engine {
     }
 
     /// The payload of the message that [`Event::Message`] told last, with a zero byte behind it. The
-    /// caller may write into it. It stays where it is until the next event.
+    /// caller may write into it. It stays where it is as [`Buffers`](crate::Buffers) says.
     pub fn message(&mut self) -> &mut [u8] {
-        match &self.turn {
-            Some(turn) if turn.message.end < self.input.len() => {
-                &mut self.input[turn.message.start..=turn.message.end]
-            }
-            _ => &mut [],
+        match self.turn.as_ref().map(|turn| &turn.message) {
+            Some(Message::Input(range, _)) => &mut self.input[range.start..=range.end],
+            Some(Message::Incoming(key)) => self.incoming[*key].message(),
+            Some(Message::None) | None => &mut [],
         }
     }
 
@@ -103,15 +117,7 @@ impl Engine {
             Err(_) => Err(io::ErrorKind::OutOfMemory.into()),
         };
         let more = ready.hang_up || self.input.len() == self.input.capacity();
-        self.turn = Some(Turn {
-            conn: id,
-            pos: 0,
-            seen,
-            is_own,
-            more,
-            message: 0..0,
-            terminator: Terminator::None,
-        });
+        self.turn = Some(Turn { conn: id, pos: 0, seen, is_own, more, message: Message::None });
         match received {
             Ok(1..) => {}
             // What was kept of the input may be all that is needed now.
@@ -127,10 +133,10 @@ impl Engine {
 
     /// Goes on with the turn. Without an event it has ended.
     pub(crate) fn continue_turn(&mut self) -> Option<Event> {
-        self.remove_terminator();
+        self.take_back_message();
         loop {
             let (id, pos) = self.turn.as_ref().map(|turn| (turn.conn, turn.pos))?;
-            let event = match self.table.get(id).map_or(Phase::Dead, |conn| conn.phase) {
+            let event = match self.phase(id) {
                 Phase::Handshake => self.receive_request(id),
                 Phase::Open => self.receive_frame(id, pos),
                 Phase::AwaitingClose => self.receive_close(id, pos),
@@ -179,18 +185,23 @@ impl Engine {
     }
 
     fn receive_frame(&mut self, id: ConnId, pos: usize) -> Step {
-        let frame = match receive_frame(&self.config.rules, &mut self.input[pos..]) {
+        let incoming = self.table.get(id).and_then(|conn| conn.incoming);
+        let incoming = incoming.map(|key| (key, &self.incoming[key]));
+        if let Some((key, _)) = incoming.filter(|(_, incoming)| incoming.is_in_frame()) {
+            return self.receive_part(id, key, pos);
+        }
+        let incoming = incoming.map(|(_, incoming)| incoming);
+        let received = receive_frame(&self.config.rules, incoming, &mut self.input[pos..]);
+        let frame = match received {
             Ok(None) => return Step::End,
             Ok(Some(frame)) => frame,
-            Err(violation) => {
-                self.fail(id, violation);
-                return Step::Event(Event::Violation(id, violation));
-            }
+            Err(violation) => return self.violated(id, violation),
         };
         self.consume(frame.payload.end);
         let payload = pos + frame.payload.start..pos + frame.payload.end;
         match frame.received {
-            Received::Message(kind) => return Step::Event(self.deliver(id, kind, payload)),
+            Received::Message(kind) => return self.deliver(id, kind, payload),
+            Received::Part(start) => return self.begin_part(id, start, payload.end),
             Received::Ping => self.queue_pong(id, payload),
             Received::Pong => {}
             Received::Close(code) => self.answer_close(id, code),
@@ -198,57 +209,126 @@ impl Engine {
         Step::Next
     }
 
-    /// Looks for the peer's close frame, after ours.
-    fn receive_close(&mut self, id: ConnId, pos: usize) -> Step {
-        match receive_frame(&self.config.rules, &mut self.input[pos..]) {
-            Ok(None) => return Step::End,
-            Ok(Some(frame)) => {
-                self.consume(frame.payload.end);
-                if matches!(frame.received, Received::Close(_)) {
-                    self.kill(id);
+    fn violated(&mut self, id: ConnId, violation: Violation) -> Step {
+        let is_news = self.phase(id) == Phase::Open;
+        self.fail(id, violation);
+        if is_news { Step::Event(Event::Violation(id, violation)) } else { Step::Next }
+    }
+
+    /// Takes a place for a message that comes in parts, or goes on with it.
+    fn begin_part(&mut self, id: ConnId, start: FrameStart, pos: usize) -> Step {
+        let Some(key) = self.incoming_of(id) else {
+            self.kill(id);
+            return Step::Next;
+        };
+        self.incoming[key].begin(start);
+        self.receive_part(id, key, pos)
+    }
+
+    /// The place of a connection's message that comes in parts; `None` where there is no memory.
+    fn incoming_of(&mut self, id: ConnId) -> Option<Key> {
+        self.incoming.reserve().ok()?;
+        let conn = self.table.get_mut(id)?;
+        Some(*conn.incoming.get_or_insert_with(|| self.incoming.take()))
+    }
+
+    fn receive_part(&mut self, id: ConnId, key: Key, pos: usize) -> Step {
+        match self.incoming[key].receive(&self.input[pos..]) {
+            Ok((len, kind)) => {
+                self.consume(len);
+                match kind {
+                    Some(kind) => self.tell_message(id, kind, Message::Incoming(key)),
+                    None if self.incoming[key].is_in_frame() => Step::End,
+                    None => Step::Next,
                 }
             }
-            // Where its next frame starts is not known any more.
-            Err(_) => self.set_phase(id, Phase::Flushing(Then::Discard)),
+            Err(IncomingError::Violation(violation)) => self.violated(id, violation),
+            Err(IncomingError::OutOfMemory) => {
+                self.kill(id);
+                Step::Next
+            }
         }
-        Step::Next
+    }
+
+    /// Frees the place of a connection's message that came in parts.
+    pub(crate) fn drop_incoming(&mut self, id: ConnId) {
+        if let Some(key) = self.table.get_mut(id).and_then(|conn| conn.incoming.take()) {
+            self.incoming[key] = Incoming::new();
+            self.incoming.give_back(key);
+        }
+    }
+
+    /// Looks for the peer's close frame, after ours. Messages on the way are passed over.
+    fn receive_close(&mut self, id: ConnId, pos: usize) -> Step {
+        match self.receive_frame(id, pos) {
+            Step::Event(Event::Message(..)) => {
+                self.take_back_message();
+                Step::Next
+            }
+            step => step,
+        }
+    }
+
+    /// Tells a message that stands in the input.
+    fn deliver(&mut self, id: ConnId, kind: MessageKind, payload: Range<usize>) -> Step {
+        if self.config.buffers == Buffers::Own {
+            return match self.incoming_of(id) {
+                Some(key) if self.incoming[key].set(&self.input[payload]).is_ok() => {
+                    self.tell_message(id, kind, Message::Incoming(key))
+                }
+                _ => {
+                    self.kill(id);
+                    Step::Next
+                }
+            };
+        }
+        let message = self.terminate(payload);
+        self.tell_message(id, kind, message)
+    }
+
+    fn tell_message(&mut self, id: ConnId, kind: MessageKind, message: Message) -> Step {
+        if let Some(turn) = &mut self.turn {
+            turn.message = message;
+        }
+        Step::Event(Event::Message(id, kind))
     }
 
     /// Puts a zero byte behind a message, over what stands there (CONTRACT D13).
-    fn deliver(&mut self, id: ConnId, kind: MessageKind, mut payload: Range<usize>) -> Event {
-        let terminator = if let Some(behind) = self.input.get_mut(payload.end) {
-            Terminator::Over(std::mem::take(behind))
+    fn terminate(&mut self, payload: Range<usize>) -> Message {
+        if let Some(behind) = self.input.get_mut(payload.end) {
+            Message::Input(payload, Terminator::Over(std::mem::take(behind)))
         } else if self.input.len() < self.input.capacity() {
             self.input.push(0);
-            Terminator::AtEnd
+            Message::Input(payload, Terminator::End)
         } else {
             // The buffer is full to its last byte: the message moves over its own header's end.
-            self.input.copy_within(payload.clone(), payload.start - 1);
-            payload = payload.start - 1..payload.end - 1;
-            self.input[payload.end] = 0;
-            Terminator::None
-        };
-        if let Some(turn) = &mut self.turn {
-            turn.message = payload;
-            turn.terminator = terminator;
+            let moved = payload.start - 1..payload.end - 1;
+            self.input.copy_within(payload, moved.start);
+            self.input[moved.end] = 0;
+            Message::Input(moved, Terminator::Nothing)
         }
-        Event::Message(id, kind)
     }
 
-    /// Puts back what stood behind the last message.
-    fn remove_terminator(&mut self) {
+    /// Takes back what the caller has dealt with: what stood behind it in the input, or its memory.
+    fn take_back_message(&mut self) {
         let Some(turn) = &mut self.turn else { return };
-        match std::mem::replace(&mut turn.terminator, Terminator::None) {
-            Terminator::None => {}
-            Terminator::Over(byte) => self.input[turn.message.end] = byte,
-            Terminator::AtEnd => self.input.truncate(turn.message.end),
+        match std::mem::replace(&mut turn.message, Message::None) {
+            Message::Input(range, Terminator::Over(byte)) => self.input[range.end] = byte,
+            Message::Input(range, Terminator::End) => self.input.truncate(range.end),
+            Message::Incoming(key) if self.config.buffers == Buffers::Shared => {
+                self.incoming[key].shrink(KEPT);
+                if let Some(conn) = self.table.get_mut(turn.conn) {
+                    conn.incoming = None;
+                    self.incoming.give_back(key);
+                }
+            }
+            Message::None | Message::Incoming(_) | Message::Input(_, Terminator::Nothing) => {}
         }
-        turn.message = 0..0;
     }
 
     /// Ends the turn: keeps the start of what is not complete, and sends the answers.
     fn end_turn(&mut self) {
-        self.remove_terminator();
+        self.take_back_message();
         let Some(turn) = self.turn.take() else { return };
         let is_kept = match self.table.get_mut(turn.conn) {
             Some(conn) if conn.is_keeping() => {
@@ -273,14 +353,21 @@ impl Engine {
         }
     }
 
+    pub(crate) fn phase(&self, id: ConnId) -> Phase {
+        self.table.get(id).map_or(Phase::Dead, |conn| conn.phase)
+    }
+
     pub(crate) fn set_phase(&mut self, id: ConnId, phase: Phase) {
         if let Some(conn) = self.table.get_mut(id) {
             conn.phase = phase;
         }
     }
 
-    /// Owes a client the answer to its ping (CONTRACT D2).
+    /// Owes a client the answer to its ping (CONTRACT D2). Nothing follows a close frame.
     fn queue_pong(&mut self, id: ConnId, payload: Range<usize>) {
+        if self.phase(id) != Phase::Open {
+            return;
+        }
         let input = std::mem::take(&mut self.input);
         // Without memory there is no pong: the client will ask again.
         let _ = self.queue_control(id, OpCode::Pong, &input[payload]);

@@ -8,6 +8,7 @@
 
 mod close;
 mod frame;
+mod incoming;
 mod mask;
 mod receive;
 mod request;
@@ -16,8 +17,9 @@ mod violation;
 
 pub use close::CloseCode;
 pub use frame::{FrameHead, MessageKind, OpCode, fragments, frame_len};
+pub use incoming::{FrameStart, Incoming, IncomingError};
 pub use mask::unmask;
-pub use receive::{Binary, Frame, Received, Rules, receive_frame};
+pub use receive::{Binary, Fragments, Frame, Received, Rules, receive_frame};
 pub use request::{MAX_HEAD, MAX_HEADERS, Request};
 pub use response::{Refusal, accept_key, encode_accept};
 pub use violation::Violation;

@@ -4,13 +4,23 @@ use std::ops::Range;
 
 use crate::close::receive_close;
 use crate::frame::FrameHeader;
-use crate::{CloseCode, MessageKind, OpCode, Violation, unmask};
+use crate::incoming::FrameStart;
+use crate::{CloseCode, Incoming, MessageKind, OpCode, Violation, unmask};
 
 /// Whether a server takes binary messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binary {
     /// They are messages like text.
     Accepted,
+    /// They end their connection.
+    Refused,
+}
+
+/// Whether a server takes messages in fragments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fragments {
+    /// They are joined.
+    Joined,
     /// They end their connection.
     Refused,
 }
@@ -22,6 +32,8 @@ pub struct Rules {
     pub max_payload: usize,
     /// Whether binary messages are taken.
     pub binary: Binary,
+    /// Whether messages in fragments are taken.
+    pub fragments: Fragments,
 }
 
 /// What a frame says.
@@ -29,6 +41,8 @@ pub struct Rules {
 pub enum Received {
     /// A complete message.
     Message(MessageKind),
+    /// A part of a message: its payload, which is still masked, is for [`Incoming::receive`].
+    Part(FrameStart),
     /// A ping: it is owed a pong with the same payload (RFC 6455 5.5.2).
     Ping,
     /// A pong; nothing is owed.
@@ -42,34 +56,68 @@ pub enum Received {
 pub struct Frame {
     /// What it says.
     pub received: Received,
-    /// Where in the input its payload stands, unmasked.
+    /// Where in the input its payload stands, unmasked. What is next in the input starts where this
+    /// ends. Of a part it is empty.
     pub payload: Range<usize>,
 }
 
-/// Takes the frame at the start of `input` and unmasks its payload in place. The next frame starts
-/// where this one's payload ends. A frame is judged by its header before its payload is there.
+/// Takes the frame at the start of `input` and unmasks its payload in place. `incoming` is the message
+/// that is under way on this connection, if there is one. A frame is judged by its header, before its
+/// payload is there.
 ///
 /// `Ok(None)` asks for more bytes: call again with the same ones and those that have come since.
-pub fn receive_frame(rules: &Rules, input: &mut [u8]) -> Result<Option<Frame>, Violation> {
-    let Some(header) = FrameHeader::receive(input, rules.max_payload)? else { return Ok(None) };
-    if header.opcode == OpCode::Continuation || !header.is_final {
+pub fn receive_frame(
+    rules: &Rules,
+    incoming: Option<&Incoming>,
+    input: &mut [u8],
+) -> Result<Option<Frame>, Violation> {
+    let under_way = incoming.filter(|incoming| incoming.is_under_way());
+    let max_payload = rules.max_payload - under_way.map_or(0, Incoming::len).min(rules.max_payload);
+    let Some(header) = FrameHeader::receive(input, max_payload)? else { return Ok(None) };
+    let start = header.len;
+    let kind = match header.opcode {
+        OpCode::Text => MessageKind::Text,
+        OpCode::Binary | OpCode::Continuation => MessageKind::Binary,
+        OpCode::Close | OpCode::Ping | OpCode::Pong => return receive_control(&header, input),
+    };
+    judge_data(rules, &header, under_way.is_some())?;
+    if header.is_final && under_way.is_none() && input.len() >= start + header.payload_len {
+        let payload = start..start + header.payload_len;
+        let bytes = &mut input[payload.clone()];
+        unmask(header.key, bytes);
+        if kind == MessageKind::Text {
+            simdutf8::basic::from_utf8(bytes).map_err(|_| Violation::NotUtf8)?;
+        }
+        return Ok(Some(Frame { received: Received::Message(kind), payload }));
+    }
+    let kind = (header.opcode != OpCode::Continuation).then_some(kind);
+    let received = Received::Part(FrameStart { header, kind });
+    Ok(Some(Frame { received, payload: start..start }))
+}
+
+/// Judges a data frame by what the server accepts, and by whether it may stand here (RFC 6455 5.4).
+fn judge_data(rules: &Rules, header: &FrameHeader, is_under_way: bool) -> Result<(), Violation> {
+    let is_continuation = header.opcode == OpCode::Continuation;
+    if rules.fragments == Fragments::Refused && (is_continuation || !header.is_final) {
         return Err(Violation::Fragment);
+    }
+    if is_continuation != is_under_way {
+        return Err(Violation::OutOfOrder);
     }
     if header.opcode == OpCode::Binary && rules.binary == Binary::Refused {
         return Err(Violation::Binary);
     }
+    Ok(())
+}
+
+fn receive_control(header: &FrameHeader, input: &mut [u8]) -> Result<Option<Frame>, Violation> {
     let payload = header.len..header.len + header.payload_len;
     let Some(bytes) = input.get_mut(payload.clone()) else { return Ok(None) };
     unmask(header.key, bytes);
     let received = match header.opcode {
-        OpCode::Text => {
-            simdutf8::basic::from_utf8(bytes).map_err(|_| Violation::NotUtf8)?;
-            Received::Message(MessageKind::Text)
-        }
-        OpCode::Binary | OpCode::Continuation => Received::Message(MessageKind::Binary),
         OpCode::Ping => Received::Ping,
         OpCode::Pong => Received::Pong,
-        OpCode::Close => Received::Close(receive_close(bytes)?),
+        _ => Received::Close(receive_close(bytes)?),
     };
     Ok(Some(Frame { received, payload }))
 }
@@ -78,7 +126,8 @@ pub fn receive_frame(rules: &Rules, input: &mut [u8]) -> Result<Option<Frame>, V
 mod tests {
     use super::*;
 
-    const RULES: Rules = Rules { max_payload: 65535, binary: Binary::Accepted };
+    const RULES: Rules =
+        Rules { max_payload: 65535, binary: Binary::Accepted, fragments: Fragments::Refused };
     const KEY: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
 
     fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -98,10 +147,11 @@ mod tests {
     }
 
     fn receive(input: &[u8]) -> Result<Option<Frame>, Violation> {
-        receive_frame(&RULES, &mut input.to_vec())
+        receive_frame(&RULES, None, &mut input.to_vec())
     }
 
-    /// CONTRACT D13, D2: every kind of frame, cut at every byte: nothing before its last one.
+    /// CONTRACT D13, D2: every kind of frame, cut at every byte. Nothing is told before its last one, or
+    /// it goes on as a part.
     #[test]
     fn every_frame_cut_at_every_byte() {
         let long = "é".repeat(300);
@@ -116,15 +166,28 @@ mod tests {
             (0x88, b"", Received::Close(None)),
             (0x88, b"\x0b\xb8reason", Received::Close(CloseCode::new(3000))),
         ];
-        for (first, payload, received) in cases {
-            let whole = masked(first, payload);
-            for cut in 0..whole.len() {
-                assert_eq!(receive(&whole[..cut]), Ok(None), "{received:?} cut at {cut}");
+        for (first, payload_bytes, received) in cases {
+            let whole = masked(first, payload_bytes);
+            let near_an_end = |cut: &usize| *cut < 2000 || whole.len() - cut < 20;
+            for cut in (0..whole.len()).filter(near_an_end) {
+                match receive(&whole[..cut]) {
+                    Ok(None) => {}
+                    Ok(Some(Frame { received: Received::Part(start), payload })) => {
+                        let mut incoming = Incoming::new();
+                        incoming.begin(start);
+                        let come = &whole[payload.end..cut];
+                        assert_eq!(incoming.receive(come), Ok((come.len(), None)));
+                        let (_, kind) = incoming.receive(&whole[cut..]).unwrap();
+                        assert_eq!(Received::Message(kind.unwrap()), received);
+                        assert_eq!(incoming.message(), [payload_bytes, b"\0"].concat());
+                    }
+                    other => panic!("{received:?} cut at {cut}: {other:?}"),
+                }
             }
             let mut input = [&whole[..], b"next"].concat();
-            let frame = receive_frame(&RULES, &mut input).unwrap().unwrap();
+            let frame = receive_frame(&RULES, None, &mut input).unwrap().unwrap();
             assert_eq!(frame.received, received);
-            assert_eq!(&input[frame.payload.clone()], payload);
+            assert_eq!(&input[frame.payload.clone()], payload_bytes);
             assert_eq!(&input[frame.payload.end..], b"next");
         }
     }
@@ -180,12 +243,41 @@ mod tests {
 
     #[test]
     fn limits_and_kinds_follow_the_rules() {
-        let rules = Rules { max_payload: 5, binary: Binary::Refused };
-        let receive = |input: Vec<u8>| receive_frame(&rules, &mut { input });
+        let rules = Rules { max_payload: 5, binary: Binary::Refused, ..RULES };
+        let receive = |input: Vec<u8>| receive_frame(&rules, None, &mut { input });
         assert!(receive(masked(0x81, b"12345")).unwrap().is_some());
         assert_eq!(receive(masked(0x81, b"123456")), Err(Violation::TooLong));
         assert!(receive(masked(0x89, b"123456")).unwrap().is_some());
         assert_eq!(receive(masked(0x82, b"1")), Err(Violation::Binary));
+    }
+
+    /// CONTRACT E2, RFC 6455 5.4: fragments that are joined keep to the order and to the limit.
+    #[test]
+    fn fragments_that_are_joined() {
+        let rules = Rules { max_payload: 5, fragments: Fragments::Joined, ..RULES };
+        let mut incoming = Incoming::new();
+        let mut receive = |first, payload: &[u8]| -> Result<Option<MessageKind>, Violation> {
+            let mut input = masked(first, payload);
+            let frame = receive_frame(&rules, Some(&incoming), &mut input)?.unwrap();
+            let Received::Part(start) = frame.received else { return Ok(None) };
+            incoming.begin(start);
+            match incoming.receive(&input[frame.payload.end..]) {
+                Ok((_, kind)) => Ok(kind),
+                Err(error) => panic!("{error:?}"),
+            }
+        };
+        assert_eq!(receive(0x80, b""), Err(Violation::OutOfOrder));
+        assert_eq!(receive(0x01, b"ab"), Ok(None));
+        assert_eq!(receive(0x89, b"ping between"), Ok(None));
+        assert_eq!(receive(0x81, b""), Err(Violation::OutOfOrder));
+        assert_eq!(receive(0x02, b""), Err(Violation::OutOfOrder));
+        assert_eq!(receive(0x00, b""), Ok(None));
+        assert_eq!(receive(0x00, b"cdef"), Err(Violation::TooLong));
+        assert_eq!(receive(0x80, b"cde"), Ok(Some(MessageKind::Text)));
+        assert_eq!(receive(0x00, b""), Err(Violation::OutOfOrder));
+        assert_eq!(receive(0x02, b"123456"), Err(Violation::TooLong));
+        assert_eq!(receive(0x02, b"\xff"), Ok(None));
+        assert_eq!(receive(0x80, b""), Ok(Some(MessageKind::Binary)));
     }
 
     #[test]
@@ -212,7 +304,7 @@ mod tests {
             for second in 0..=255 {
                 let mut input = vec![0; 160];
                 input[..2].copy_from_slice(&[first, second]);
-                if let Ok(Some(frame)) = receive_frame(&RULES, &mut input) {
+                if let Ok(Some(frame)) = receive_frame(&RULES, None, &mut input) {
                     assert!(frame.payload.end <= input.len());
                 }
             }

@@ -19,6 +19,8 @@ pub enum Violation {
     BadControl,
     /// A close frame whose payload is one byte, or whose code may not be sent (RFC 6455 5.5.1, 7.4).
     BadClose,
+    /// A continuation of nothing, or a new message within one (RFC 6455 5.4).
+    OutOfOrder,
     /// A fragment, which this server does not take.
     Fragment,
     /// A binary message, which this server does not take.
@@ -38,7 +40,8 @@ impl Violation {
             | Self::Unmasked
             | Self::BadLength
             | Self::BadControl
-            | Self::BadClose => CloseCode::PROTOCOL_ERROR,
+            | Self::BadClose
+            | Self::OutOfOrder => CloseCode::PROTOCOL_ERROR,
             Self::Fragment | Self::Binary => CloseCode::UNSUPPORTED,
             Self::NotUtf8 => CloseCode::INVALID_PAYLOAD,
             Self::TooLong => CloseCode::TOO_BIG,
@@ -54,6 +57,7 @@ impl Violation {
             Self::BadLength => "bad frame length",
             Self::BadControl => "bad control frame",
             Self::BadClose => "bad close frame",
+            Self::OutOfOrder => "fragments out of order",
             Self::Fragment => "fragments are not accepted",
             Self::Binary => "binary messages are not accepted",
             Self::NotUtf8 => "text is not UTF-8",

@@ -25,6 +25,7 @@ mod socket;
 mod start;
 mod table;
 
-pub use dorrit_proto::{Binary, MessageKind};
+pub use dorrit_engine::Buffers;
+pub use dorrit_proto::{Binary, Fragments, MessageKind};
 pub use program::{Flavor, Program};
 pub use run::run;

@@ -108,11 +108,19 @@ fn path(matches: &Matches, option: &str) -> Result<Option<PathBuf>, StartError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dorrit_proto::Binary;
+    use dorrit_engine::Buffers;
+    use dorrit_proto::{Binary, Fragments};
+
+    const FLAVOR: Flavor = Flavor {
+        max_connections: 16384,
+        binary: Binary::Accepted,
+        fragments: Fragments::Refused,
+        buffers: Buffers::Shared,
+    };
 
     fn parse(arguments: &[&str]) -> Result<Options, StartError> {
         let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
-        Options::parse(&arguments, &Flavor { max_connections: 16384, binary: Binary::Accepted })
+        Options::parse(&arguments, &FLAVOR)
     }
 
     /// CONTRACT D20.
@@ -136,8 +144,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text() {
         let arguments = [OsString::from("-l"), OsString::from_vec(b"/\xff\xc3\xa9".to_vec())];
-        let flavor = Flavor { max_connections: 1, binary: Binary::Accepted };
-        let options = Options::parse(&arguments, &flavor).unwrap();
+        let options = Options::parse(&arguments, &FLAVOR).unwrap();
         assert_eq!(options.socket.unwrap().as_os_str().as_bytes(), b"/\xff\xc3\xa9");
     }
 

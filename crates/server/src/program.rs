@@ -2,7 +2,8 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use dorrit_proto::{Binary, MessageKind};
+use dorrit_engine::Buffers;
+use dorrit_proto::{Binary, Fragments, MessageKind};
 
 /// The functions that a program defines, as one of the libraries knows them. None of them is called
 /// while the server is borrowed: they may call any `ws_*` function.
@@ -36,4 +37,8 @@ pub struct Flavor {
     pub max_connections: usize,
     /// Whether clients may send binary messages.
     pub binary: Binary,
+    /// Whether clients may send messages in fragments.
+    pub fragments: Fragments,
+    /// How long `ws_read_callback`'s buffer is good.
+    pub buffers: Buffers,
 }

@@ -122,8 +122,9 @@ fn plan(options: Options, credentials: Credentials, flavor: &Flavor) -> Result<P
     let max_payload = options.buffer - BUFFER_OVERHEAD;
     let mut config = Config {
         max_connections: options.max_connections,
-        rules: Rules { max_payload, binary: flavor.binary },
+        rules: Rules { max_payload, binary: flavor.binary, fragments: flavor.fragments },
         max_fragment: max_payload,
+        buffers: flavor.buffers,
     };
     limits::raise(&mut config)?;
     Ok(Plan { options, credentials, socket, config })

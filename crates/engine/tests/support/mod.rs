@@ -4,14 +4,15 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use dorrit_engine::{Config, ConnId, Engine, Event};
-use dorrit_proto::{Binary, MessageKind, OpCode, Rules, unmask};
+use dorrit_engine::{Buffers, Config, ConnId, Engine, Event};
+use dorrit_proto::{Binary, Fragments, MessageKind, OpCode, Rules, unmask};
 use tempfile::TempDir;
 
 pub const CONFIG: Config = Config {
     max_connections: 100,
-    rules: Rules { max_payload: 65535, binary: Binary::Accepted },
+    rules: Rules { max_payload: 65535, binary: Binary::Accepted, fragments: Fragments::Refused },
     max_fragment: 65535,
+    buffers: Buffers::Shared,
 };
 
 pub const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\

@@ -1,0 +1,217 @@
+//! A message that does not come in one piece (RFC 6455 5.4).
+
+use std::collections::TryReserveError;
+
+use crate::frame::FrameHeader;
+use crate::{MessageKind, Violation, unmask};
+
+/// A message while it comes, and when it is complete. It takes memory for the bytes that have come, and
+/// none for those that were announced.
+#[derive(Debug, Default)]
+pub struct Incoming {
+    kind: Option<MessageKind>,
+    bytes: Vec<u8>,
+    /// How many bytes at the start are known to be whole characters; of text only.
+    checked: usize,
+    /// How many bytes of the frame are still to come.
+    remaining: usize,
+    /// The frame's mask, turned to the byte that comes next.
+    key: [u8; 4],
+    is_final: bool,
+}
+
+/// A frame of a message, of which the header has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameStart {
+    pub(crate) header: FrameHeader,
+    /// Of the message that it begins; `None` where it goes on with one.
+    pub(crate) kind: Option<MessageKind>,
+}
+
+/// Why a message cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IncomingError {
+    /// Its client's fault.
+    Violation(Violation),
+    /// There is no memory for it.
+    OutOfMemory,
+}
+
+impl From<Violation> for IncomingError {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation)
+    }
+}
+
+impl From<TryReserveError> for IncomingError {
+    fn from(_: TryReserveError) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+impl Incoming {
+    /// An empty one, which has no memory yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether the first frame of a message has come and its last byte has not.
+    pub fn is_under_way(&self) -> bool {
+        self.kind.is_some()
+    }
+
+    /// Whether a frame has begun of which bytes are still to come.
+    pub fn is_in_frame(&self) -> bool {
+        self.remaining > 0
+    }
+
+    /// How many bytes there are of the message.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Begins a frame of it, and the message itself where that is its first frame.
+    pub fn begin(&mut self, start: FrameStart) {
+        if let FrameStart { kind: Some(kind), .. } = start {
+            self.bytes.clear();
+            (self.kind, self.checked) = (Some(kind), 0);
+        }
+        self.remaining = start.header.payload_len;
+        self.key = start.header.key;
+        self.is_final = start.header.is_final;
+    }
+
+    /// Takes what is at the start of `input` of the frame's payload. Returns how many bytes that was,
+    /// and the message's kind where it is complete: then [`Incoming::message`] has it.
+    ///
+    /// Text is checked as it comes: a byte that cannot be ends it at once (RFC 6455 8.1).
+    pub fn receive(&mut self, input: &[u8]) -> Result<(usize, Option<MessageKind>), IncomingError> {
+        let part = &input[..input.len().min(self.remaining)];
+        let start = self.bytes.len();
+        // And one for the zero byte behind the message.
+        self.bytes.try_reserve(part.len() + 1)?;
+        self.bytes.extend_from_slice(part);
+        unmask(self.key, &mut self.bytes[start..]);
+        self.key.rotate_left(part.len() % 4);
+        self.remaining -= part.len();
+        let is_complete = self.is_final && self.remaining == 0;
+        if self.kind == Some(MessageKind::Text) {
+            self.check(is_complete)?;
+        }
+        if !is_complete {
+            return Ok((part.len(), None));
+        }
+        self.bytes.push(0);
+        Ok((part.len(), self.kind.take()))
+    }
+
+    fn check(&mut self, is_complete: bool) -> Result<(), Violation> {
+        match simdutf8::compat::from_utf8(&self.bytes[self.checked..]) {
+            Ok(_) => self.checked = self.bytes.len(),
+            Err(error) if is_complete || error.error_len().is_some() => {
+                return Err(Violation::NotUtf8);
+            }
+            Err(error) => self.checked += error.valid_up_to(),
+        }
+        Ok(())
+    }
+
+    /// Holds a message that has come in one piece.
+    pub fn set(&mut self, payload: &[u8]) -> Result<(), TryReserveError> {
+        self.bytes.clear();
+        self.bytes.try_reserve(payload.len() + 1)?;
+        self.bytes.extend_from_slice(payload);
+        self.bytes.push(0);
+        Ok(())
+    }
+
+    /// The message that was completed last, with a zero byte behind it. It may be written to.
+    pub fn message(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
+    /// Gives the memory back, where it is more than `kept` bytes.
+    pub fn shrink(&mut self, kept: usize) {
+        self.bytes.clear();
+        if self.bytes.capacity() > kept {
+            self.bytes = Vec::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::OpCode;
+
+    const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+    fn start(kind: Option<MessageKind>, payload_len: usize, is_final: bool) -> FrameStart {
+        let opcode = kind.map_or(OpCode::Continuation, OpCode::from);
+        FrameStart { header: FrameHeader { is_final, opcode, key: KEY, len: 6, payload_len }, kind }
+    }
+
+    fn masked(payload: &[u8]) -> Vec<u8> {
+        let mut payload = payload.to_vec();
+        unmask(KEY, &mut payload);
+        payload
+    }
+
+    /// Fragments at every place, each in pieces cut at every place.
+    #[test]
+    fn joined_whatever_the_cuts() {
+        let text = "zażółć gęślą jaźń \u{1f600}".as_bytes();
+        for fragment in 0..=text.len() {
+            for cut in 0..=text.len() {
+                let mut incoming = Incoming::new();
+                let (first, second) = text.split_at(fragment);
+                incoming.begin(start(Some(MessageKind::Text), first.len(), false));
+                let (one, two) = (masked(first), masked(second));
+                let (a, b) = one.split_at(cut.min(one.len()));
+                assert_eq!(incoming.receive(a), Ok((a.len(), None)));
+                assert_eq!(incoming.receive(b), Ok((b.len(), None)));
+                assert!(incoming.is_under_way() && !incoming.is_in_frame());
+                incoming.begin(start(None, second.len(), true));
+                let (a, b) = two.split_at(cut.min(two.len()));
+                let behind = [b, b"behind"].concat();
+                if !b.is_empty() {
+                    assert_eq!(incoming.receive(a), Ok((a.len(), None)));
+                }
+                let rest = if b.is_empty() { a } else { &behind };
+                let len = if b.is_empty() { a.len() } else { b.len() };
+                assert_eq!(incoming.receive(rest), Ok((len, Some(MessageKind::Text))));
+                assert!(!incoming.is_under_way());
+                assert_eq!(incoming.message(), [text, b"\0"].concat());
+            }
+        }
+    }
+
+    /// A byte that cannot be is told when it comes, in whichever frame.
+    #[test]
+    fn text_is_checked_as_it_comes() {
+        for (good, bad) in
+            [("abc", &b"\xff"[..]), ("é", b"\xf4\x90"), ("", b"\xc0"), ("x", b"\xe2\x28")]
+        {
+            let mut incoming = Incoming::new();
+            incoming.begin(start(Some(MessageKind::Text), 100, false));
+            assert!(incoming.receive(&masked(good.as_bytes())).is_ok());
+            let all = masked(&[good.as_bytes(), bad].concat());
+            let received = incoming.receive(&all[good.len()..]);
+            assert_eq!(received, Err(Violation::NotUtf8.into()));
+        }
+        let mut incoming = Incoming::new();
+        incoming.begin(start(Some(MessageKind::Text), 1, true));
+        assert_eq!(incoming.receive(&masked(b"\xc3")), Err(Violation::NotUtf8.into()));
+    }
+
+    /// ADVISORIES T7: what is announced takes no memory.
+    #[test]
+    fn memory_grows_with_what_has_come() {
+        let mut incoming = Incoming::new();
+        incoming.begin(start(Some(MessageKind::Binary), 1 << 30, true));
+        assert_eq!(incoming.receive(&[1; 100]), Ok((100, None)));
+        assert!(incoming.bytes.capacity() < 1000);
+        incoming.shrink(10);
+        assert_eq!(incoming.bytes.capacity(), 0);
+    }
+}

@@ -67,9 +67,8 @@ impl Request {
         Ok(())
     }
 
-    /// Whether this is a valid request for an upgrade to WebSocket version 13. Returns the value of
-    /// its key.
-    pub fn judge(&self) -> Result<&[u8], Refusal> {
+    /// Whether this is a valid request for an upgrade to WebSocket version 13.
+    pub fn judge(&self) -> Result<(), Refusal> {
         self.judge_target()?;
         self.judge_body()?;
         if !self.is_upgradable || !self.has_token("upgrade", "websocket") {
@@ -90,8 +89,8 @@ impl Request {
         let key = self.single("sec-websocket-key").ok().flatten();
         // RFC 6455 4.2.1: base64 that decodes to 16 bytes.
         let mut nonce = [0; 18];
-        match key.map(|key| (key, STANDARD.decode_slice(key, &mut nonce))) {
-            Some((key, Ok(16))) => Ok(key),
+        match key.map(|key| STANDARD.decode_slice(key, &mut nonce)) {
+            Some(Ok(16)) => Ok(()),
             _ => Err(Refusal::Malformed("there must be one Sec-WebSocket-Key of 16 bytes")),
         }
     }
@@ -144,6 +143,29 @@ impl Request {
         }
     }
 
+    /// The value of the request's Sec-WebSocket-Key; empty where there is none.
+    pub fn key(&self) -> &[u8] {
+        self.header("sec-websocket-key").next().unwrap_or_default()
+    }
+
+    /// The sub-protocols that the client offers, in its order (RFC 6455 4.1). What is no token is passed
+    /// over (ADVISORIES T25, T27, T28).
+    pub fn protocols(&self) -> impl Iterator<Item = &[u8]> {
+        let lists = self.header("sec-websocket-protocol");
+        let names = lists.flat_map(|list| list.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
+        names.filter(|name| !name.is_empty() && name.iter().copied().all(is_token_byte))
+    }
+
+    /// The host that the request names, without its port (RFC 9110 4.2.3).
+    pub fn host(&self) -> &[u8] {
+        let host = self.header("host").next().unwrap_or_default();
+        match host.iter().rposition(|&byte| byte == b':') {
+            // The colons of an IPv6 address stand in brackets.
+            Some(colon) if !host[colon..].contains(&b']') => &host[..colon],
+            _ => host,
+        }
+    }
+
     /// The value of a header that may stand there once; `Err` where it stands there more often.
     fn single(&self, name: &str) -> Result<Option<&[u8]>, ()> {
         let mut values = self.header(name);
@@ -156,6 +178,11 @@ impl Request {
         let mut tokens = self.header(name).flat_map(|list| list.split(|&byte| byte == b','));
         tokens.any(|found| found.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
     }
+}
+
+/// Whether this byte may stand in a token (RFC 9110 5.6.2).
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// The length of the head at the start of `input`, of which the first `seen` bytes were looked at

@@ -41,7 +41,8 @@ fn a_good_one_cut_at_every_byte() {
     let with_more = format!("{whole}\u{81}more");
     let len = request.receive(with_more.as_bytes(), whole.len() - 1);
     assert_eq!(len, Ok(Some(whole.len())));
-    assert_eq!(request.judge(), Ok(&b"dGhlIHNhbXBsZSBub25jZQ=="[..]));
+    assert_eq!(request.judge(), Ok(()));
+    assert_eq!(request.key(), b"dGhlIHNhbXBsZSBub25jZQ==");
     assert_eq!(request.target(), b"/chat");
 }
 
@@ -166,4 +167,46 @@ fn headers_are_bytes() {
     request.join_header("Cookie", b"; ", &mut cookie);
     assert_eq!(cookie, b"a=\xff\xfe; b");
     assert_eq!(request.header("X-Absent").count(), 0);
+}
+
+fn received(extra: &str) -> Request {
+    let mut request = Request::new();
+    let text = self::request(&format!("{}{extra}", lines("")));
+    assert_eq!(request.receive(text.as_bytes(), 0), Ok(Some(text.len())));
+    request
+}
+
+/// CONTRACT E3, USERS 35, ADVISORIES T25, T27.
+#[test]
+fn protocols_are_a_list_of_tokens() {
+    let offers = |lines: &str| -> Vec<String> {
+        let request = received(lines);
+        request.protocols().map(|name| String::from_utf8(name.to_vec()).unwrap()).collect()
+    };
+    assert_eq!(offers(""), [""; 0]);
+    assert_eq!(offers("Sec-WebSocket-Protocol: chat, superchat\r\n"), ["chat", "superchat"]);
+    let two = "Sec-WebSocket-Protocol: a ,,\tb\r\nX: y\r\nsec-websocket-protocol: c\r\n";
+    assert_eq!(offers(two), ["a", "b", "c"]);
+    for bad in ["", " , ,", "a b", "\u{e9}", "a/b", "\"q\""] {
+        assert_eq!(offers(&format!("Sec-WebSocket-Protocol: {bad}\r\n")), [""; 0], "{bad}");
+    }
+    let spaces = format!("Sec-WebSocket-Protocol: x{}y\r\n", " ".repeat(10_000));
+    assert_eq!(offers(&spaces), [""; 0]);
+}
+
+/// CONTRACT E3.
+#[test]
+fn the_host_is_without_its_port() {
+    for (line, host) in [
+        ("example.org", "example.org"),
+        ("example.org:8080", "example.org"),
+        ("[::1]:80", "[::1]"),
+        ("[2001:db8::1]", "[2001:db8::1]"),
+        ("a:", "a"),
+    ] {
+        let mut request = Request::new();
+        let text = self::request(&format!("{}Host: {line}\r\n", lines("Host")));
+        assert!(request.receive(text.as_bytes(), 0).is_ok());
+        assert_eq!(request.host(), host.as_bytes());
+    }
 }

@@ -79,13 +79,18 @@ pub fn accept_key(key: &[u8]) -> [u8; 28] {
     accept
 }
 
-/// Appends the answer that accepts the request with this Sec-WebSocket-Key.
-pub fn encode_accept(key: &[u8], out: &mut Vec<u8>) {
+/// Appends the answer that accepts the request with this Sec-WebSocket-Key, and the sub-protocol where
+/// one was chosen of those that it offers.
+pub fn encode_accept(key: &[u8], protocol: Option<&[u8]>, out: &mut Vec<u8>) {
     out.extend_from_slice(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
           Sec-WebSocket-Accept: ",
     );
     out.extend_from_slice(&accept_key(key));
+    if let Some(protocol) = protocol {
+        out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
+        out.extend_from_slice(protocol);
+    }
     out.extend_from_slice(b"\r\n\r\n");
 }
 
@@ -98,6 +103,13 @@ mod tests {
     fn the_key_of_the_rfc() {
         let accept = accept_key(b"dGhlIHNhbXBsZSBub25jZQ==");
         assert_eq!(&accept, b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn the_chosen_protocol_is_named() {
+        let mut out = Vec::new();
+        encode_accept(b"dGhlIHNhbXBsZSBub25jZQ==", Some(b"chat"), &mut out);
+        assert!(out.ends_with(b"K+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n"));
     }
 
     #[test]

@@ -2,21 +2,25 @@
 
 use std::time::Instant;
 
-use dorrit_proto::{CloseCode, OpCode, Refusal, Violation};
+use dorrit_proto::{CloseCode, OpCode, Refusal, Violation, encode_accept};
 
 use crate::ConnId;
 use crate::conn::{Phase, Then};
 use crate::deadlines::{Deadline, Kind};
-use crate::engine::{Engine, STOP};
+use crate::engine::{Engine, OutOfMemory, STOP};
 use crate::table::Table;
 
 impl Engine {
-    /// Accepts the connection that [`Event::Opened`](crate::Event::Opened) told.
-    pub fn accept(&mut self, id: ConnId) {
+    /// Accepts the connection that [`Event::Opened`](crate::Event::Opened) told, with a sub-protocol
+    /// where one of those was chosen that [`Engine::request`] offers.
+    pub fn accept(&mut self, id: ConnId, protocol: Option<&[u8]>) {
         if self.opening != Some(id) {
             return;
         }
         self.opening = None;
+        if self.answer(id, protocol).is_err() {
+            return self.kill(id);
+        }
         let Some(conn) = self.table.get_mut(id) else { return };
         conn.is_accepted = true;
         self.open += 1;
@@ -36,14 +40,23 @@ impl Engine {
         }
         conn.phase = Phase::Flushing(Then::Discard);
         self.drop_queue(id);
-        let answer = refusal.encode().into_bytes();
         if self.is_turn_of(id) {
-            *self.output.start() = answer;
-            self.output.end_of_answer();
-        } else if self.queue_answer(id, answer).is_err() {
+            self.output.clear();
+        }
+        if self.queue_answer(id, refusal.encode().into_bytes()).is_err() {
             return self.kill(id);
         }
         self.set_deadline(id, Kind::Close);
+    }
+
+    fn answer(&mut self, id: ConnId, protocol: Option<&[u8]>) -> Result<(), OutOfMemory> {
+        if self.phase(id) == Phase::Dead {
+            return Ok(());
+        }
+        let mut answer = Vec::new();
+        answer.try_reserve_exact(256 + protocol.map_or(0, <[u8]>::len))?;
+        encode_accept(self.request.key(), protocol, &mut answer);
+        self.queue_answer(id, answer)
     }
 
     /// Closes a connection when its queue is sent, with this code. Nothing more is read from it.

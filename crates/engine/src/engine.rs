@@ -1,6 +1,6 @@
 //! The loop itself.
 
-use std::collections::VecDeque;
+use std::collections::{TryReserveError, VecDeque};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -32,6 +32,8 @@ pub struct Config {
     pub max_fragment: usize,
     /// Where a message stands while the caller deals with it.
     pub buffers: Buffers,
+    /// The most frames that may wait for a connection; `None` where memory alone is the limit.
+    pub max_queued_frames: Option<u32>,
 }
 
 /// Where a message stands while the caller deals with it.
@@ -75,21 +77,45 @@ pub enum Event {
     Failed(io::Error),
 }
 
-/// There was no memory for a message: it was queued for nobody.
+/// Why a message was queued for nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutOfMemory;
+pub enum SendError {
+    /// There was no memory for it.
+    OutOfMemory,
+    /// It would have been more than [`Config::max_queued_frames`] for one of its connections.
+    QueueFull,
+}
 
-impl fmt::Display for OutOfMemory {
+impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("out of memory")
+        f.write_str(match self {
+            Self::OutOfMemory => "out of memory",
+            Self::QueueFull => "too many frames are queued",
+        })
     }
 }
 
-impl std::error::Error for OutOfMemory {}
+impl std::error::Error for SendError {}
 
-impl<T: Into<std::collections::TryReserveError>> From<T> for OutOfMemory {
-    fn from(_: T) -> Self {
+/// There was no memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutOfMemory;
+
+impl From<TryReserveError> for OutOfMemory {
+    fn from(_: TryReserveError) -> Self {
         Self
+    }
+}
+
+impl From<OutOfMemory> for SendError {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+impl From<TryReserveError> for SendError {
+    fn from(_: TryReserveError) -> Self {
+        Self::OutOfMemory
     }
 }
 

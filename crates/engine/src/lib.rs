@@ -22,5 +22,5 @@ mod sys;
 mod table;
 mod turn;
 
-pub use engine::{Buffers, Config, Engine, Event, OutOfMemory};
+pub use engine::{Buffers, Config, Engine, Event, SendError};
 pub use id::ConnId;

@@ -7,7 +7,7 @@ use dorrit_proto::{FrameHead, MessageKind, OpCode, fragments};
 
 use crate::conn::{Phase, Then};
 use crate::deadlines::{Deadline, Kind};
-use crate::engine::{Engine, OutOfMemory};
+use crate::engine::{Engine, OutOfMemory, SendError};
 use crate::pool::Key;
 use crate::{ConnId, sys};
 
@@ -26,20 +26,17 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Empties it, for an answer to a request to be written there.
-    pub(crate) fn start(&mut self) -> &mut Vec<u8> {
-        self.clear();
-        &mut self.bytes
+    /// Puts the answer to a request before all else.
+    fn prepend(&mut self, answer: &[u8]) -> Result<(), OutOfMemory> {
+        self.bytes.try_reserve(answer.len())?;
+        self.bytes.splice(0..0, answer.iter().copied());
+        self.skip = answer.len();
+        Ok(())
     }
 
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         (self.skip, self.frames) = (0, 0);
-    }
-
-    /// What was written is the answer to a request.
-    pub(crate) fn end_of_answer(&mut self) {
-        self.skip = self.bytes.len();
     }
 
     /// Room for this many bytes more; false where that is more than goes out in a turn.
@@ -60,12 +57,13 @@ impl Engine {
         conns: impl Iterator<Item = ConnId> + Clone,
         kind: MessageKind,
         payload: &[u8],
-    ) -> Result<(), OutOfMemory> {
+    ) -> Result<(), SendError> {
         let table = &self.table;
         let is_writable = |id: &ConnId| table.get(*id).is_some_and(|conn| conn.is_writable());
         let mut writable = conns.clone().filter(is_writable);
         let Some(first) = writable.next() else { return Ok(()) };
         let is_single = writable.next().is_none();
+        self.check_queues(conns.clone(), payload.len())?;
         if is_single && self.send_in_turn(first, kind, payload)? {
             return Ok(());
         }
@@ -74,7 +72,7 @@ impl Engine {
         for id in conns.clone() {
             if let Err(error) = self.reserve_queue(id) {
                 conns.for_each(|id| self.unreserve_queue(id));
-                return Err(error);
+                return Err(error.into());
             }
         }
         let message = self.messages.insert(bytes, frames);
@@ -85,6 +83,21 @@ impl Engine {
             self.mark_dirty(id);
         }
         Ok(())
+    }
+
+    /// Whether each of these connections may have a message of this length queued.
+    fn check_queues(
+        &self,
+        mut conns: impl Iterator<Item = ConnId>,
+        len: usize,
+    ) -> Result<(), SendError> {
+        let Some(limit) = self.config.max_queued_frames else { return Ok(()) };
+        let frames = len.div_ceil(self.config.max_fragment).max(1);
+        let is_full = |id| {
+            let is_writable = self.table.get(id).is_some_and(|conn| conn.is_writable());
+            is_writable && self.queued_frames(id) as usize + frames > limit as usize
+        };
+        if conns.any(is_full) { Err(SendError::QueueFull) } else { Ok(()) }
     }
 
     /// How many frames wait for this connection (CONTRACT D11).
@@ -158,13 +171,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Queues an answer to a request, on a connection that is sent nothing else.
+    /// Sends the answer to a request before all that is queued already.
     pub(crate) fn queue_answer(&mut self, id: ConnId, answer: Vec<u8>) -> Result<(), OutOfMemory> {
+        if self.is_output_of(id) {
+            return self.output.prepend(&answer);
+        }
         self.messages.reserve()?;
         let key = self.reserve_queue_of(id)?;
-        let len = answer.len();
         let message = self.messages.insert(answer, 0);
-        self.queues[key].push_rest(message, len, 0, &mut self.messages);
+        self.queues[key].push_answer(message, &mut self.messages);
         self.mark_dirty(id);
         Ok(())
     }

@@ -77,6 +77,13 @@ impl Queue {
         self.advance(sent, messages);
     }
 
+    /// Puts bytes that are no frame before all else, of which nothing must be sent yet.
+    pub(crate) fn push_answer(&mut self, id: MessageId, messages: &mut Messages) {
+        self.push(id, messages);
+        self.entries.rotate_right(1);
+        self.frame_end = messages.bytes(id).len();
+    }
+
     /// Puts a pong at the end, or in the place of one that waits.
     pub(crate) fn push_pong(&mut self, frame: Vec<u8>, messages: &mut Messages) {
         if let Some(waiting) = self.pong {
@@ -205,6 +212,23 @@ mod tests {
             queue.advance(11 - sent, &mut messages);
             assert!(queue.is_empty() && queue.frames() == 0);
         }
+    }
+
+    #[test]
+    fn an_answer_goes_first() {
+        let mut messages = Messages::default();
+        let mut queue = Queue::default();
+        for bytes in [b"\x81\x01a", b"\x81\x01b"] {
+            let id = insert(&mut messages, bytes, 1);
+            queue.push(id, &mut messages);
+        }
+        let answer = insert(&mut messages, b"HTTP", 0);
+        queue.push_answer(answer, &mut messages);
+        assert_eq!(next(&queue, &messages, 100), b"HTTP\x81\x01a\x81\x01b");
+        queue.advance(6, &mut messages);
+        assert_eq!(queue.frames(), 2);
+        queue.advance(1, &mut messages);
+        assert_eq!(queue.frames(), 1);
     }
 
     /// A flood of pings costs one pong (RFC 6455 5.5.3).

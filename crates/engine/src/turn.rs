@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use dorrit_proto::{
     FrameStart, Incoming, IncomingError, MessageKind, OpCode, Received, Refusal, Request,
-    Violation, encode_accept, receive_frame,
+    Violation, receive_frame,
 };
 
 use crate::conn::Phase;
@@ -170,10 +170,8 @@ impl Engine {
             Err(refusal) => Err(refusal),
         };
         let refusal = match judged {
-            Ok(_) if self.open >= self.config.max_connections => Refusal::Full,
-            Ok(key) => {
-                encode_accept(key, self.output.start());
-                self.output.end_of_answer();
+            Ok(()) if self.open >= self.config.max_connections => Refusal::Full,
+            Ok(()) => {
                 self.set_phase(id, Phase::Opening);
                 self.opening = Some(id);
                 return Step::Event(Event::Opened(id));

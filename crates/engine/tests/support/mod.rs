@@ -13,6 +13,7 @@ pub const CONFIG: Config = Config {
     rules: Rules { max_payload: 65535, binary: Binary::Accepted, fragments: Fragments::Refused },
     max_fragment: 65535,
     buffers: Buffers::Shared,
+    max_queued_frames: None,
 };
 
 pub const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
@@ -84,7 +85,7 @@ impl Server {
         match self.engine.next() {
             Event::Opened(id) => {
                 if (self.on_open)(&mut self.engine, id) {
-                    self.engine.accept(id);
+                    self.engine.accept(id, None);
                     self.opened.push(id);
                 } else {
                     self.engine.refuse(id, dorrit_proto::Refusal::Forbidden);

@@ -1,4 +1,5 @@
-//! Writes include/dorrit.h from src/, and gives the shared library its name.
+//! Writes the header of a C library from its exports, and gives the shared library its name. Both
+//! libraries are built by this script.
 
 use std::env::var;
 use std::path::Path;
@@ -7,29 +8,32 @@ use cbindgen::{Builder, Config};
 
 fn main() {
     let value = |name: &str| var(name).unwrap_or_else(|_| panic!("cargo sets {name}"));
-    let major = value("CARGO_PKG_VERSION_MAJOR");
+    let name = value("CARGO_PKG_NAME");
+    let (header, abi) = match name.as_str() {
+        "dorrit" => ("include/dorrit.h", value("CARGO_PKG_VERSION_MAJOR")),
+        "dorrit-classic" => ("../../include/classic/dorrit.h", "1".to_owned()),
+        other => panic!("{other} is no C library"),
+    };
     if value("CARGO_CFG_TARGET_VENDOR") == "apple" {
-        println!("cargo::rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libdorrit.{major}.dylib");
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-install_name,@rpath/lib{name}.{abi}.dylib");
         // The callbacks are the program's, found when it is loaded.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-undefined,dynamic_lookup");
     } else {
-        println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libdorrit.so.{major}");
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,lib{name}.so.{abi}");
     }
 
-    for input in ["src", "include", "cbindgen.toml"] {
+    for input in ["src", header, "cbindgen.toml", "../../build.rs"] {
         println!("cargo::rerun-if-changed={input}");
     }
     let root = value("CARGO_MANIFEST_DIR");
-    let mut config = Config::from_root_or_default(&root);
+    let root = Path::new(&root);
+    let mut config = Config::from_root_or_default(root);
     let after_includes = config.after_includes.take().unwrap_or_default();
     config.after_includes = Some(format!("\n{}{after_includes}", version_macros(value)));
-    let sources = ["callbacks", "exports"].map(|name| Path::new(&root).join("src").join(name));
-    let builder = sources.iter().fold(Builder::new().with_config(config), |builder, source| {
-        builder.with_src(source.with_extension("rs"))
-    });
-    let header = builder.generate().expect("cbindgen reads src/");
+    let sources = ["src/callbacks.rs", "src/exports.rs"].map(|source| root.join(source));
+    let builder = sources.iter().fold(Builder::new().with_config(config), Builder::with_src);
     // Written only where it differs, so that a tree that may not be written to builds.
-    header.write_to_file(Path::new(&root).join("include/dorrit.h"));
+    builder.generate().expect("cbindgen reads src/").write_to_file(root.join(header));
 }
 
 /// The version as Cargo.toml has it, for the preprocessor.

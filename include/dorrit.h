@@ -24,6 +24,9 @@
 /* What a program defines must be seen by the library, whatever -fvisibility says. */
 #if defined(__GNUC__)
 #pragma GCC visibility push(default)
+
+/* By this the library knows that a program was compiled with this header. */
+__attribute__((weak)) char ws_header_3 = 3;
 #endif
 
 #ifdef __cplusplus

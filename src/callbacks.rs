@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_uchar, c_void};
 
-use dorrit_server::{MessageKind, Program};
+use dorrit_server::{Introduction, MessageKind, Program};
 
 // Declared for the header. The library calls them by way of the table below, through which one that the
 // program leaves out is NULL instead of an error of the linker's.
@@ -59,13 +59,15 @@ struct Table {
     open: Option<unsafe extern "C" fn(*mut c_void, *mut c_char) -> c_int>,
     read: Option<unsafe extern "C" fn(*mut c_void, c_int, c_int, *mut c_uchar)>,
     close: Option<unsafe extern "C" fn(*mut c_void)>,
+    /// A variable that the header of libdorrit(8) plants.
+    header_classic: *const c_char,
     /// Ours, but a program that is not position-independent has a copy of it, which is the one.
     config_file: *mut *mut c_char,
 }
 
 dorrit_server::table! {
     "dorrit_table": "ws_init_func", "ws_exit_func", "ws_open_callback", "ws_read_callback",
-    "ws_close_callback"; "ws_config_file"
+    "ws_close_callback", "ws_header_classic"; "ws_config_file"
 }
 
 unsafe extern "C" {
@@ -94,6 +96,10 @@ impl Program for Callbacks {
         names.into_iter().filter_map(|(name, is_missing)| is_missing.then_some(name)).collect()
     }
 
+    fn other_library(&self) -> Option<&'static str> {
+        (!table().header_classic.is_null()).then_some("-ldorrit-classic")
+    }
+
     fn config_file(&self) -> *mut *mut c_char {
         table().config_file
     }
@@ -108,9 +114,10 @@ impl Program for Callbacks {
         let _ = table().exit.map(|exit| unsafe { exit() });
     }
 
-    fn open(&self, conn: *mut c_void, cookie: &mut [u8]) -> c_int {
+    fn open(&self, conn: *mut c_void, introduction: &mut Introduction) -> c_int {
+        let cookie = introduction.cookie.as_mut_ptr().cast();
         // SAFETY: as in `init`; the cookie ends with a zero byte.
-        table().open.map_or(-1, |open| unsafe { open(conn, cookie.as_mut_ptr().cast()) })
+        table().open.map_or(-1, |open| unsafe { open(conn, cookie) })
     }
 
     fn read(&self, conn: *mut c_void, kind: MessageKind, payload: &mut [u8]) {

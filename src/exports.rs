@@ -18,6 +18,9 @@ const FLAVOR: Flavor = Flavor {
     binary: Binary::Accepted,
     fragments: Fragments::Refused,
     buffers: Buffers::Shared,
+    max_queued_frames: None,
+    without_h: None,
+    restarts: false,
 };
 
 /// The program's entry point: see `dorrit_server::run`.

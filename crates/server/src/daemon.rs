@@ -45,7 +45,7 @@ fn leave(mut reader: PipeReader) -> ! {
         Ok(()) if word == [READY] => 0,
         Ok(()) => 1,
         Err(_) => {
-            log::terminal("the daemon has ended before it was ready");
+            log::error("the daemon has ended before it was ready");
             1
         }
     };
@@ -53,26 +53,30 @@ fn leave(mut reader: PipeReader) -> ! {
     unsafe { libc::_exit(status) }
 }
 
+/// Lets the terminal go: the standard streams are /dev/null from now on (CONTRACT D7).
+pub(crate) fn let_go() -> Result<(), StartError> {
+    let fail = |why: String| StartError::path("daemon", "/dev/null".as_ref(), why);
+    let null = OpenOptions::new().read(true).write(true).open("/dev/null");
+    let null = null.map_err(|error| fail(words(&error)))?;
+    // SAFETY: NULL means all streams.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
+    let null = null.as_fd();
+    dup2_stdin(null)
+        .and_then(|()| dup2_stdout(null))
+        .and_then(|()| dup2_stderr(null))
+        .map_err(|error| fail(error.desc().to_owned()))
+}
+
 impl Parent {
-    /// Lets the parent leave with status 0, and the terminal go.
-    pub(crate) fn tell_ready(mut self) -> Result<(), StartError> {
-        let fail = |why: String| StartError::path("daemon", "/dev/null".as_ref(), why);
-        let null = OpenOptions::new().read(true).write(true).open("/dev/null");
-        let null = null.map_err(|error| fail(words(&error)))?;
-        // SAFETY: NULL means all streams.
-        unsafe { libc::fflush(std::ptr::null_mut()) };
-        let null = null.as_fd();
-        dup2_stdin(null)
-            .and_then(|()| dup2_stdout(null))
-            .and_then(|()| dup2_stderr(null))
-            .map_err(|error| fail(error.desc().to_owned()))?;
-        // Where the parent was killed, the daemon serves all the same.
+    /// Lets the parent leave with status 0. Where it was killed, the daemon serves all the same.
+    pub(crate) fn tell_ready(mut self) {
         let _ = self.0.write_all(&[READY]);
-        Ok(())
     }
 
-    /// Lets the parent leave with status 1. The reason must be on stderr.
-    pub(crate) fn tell_failed(mut self) {
+    /// Lets the parent leave with status 1, and leaves. The reason must be on stderr.
+    pub(crate) fn tell_failed(mut self) -> ! {
         let _ = self.0.write_all(&[FAILED]);
+        // SAFETY: what the program has registered to be run at exit is not for a start that failed.
+        unsafe { libc::_exit(1) }
     }
 }

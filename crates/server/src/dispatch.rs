@@ -8,16 +8,17 @@ use std::ffi::c_int;
 use dorrit_engine::{ConnId, Event};
 use dorrit_proto::{MessageKind, Refusal};
 
+use crate::files::Files;
 use crate::handle::from_id;
 use crate::host::{self, with_engine};
-use crate::janitor::Files;
 use crate::log::{self, Limiter};
-use crate::program::Program;
-use crate::signals;
+use crate::program::{Introduction, Program, Told};
+use crate::{restart, signals};
 
 /// Serves until the server has stopped. Returns the exit status.
-pub(crate) fn serve(program: &impl Program, files: &mut Files) -> c_int {
-    let mut dispatch = Dispatch { program, cookie: Vec::new(), drops: Limiter::default() };
+pub(crate) fn serve(program: &impl Program, told: Told, files: &mut Files) -> c_int {
+    let introduction = Introduction::default();
+    let mut dispatch = Dispatch { program, told, introduction, drops: Limiter::default() };
     loop {
         let Ok(event) = with_engine(|engine| engine.next()) else { return 1 };
         match event {
@@ -26,6 +27,7 @@ pub(crate) fn serve(program: &impl Program, files: &mut Files) -> c_int {
             Event::Closed(id) => program.close(from_id(id)),
             Event::Tick => tick(),
             Event::Control if signals::is_stopping() => {
+                restart::disarm();
                 let _ = with_engine(|engine| engine.stop());
                 files.remove_socket();
             }
@@ -47,21 +49,35 @@ pub(crate) fn serve(program: &impl Program, files: &mut Files) -> c_int {
 
 struct Dispatch<'a, P> {
     program: &'a P,
-    /// The last request's cookie; its memory is used again.
-    cookie: Vec<u8>,
+    told: Told,
+    /// Of the last request; its memory is used again.
+    introduction: Introduction,
     drops: Limiter,
 }
 
 impl<P: Program> Dispatch<'_, P> {
     fn open(&mut self, id: ConnId) {
-        let cookie = &mut self.cookie;
-        cookie.clear();
-        // CONTRACT S3.
-        let _ = with_engine(|engine| engine.request().join_header("cookie", b"; ", cookie));
-        cookie.push(0);
-        let is_accepted = self.program.open(from_id(id), cookie) == 0;
+        let Self { program, told, introduction, .. } = self;
+        let Introduction { cookie, hostname, protocol } = introduction;
+        let _ = with_engine(|engine| {
+            let request = engine.request();
+            [&mut *cookie, hostname, protocol].into_iter().for_each(Vec::clear);
+            match told {
+                // CONTRACT S3.
+                Told::Cookie => request.join_header("cookie", b"; ", cookie),
+                Told::HostAndProtocol => {
+                    hostname.extend_from_slice(request.host());
+                    protocol.extend_from_slice(request.protocols().next().unwrap_or_default());
+                }
+            }
+            [cookie, hostname, protocol].into_iter().for_each(|text| text.push(0));
+        });
+        // The program may write into what it is told; the client is answered what it has offered.
+        let chosen = introduction.protocol.clone();
+        let chosen = chosen.split_last().map(|(_, name)| name).filter(|name| !name.is_empty());
+        let is_accepted = program.open(from_id(id), introduction) == 0;
         let _ = with_engine(|engine| match is_accepted {
-            true => engine.accept(id),
+            true => engine.accept(id, chosen),
             false => engine.refuse(id, Refusal::Forbidden),
         });
     }

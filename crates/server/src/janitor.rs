@@ -5,7 +5,7 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::time::Duration;
 
 use nix::sys::signal::SigSet;
@@ -13,23 +13,15 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork, setsid};
 use rustix::event::{PollFd, PollFlags, poll};
 
+use crate::files::OwnFile;
 use crate::limits;
-use crate::socket::OwnFile;
-use crate::start::{StartError, words};
 
-/// The files that are the server's, and who removes them.
+/// The server's side of a janitor.
 #[derive(Debug)]
-pub(crate) struct Files {
-    socket: OwnFile,
-    pidfile: Option<OwnFile>,
-    janitor: Option<Janitor>,
-}
-
-#[derive(Debug)]
-struct Janitor {
-    orders: PipeWriter,
+pub(crate) struct Janitor {
+    pub(crate) orders: PipeWriter,
     /// Its end of file says that the janitor has gone.
-    done: PipeReader,
+    pub(crate) done: PipeReader,
 }
 
 /// The order to remove the socket. The end of the orders is the order to remove all.
@@ -37,20 +29,9 @@ const SOCKET: u8 = b's';
 /// How long the server waits for the janitor at its end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-impl Files {
-    pub(crate) fn new(socket: OwnFile, pidfile: Option<OwnFile>) -> Self {
-        Self { socket, pidfile, janitor: None }
-    }
-
-    /// Leaves the files to a janitor. Called while the server is root, before it becomes another user.
-    pub(crate) fn keep_rights(&mut self) -> Result<(), StartError> {
-        let janitor = self.hire();
-        let fail = |error: &io::Error| StartError::new(format_args!("janitor: {}", words(error)));
-        self.janitor = Some(janitor.map_err(|error| fail(&error))?);
-        Ok(())
-    }
-
-    fn hire(&self) -> io::Result<Janitor> {
+impl Janitor {
+    /// Makes one for these files.
+    pub(crate) fn hire(socket: &OwnFile, pidfile: Option<&OwnFile>) -> io::Result<Self> {
         let (orders_read, orders) = io::pipe()?;
         let (done, done_write) = io::pipe()?;
         // It is no child of the server's, so that the program's wait(2) never meets it.
@@ -58,12 +39,12 @@ impl Files {
         match unsafe { fork() }? {
             ForkResult::Parent { child } => {
                 waitpid(child, None)?;
-                Ok(Janitor { orders, done })
+                Ok(Self { orders, done })
             }
             ForkResult::Child => {
                 // SAFETY: as above.
                 if let Ok(ForkResult::Child) = unsafe { fork() } {
-                    self.serve(orders_read, done_write);
+                    serve(orders_read, done_write, socket, pidfile);
                 }
                 // SAFETY: nothing of the server's is run at this exit.
                 unsafe { libc::_exit(0) }
@@ -71,50 +52,41 @@ impl Files {
         }
     }
 
-    /// The janitor's life.
-    fn serve(&self, orders: PipeReader, done: PipeWriter) {
-        // The end of a session or of a control group must not come before the server's.
-        let _ = SigSet::all().thread_block();
-        let _ = setsid();
-        let _ = std::env::set_current_dir("/");
-        close_all_but(&[orders.as_raw_fd(), done.as_raw_fd()]);
-        let (mut orders, _done) = (ManuallyDrop::new(orders), ManuallyDrop::new(done));
-        let mut order = [0];
-        while orders.read(&mut order).is_ok_and(|len| len == 1) {
-            if order == [SOCKET] {
-                let _ = self.socket.remove();
-            }
-        }
-        let _ = self.socket.remove();
-        let _ = self.pidfile.as_ref().map(OwnFile::remove);
-    }
-
-    /// Removes the socket.
     pub(crate) fn remove_socket(&mut self) {
-        match &mut self.janitor {
-            Some(janitor) => {
-                let _ = janitor.orders.write_all(&[SOCKET]);
-            }
-            None => {
-                let _ = self.socket.remove();
-            }
-        }
+        let _ = self.orders.write_all(&[SOCKET]);
     }
 
-    /// Removes all files, and returns when they are gone.
-    pub(crate) fn remove_all(mut self) {
-        self.remove_socket();
-        match self.janitor.take() {
-            Some(Janitor { orders, done }) => {
-                drop(orders);
-                let timeout = PATIENCE.try_into().ok();
-                let _ = poll(&mut [PollFd::new(&done, PollFlags::IN)], timeout.as_ref());
-            }
-            None => {
-                let _ = self.pidfile.as_ref().map(OwnFile::remove);
-            }
+    /// Removes all, and returns when that is done.
+    pub(crate) fn remove_all(self) {
+        drop(self.orders);
+        let timeout = PATIENCE.try_into().ok();
+        let _ = poll(&mut [PollFd::new(&self.done, PollFlags::IN)], timeout.as_ref());
+    }
+}
+
+impl From<[OwnedFd; 2]> for Janitor {
+    /// The one that the start before has hired.
+    fn from([orders, done]: [OwnedFd; 2]) -> Self {
+        Self { orders: orders.into(), done: done.into() }
+    }
+}
+
+/// The janitor's life.
+fn serve(orders: PipeReader, done: PipeWriter, socket: &OwnFile, pidfile: Option<&OwnFile>) {
+    // The end of a session or of a control group must not come before the server's.
+    let _ = SigSet::all().thread_block();
+    let _ = setsid();
+    let _ = std::env::set_current_dir("/");
+    close_all_but(&[orders.as_raw_fd(), done.as_raw_fd()]);
+    let (mut orders, _done) = (ManuallyDrop::new(orders), ManuallyDrop::new(done));
+    let mut order = [0];
+    while orders.read(&mut order).is_ok_and(|len| len == 1) {
+        if order == [SOCKET] {
+            let _ = socket.remove();
         }
     }
+    let _ = socket.remove();
+    let _ = pidfile.map(OwnFile::remove);
 }
 
 /// Closes what was open in the server: its listener above all, which must end with it.

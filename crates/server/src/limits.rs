@@ -32,7 +32,7 @@ pub(crate) fn raise(config: &mut Config) -> Result<(), StartError> {
         return Err(StartError::option("-m", asked, why));
     }
     config.max_connections = low;
-    log::terminal(&format!(
+    log::warning(&format!(
         "-m {asked}: the limit of {limit} descriptors allows only {low} connections"
     ));
     Ok(())

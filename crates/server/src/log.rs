@@ -39,8 +39,7 @@ pub(crate) fn info(text: &str) {
     line(libc::LOG_INFO, text);
 }
 
-/// A line on stderr, from before the server serves.
-pub(crate) fn terminal(text: &str) {
+fn terminal(text: &str) {
     let ident = IDENT.lock().unwrap_or_else(PoisonError::into_inner);
     let name = ident.as_ref().map_or(c"server".to_bytes(), |name| name.to_bytes());
     let bytes = [name, b": ", text.as_bytes(), b"\n"].concat();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use getopts::Matches;
 
-use crate::program::Flavor;
+use crate::program::{Flavor, Told};
 use crate::start::StartError;
 
 /// What the command line says.
@@ -22,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) group: Option<String>,
     /// `-f`: the program's own file.
     pub(crate) config_file: Option<PathBuf>,
+    /// What `ws_open_callback` is told, as `-h` says where there is that option.
+    pub(crate) told: Told,
     /// `-x`: stay in the foreground.
     pub(crate) is_foreground: bool,
 }
@@ -30,8 +32,6 @@ pub(crate) struct Options {
 pub(crate) const BUFFER_OVERHEAD: usize = 5;
 const BUFFER: std::ops::RangeInclusive<usize> = 10..=65540;
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
-
-const USAGE: &str = "usage: [-x] [-b bytes] [-f file] [-g group] [-l socket] [-m count] [-u user]";
 
 impl Options {
     /// Reads the arguments behind the program's name.
@@ -43,15 +43,13 @@ impl Options {
             grammar.optmulti(option, "", "", "");
         }
         grammar.optflagmulti("x", "", "");
-        let matches = grammar.parse(arguments).map_err(|fail| {
-            StartError::usage(format_args!("{}\n{USAGE}", text(&narrow(&fail.to_string()))))
-        })?;
+        if flavor.without_h.is_some() {
+            grammar.optflagmulti("h", "", "");
+        }
+        let matches =
+            grammar.parse(arguments).map_err(|fail| usage(&narrow(&fail.to_string()), flavor))?;
         if let Some(operand) = matches.free.first() {
-            let operand = narrow(operand);
-            return Err(StartError::usage(format_args!(
-                "{}: not an option\n{USAGE}",
-                text(&operand)
-            )));
+            return Err(usage(&narrow(&format!("{operand}: not an option")), flavor));
         }
         let name = |option| last(&matches, option).map(|value| text(&value));
         Ok(Self {
@@ -61,9 +59,22 @@ impl Options {
             user: name("u"),
             group: name("g"),
             config_file: path(&matches, "f")?,
+            told: match flavor.without_h {
+                Some(told) if !matches.opt_present("h") => told,
+                _ => Told::Cookie,
+            },
             is_foreground: matches.opt_present("x"),
         })
     }
+}
+
+/// The command line is not understood: why, and how it is used.
+fn usage(why: &OsStr, flavor: &Flavor) -> StartError {
+    let flags = if flavor.without_h.is_some() { "-hx" } else { "-x" };
+    StartError::usage(format_args!(
+        "{}\nusage: [{flags}] [-b bytes] [-f file] [-g group] [-l socket] [-m count] [-u user]",
+        text(why),
+    ))
 }
 
 fn widen(argument: &OsStr) -> String {
@@ -116,6 +127,9 @@ mod tests {
         binary: Binary::Accepted,
         fragments: Fragments::Refused,
         buffers: Buffers::Shared,
+        max_queued_frames: None,
+        without_h: None,
+        restarts: false,
     };
 
     fn parse(arguments: &[&str]) -> Result<Options, StartError> {

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
 
-use crate::socket::OwnFile;
+use crate::files::OwnFile;
 use crate::start::{StartError, words};
 
 /// A pidfile that names this process. It stays locked while the process lives.

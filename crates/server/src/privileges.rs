@@ -65,7 +65,7 @@ impl Credentials {
         if self.user.is_none() && options.user.is_none() && options.group.is_none() {
             let user = User::from_uid(self.uid).ok().flatten().map(|user| user.name);
             let group = Group::from_gid(self.gid).ok().flatten().map(|group| group.name);
-            log::terminal(&format!(
+            log::warning(&format!(
                 "not started as root: runs as user {}, group {}",
                 user.unwrap_or_else(|| self.uid.to_string()),
                 group.unwrap_or_else(|| self.gid.to_string()),

@@ -11,6 +11,9 @@ pub trait Program {
     /// The names of the functions that must be there and are not (CONTRACT S15).
     fn missing(&self) -> Vec<&'static str>;
 
+    /// How to link a program that was compiled with the header of another library, where it was.
+    fn other_library(&self) -> Option<&'static str>;
+
     /// Where the variable `ws_config_file` is.
     fn config_file(&self) -> *mut *mut c_char;
 
@@ -20,14 +23,35 @@ pub trait Program {
     /// `ws_exit_func`.
     fn exit(&self);
 
-    /// `ws_open_callback`, with the cookie's bytes and a zero byte behind them. 0 accepts.
-    fn open(&self, conn: *mut c_void, cookie: &mut [u8]) -> c_int;
+    /// `ws_open_callback`. 0 accepts.
+    fn open(&self, conn: *mut c_void, introduction: &mut Introduction) -> c_int;
 
     /// `ws_read_callback`, with the payload and a zero byte behind it.
     fn read(&self, conn: *mut c_void, kind: MessageKind, payload: &mut [u8]);
 
     /// `ws_close_callback`.
     fn close(&self, conn: *mut c_void);
+}
+
+/// What `ws_open_callback` is told about a client: strings that end with a zero byte and live until it
+/// returns. Those that it is not told are empty.
+#[derive(Debug, Default)]
+pub struct Introduction {
+    /// The cookie (CONTRACT S3).
+    pub cookie: Vec<u8>,
+    /// The host that the client asked for.
+    pub hostname: Vec<u8>,
+    /// The sub-protocol that was chosen.
+    pub protocol: Vec<u8>,
+}
+
+/// Which of these it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The cookie. No sub-protocol is chosen.
+    Cookie,
+    /// The host and the sub-protocol: the first that the client offers.
+    HostAndProtocol,
 }
 
 /// In what the libraries differ besides their functions' signatures.
@@ -41,4 +65,10 @@ pub struct Flavor {
     pub fragments: Fragments,
     /// How long `ws_read_callback`'s buffer is good.
     pub buffers: Buffers,
+    /// How many frames may be queued for a connection.
+    pub max_queued_frames: Option<u32>,
+    /// What `ws_open_callback` is told without the option `-h`, where there is that option.
+    pub without_h: Option<Told>,
+    /// Whether the server starts itself anew on SIGSEGV and SIGBUS.
+    pub restarts: bool,
 }

@@ -1,9 +1,9 @@
 //! The listening socket's file (CONTRACT D21, S11).
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::{fs, io};
 
 use nix::sys::stat::{Mode, umask};
@@ -11,40 +11,13 @@ use rustix::fs::{AtFlags, CWD, Gid, Uid, chownat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, listen, socket};
 
+use crate::files::OwnFile;
 use crate::privileges::Credentials;
 use crate::start::{StartError, words};
 
 /// As many connections may wait to be accepted as the system allows: a web server that finds no room
 /// gives its visitor an error at once.
 const BACKLOG: i32 = 65535;
-
-/// A file of ours, recognised by its inode.
-#[derive(Clone, Debug)]
-pub(crate) struct OwnFile {
-    pub(crate) path: PathBuf,
-    device: u64,
-    inode: u64,
-}
-
-impl OwnFile {
-    /// The file that is at this path now.
-    pub(crate) fn at(path: &Path) -> io::Result<Self> {
-        let found = fs::symlink_metadata(path)?;
-        Ok(Self { path: path.to_owned(), device: found.dev(), inode: found.ino() })
-    }
-
-    /// Removes it, unless another file has taken its place.
-    pub(crate) fn remove(&self) -> io::Result<()> {
-        match Self::at(&self.path) {
-            Ok(found) if found.inode == self.inode && found.device == self.device => {
-                fs::remove_file(&self.path)
-            }
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-}
 
 /// Whether the socket can be made at this path; changes nothing.
 pub(crate) fn check(path: &Path) -> Result<(), StartError> {

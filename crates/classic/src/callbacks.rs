@@ -1,0 +1,140 @@
+//! The functions that the program defines.
+
+use std::ffi::{c_char, c_int, c_void};
+
+use dorrit_server::{Introduction, MessageKind, Program};
+
+// Declared for the header. The library calls them by way of the table below, through which one that the
+// program leaves out is NULL instead of an error of the linker's.
+#[allow(dead_code, reason = "cbindgen reads them")]
+unsafe extern "C" {
+    /// Called once, after the command line was read: `ws_config_file` is set. The standard streams are
+    /// still the terminal's, and where the server was started as root it is still root. Nothing listens
+    /// yet. It is called anew where the server starts itself anew after a crash.
+    fn ws_init_func();
+
+    /// Optional: a program may leave it out. Called once, when the server stops on SIGTERM (or, in
+    /// the foreground, on SIGINT), after the last `ws_close_callback()`.
+    fn ws_exit_func();
+
+    /// Called when a client asks for a connection.
+    ///
+    /// `conn` names the connection in all other calls. It is a value, not an address, and good until
+    /// `ws_close_callback()` has returned for it; afterwards it is recognised and does nothing.
+    ///
+    /// The strings end with a zero byte, are never NULL, belong to the library and live until this
+    /// function returns. With the option `-h`, `cookie` is the value of the request's Cookie header
+    /// ("" where there is none, several joined by "; "), and the others are "". Without it, `cookie` is
+    /// "", `hostname` is the host that the client asked for, without a port, and `protocol` the
+    /// sub-protocol, which is the first that the client offers, or "".
+    ///
+    /// Return 0 to accept the connection. Any other value refuses it: the client is answered 403, what
+    /// was queued for it is thrown away, and `ws_close_callback()` does not follow. What is queued here
+    /// with `ws_write_conn()` is sent first, behind the answer to the request (RFC 6455 4.2.2).
+    fn ws_open_callback(
+        conn: *mut c_void,
+        cookie: *mut c_char,
+        hostname: *mut c_char,
+        protocol: *mut c_char,
+    ) -> c_int;
+
+    /// Called once for each complete message from a client, unframed and unmasked; fragments are
+    /// joined. It is text, valid UTF-8 (RFC 6455 5.6).
+    ///
+    /// `len` is the payload's length in bytes, from 0 to the buffer size less 5 (option `-b`). `buffer`
+    /// holds the payload, and a zero byte at `buffer[len]`. It belongs to the library, and keeps what it
+    /// holds until the next message of this connection or its end. The program may write into these
+    /// `len` bytes.
+    fn ws_read_callback(conn: *mut c_void, len: c_int, buffer: *mut c_char);
+
+    /// Called once for each connection that was accepted, when it has ended, whoever ended it; also for
+    /// those that are open when the server stops. It is never called from within another callback or
+    /// from within a function of the library.
+    ///
+    /// `conn` is good until this function returns; nothing can be sent on it any more. Free here what
+    /// `ws_set_data()` has put with it.
+    fn ws_close_callback(conn: *mut c_void);
+}
+
+/// The addresses of what the program defines, as the linker finds them.
+#[repr(C)]
+struct Table {
+    init: Option<unsafe extern "C" fn()>,
+    exit: Option<unsafe extern "C" fn()>,
+    open: Option<unsafe extern "C" fn(*mut c_void, *mut c_char, *mut c_char, *mut c_char) -> c_int>,
+    read: Option<unsafe extern "C" fn(*mut c_void, c_int, *mut c_char)>,
+    close: Option<unsafe extern "C" fn(*mut c_void)>,
+    /// A variable that the header of libdorrit(3) plants.
+    header_3: *const c_char,
+    /// Ours, but a program that is not position-independent has a copy of it, which is the one.
+    config_file: *mut *mut c_char,
+}
+
+dorrit_server::table! {
+    "dorrit_classic_table": "ws_init_func", "ws_exit_func", "ws_open_callback", "ws_read_callback",
+    "ws_close_callback", "ws_header_3"; "ws_config_file"
+}
+
+unsafe extern "C" {
+    #[link_name = "dorrit_classic_table"]
+    static TABLE: Table;
+}
+
+/// The program that this library is linked into.
+pub(crate) struct Callbacks;
+
+fn table() -> &'static Table {
+    // SAFETY: the linker and the loader have filled it before `main`, and nobody writes to it.
+    unsafe { &TABLE }
+}
+
+impl Program for Callbacks {
+    fn missing(&self) -> Vec<&'static str> {
+        let Table { init, open, read, close, .. } = table();
+        let names = [
+            ("ws_init_func", init.is_none()),
+            ("ws_open_callback", open.is_none()),
+            ("ws_read_callback", read.is_none()),
+            ("ws_close_callback", close.is_none()),
+        ];
+        names.into_iter().filter_map(|(name, is_missing)| is_missing.then_some(name)).collect()
+    }
+
+    fn other_library(&self) -> Option<&'static str> {
+        (!table().header_3.is_null()).then_some("-ldorrit")
+    }
+
+    fn config_file(&self) -> *mut *mut c_char {
+        table().config_file
+    }
+
+    fn init(&self) {
+        // SAFETY: the program's function, of the header's type.
+        let _ = table().init.map(|init| unsafe { init() });
+    }
+
+    fn exit(&self) {
+        // SAFETY: as in `init`.
+        let _ = table().exit.map(|exit| unsafe { exit() });
+    }
+
+    fn open(&self, conn: *mut c_void, introduction: &mut Introduction) -> c_int {
+        let Introduction { cookie, hostname, protocol } = introduction;
+        let [cookie, hostname, protocol] =
+            [cookie, hostname, protocol].map(|text| text.as_mut_ptr().cast());
+        // SAFETY: as in `init`; each text ends with a zero byte.
+        table().open.map_or(-1, |open| unsafe { open(conn, cookie, hostname, protocol) })
+    }
+
+    fn read(&self, conn: *mut c_void, _kind: MessageKind, payload: &mut [u8]) {
+        let len = payload.len().saturating_sub(1) as c_int;
+        let buffer = payload.as_mut_ptr().cast();
+        // SAFETY: as in `init`; there is a zero byte behind the payload, at the slice's end.
+        let _ = table().read.map(|read| unsafe { read(conn, len, buffer) });
+    }
+
+    fn close(&self, conn: *mut c_void) {
+        // SAFETY: as in `init`.
+        let _ = table().close.map(|close| unsafe { close(conn) });
+    }
+}

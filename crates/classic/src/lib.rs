@@ -1,0 +1,11 @@
+//! libdorrit(8): a WebSocket server as four C functions, for programs written to the older manual.
+//!
+//! `exports` holds what the library gives to the program, `callbacks` what the program gives to the
+//! library. All else is in the crate `dorrit-server`.
+#![allow(
+    unreachable_pub,
+    reason = "cbindgen and the linker take what is pub, and no crate is above"
+)]
+
+mod callbacks;
+mod exports;

@@ -1,0 +1,115 @@
+//! The files that a running server owns: its socket and its pidfile.
+
+use std::io;
+use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use crate::janitor::Janitor;
+use crate::privileges::Credentials;
+use crate::restart::Legacy;
+use crate::socket;
+use crate::start::{StartError, words};
+
+/// A file of ours, recognised by its inode.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnFile {
+    path: PathBuf,
+    /// Its device and inode.
+    id: (u64, u64),
+}
+
+impl OwnFile {
+    /// The file that is at this path now.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        let found = std::fs::symlink_metadata(path)?;
+        Ok(Self { path: path.to_owned(), id: (found.dev(), found.ino()) })
+    }
+
+    /// Removes it, unless another file has taken its place (CONTRACT S10).
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        match Self::at(&self.path) {
+            Ok(found) if found.id == self.id => std::fs::remove_file(&self.path),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The files of a server, and who removes them.
+#[derive(Debug)]
+pub(crate) struct Files {
+    pub(crate) socket: OwnFile,
+    pub(crate) pidfile: Option<OwnFile>,
+    janitor: Option<Janitor>,
+}
+
+impl Files {
+    /// Makes the socket. Where that fails, the pidfile is removed again.
+    pub(crate) fn make(
+        path: &Path,
+        credentials: &Credentials,
+        pidfile: Option<OwnFile>,
+    ) -> Result<(UnixListener, Self), StartError> {
+        match socket::open(path, credentials) {
+            Ok((listener, socket)) => Ok((listener, Self { socket, pidfile, janitor: None })),
+            Err(error) => {
+                let _ = pidfile.map(|file| file.remove());
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes over the socket of the start before.
+    pub(crate) fn inherit(
+        legacy: Legacy,
+        path: PathBuf,
+        pidfile: Option<OwnFile>,
+    ) -> (UnixListener, Self) {
+        let socket = OwnFile { path, id: legacy.file };
+        let janitor = legacy.janitor.map(Janitor::from);
+        (legacy.listener, Self { socket, pidfile, janitor })
+    }
+
+    /// The socket's device and inode.
+    pub(crate) fn socket_id(&self) -> (u64, u64) {
+        self.socket.id
+    }
+
+    /// The ends of the janitor's pipes, where there is one.
+    pub(crate) fn janitor_descriptors(&self) -> [Option<RawFd>; 2] {
+        match &self.janitor {
+            Some(Janitor { orders, done }) => [Some(orders.as_raw_fd()), Some(done.as_raw_fd())],
+            None => [None, None],
+        }
+    }
+
+    /// Leaves the files to a janitor. Called while the server is root, before it becomes another user.
+    pub(crate) fn keep_rights(&mut self) -> Result<(), StartError> {
+        if self.janitor.is_none() {
+            let janitor = Janitor::hire(&self.socket, self.pidfile.as_ref());
+            let fail = |error| StartError::new(format_args!("janitor: {}", words(&error)));
+            self.janitor = Some(janitor.map_err(fail)?);
+        }
+        Ok(())
+    }
+
+    /// Removes the socket.
+    pub(crate) fn remove_socket(&mut self) {
+        match &mut self.janitor {
+            Some(janitor) => janitor.remove_socket(),
+            None => drop(self.socket.remove()),
+        }
+    }
+
+    /// Removes all files, and returns when they are gone.
+    pub(crate) fn remove_all(mut self) {
+        self.remove_socket();
+        match self.janitor.take() {
+            Some(janitor) => janitor.remove_all(),
+            None => drop(self.pidfile.as_ref().map(OwnFile::remove)),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What a server that crashes writes down for its new start.
+
+use std::ffi::c_int;
+use std::ops::Range;
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+/// So many crashes within `WINDOW`, and the last of them ends the server (CONTRACT E6).
+pub(crate) const CRASHES: usize = 6;
+pub(crate) const WINDOW: Duration = Duration::from_secs(10);
+
+/// Numbers of equal width in decimal digits: the handler of the crash writes them where they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Note {
+    numbers: [u64; Self::NUMBERS],
+}
+
+/// The places of the numbers.
+const PID: usize = 0;
+const SIGNAL: usize = 1;
+const DESCRIPTORS: Range<usize> = 2..5;
+const FILE: Range<usize> = 5..7;
+const TIMES: Range<usize> = 7..7 + CRASHES;
+
+impl Note {
+    const NUMBERS: usize = TIMES.end;
+    const WIDTH: usize = 20;
+    /// How many bytes the numbers take, each with a blank behind it.
+    pub(crate) const LEN: usize = Self::NUMBERS * (Self::WIDTH + 1);
+
+    /// A note of no crash yet: for this process, with the listener and the janitor's pipes, and the
+    /// socket's device and inode. Crashes of an earlier start are taken over from its note.
+    pub(crate) fn new(
+        pid: u32,
+        descriptors: [Option<RawFd>; 3],
+        file: (u64, u64),
+        earlier: Option<&Self>,
+    ) -> Self {
+        let mut numbers = earlier.map_or([0; Self::NUMBERS], |note| note.numbers);
+        numbers[PID] = u64::from(pid);
+        for (i, fd) in DESCRIPTORS.zip(descriptors) {
+            // What is no descriptor is none when it is read.
+            numbers[i] = fd.and_then(|fd| u64::try_from(fd).ok()).unwrap_or(u64::MAX);
+        }
+        numbers[FILE].copy_from_slice(&[file.0, file.1]);
+        Self { numbers }
+    }
+
+    /// Reads a note. What stands behind the numbers is the server's name.
+    pub(crate) fn parse(text: &[u8]) -> Option<(Self, &[u8])> {
+        let (digits, name) = text.split_at_checked(Self::LEN)?;
+        let mut numbers = [0; Self::NUMBERS];
+        for (number, digits) in numbers.iter_mut().zip(digits.chunks(Self::WIDTH + 1)) {
+            *number = std::str::from_utf8(digits).ok()?.strip_suffix(' ')?.parse().ok()?;
+        }
+        Some((Self { numbers }, name))
+    }
+
+    /// Writes the numbers. Safe in a signal handler.
+    pub(crate) fn write(&self, text: &mut [u8]) {
+        for (&number, place) in self.numbers.iter().zip(text.chunks_exact_mut(Self::WIDTH + 1)) {
+            let mut rest = number;
+            for digit in place[..Self::WIDTH].iter_mut().rev() {
+                *digit = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
+            place[Self::WIDTH] = b' ';
+        }
+    }
+
+    /// Notes one more crash; the oldest is forgotten. Safe in a signal handler.
+    pub(crate) fn add_crash(&mut self, signal: c_int, now: Duration) {
+        self.numbers[SIGNAL] = signal as u64;
+        self.numbers[TIMES].rotate_left(1);
+        self.numbers[TIMES.end - 1] = now.as_millis() as u64;
+    }
+
+    /// Whether there were so many crashes, so close together, that the next would come soon.
+    pub(crate) fn is_enough(&self) -> bool {
+        let (first, last) = (self.numbers[TIMES.start], self.numbers[TIMES.end - 1]);
+        first != 0 && last.saturating_sub(first) <= WINDOW.as_millis() as u64
+    }
+
+    pub(crate) fn pid(&self) -> u64 {
+        self.numbers[PID]
+    }
+
+    pub(crate) fn signal(&self) -> c_int {
+        self.numbers[SIGNAL] as c_int
+    }
+
+    /// The listener and the ends of the janitor's pipes.
+    pub(crate) fn descriptors(&self) -> [Option<RawFd>; 3] {
+        std::array::from_fn(|i| RawFd::try_from(self.numbers[DESCRIPTORS.start + i]).ok())
+    }
+
+    /// The socket's device and inode.
+    pub(crate) fn file(&self) -> (u64, u64) {
+        (self.numbers[FILE.start], self.numbers[FILE.start + 1])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note() -> Note {
+        Note::new(4711, [Some(5), None, Some(7)], (u64::MAX, 12), None)
+    }
+
+    #[test]
+    fn written_and_read() {
+        let mut note = note();
+        note.add_crash(11, Duration::from_millis(1234));
+        let mut text = vec![b'?'; Note::LEN];
+        note.write(&mut text);
+        let whole = [&text[..], b"name"].concat();
+        assert_eq!(Note::parse(&whole), Some((note, &b"name"[..])));
+        assert_eq!((note.pid(), note.signal(), note.file()), (4711, 11, (u64::MAX, 12)));
+        assert_eq!(note.descriptors(), [Some(5), None, Some(7)]);
+        for cut in 0..Note::LEN {
+            assert_eq!(Note::parse(&text[..cut]), None);
+        }
+        text[3] = b'x';
+        assert_eq!(Note::parse(&text), None);
+    }
+
+    /// CONTRACT E6: five new starts within ten seconds, and no sixth.
+    #[test]
+    fn six_crashes_in_ten_seconds_are_enough() {
+        let crash = |note: &mut Note, seconds| note.add_crash(11, Duration::from_secs(seconds));
+        let mut close = note();
+        (100..105).for_each(|seconds| crash(&mut close, seconds));
+        assert!(!close.is_enough());
+        crash(&mut close, 110);
+        assert!(close.is_enough());
+        let mut apart = note();
+        (100..120).for_each(|seconds| crash(&mut apart, seconds * 3));
+        assert!(!apart.is_enough());
+    }
+}

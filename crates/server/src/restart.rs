@@ -1,0 +1,235 @@
+//! Starting anew on SIGSEGV and SIGBUS, in the same process (CONTRACT E6).
+//!
+//! The handler runs in a server whose memory cannot be trusted: all that it needs stands ready, and it
+//! calls only what signal-safety(7) allows. What is to be said or decided is left to the new start, which
+//! finds a [`Note`] in its environment. After one crash too many it ends by the same signal.
+
+use std::cell::UnsafeCell;
+use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
+use std::fs::File;
+use std::io;
+use std::os::fd::{FromRawFd as _, IntoRawFd as _, OwnedFd, RawFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::net::UnixListener;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::Duration;
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction, signal};
+use nix::unistd::getpid;
+
+use crate::files::Files;
+use crate::log;
+use crate::note::{CRASHES, Note, WINDOW};
+
+/// The note's name in the environment.
+const VARIABLE: &str = "DORRIT_RESTART";
+const SIGNALS: [Signal; 2] = [Signal::SIGSEGV, Signal::SIGBUS];
+
+/// How the server was started: noted before it changes that.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    /// The program's name and what follows it.
+    arguments: Vec<OsString>,
+    directory: Option<File>,
+    /// The signals that were blocked.
+    mask: SigSet,
+    /// Of the crash after which this is the new start.
+    note: Option<Note>,
+}
+
+/// What a new start has inherited.
+#[derive(Debug)]
+pub(crate) struct Legacy {
+    pub(crate) listener: UnixListener,
+    /// The socket's device and inode.
+    pub(crate) file: (u64, u64),
+    /// The ends of the janitor's pipes: for orders, and for the word that they are done.
+    pub(crate) janitor: Option<[OwnedFd; 2]>,
+}
+
+impl Origin {
+    /// Notes it. A new start has a legacy; one that comes once too often does not return.
+    pub(crate) fn find(arguments: Vec<OsString>) -> (Self, Option<Legacy>) {
+        let found = std::env::var_os(VARIABLE).map(OsString::into_vec);
+        if found.is_some() {
+            // SAFETY: the server has one thread.
+            unsafe { std::env::remove_var(VARIABLE) };
+        }
+        let note = found.as_deref().and_then(Note::parse);
+        // A program may have handed its environment to another server.
+        let note = note.filter(|(note, _)| note.pid() == u64::from(std::process::id()));
+        let legacy = note.as_ref().and_then(|(note, _)| Legacy::take_over(note));
+        if let Some((note, name)) = note.filter(|(note, _)| note.is_enough()) {
+            drop(legacy);
+            give_up(note.signal(), name);
+        }
+        let origin = Self {
+            arguments,
+            directory: File::open(".").ok(),
+            mask: SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty()),
+            note: note.map(|(note, _)| note),
+        };
+        (origin, legacy)
+    }
+
+    /// What follows the program's name.
+    pub(crate) fn options(&self) -> &[OsString] {
+        self.arguments.get(1..).unwrap_or_default()
+    }
+}
+
+impl Legacy {
+    fn take_over(note: &Note) -> Option<Self> {
+        let [listener, orders, done] = note.descriptors();
+        let own = |fd: Option<RawFd>| -> Option<OwnedFd> {
+            // SAFETY: this sets a flag, and fails where nothing is open under the number.
+            let is_open = unsafe { libc::fcntl(fd?, libc::F_SETFD, libc::FD_CLOEXEC) } == 0;
+            // SAFETY: the handler left it open for us, and nobody else in this process knows of it.
+            is_open.then(|| unsafe { OwnedFd::from_raw_fd(fd.unwrap_or(-1)) })
+        };
+        let listener = UnixListener::from(own(listener)?);
+        let janitor = own(orders).zip(own(done)).map(|(orders, done)| [orders, done]);
+        Some(Self { listener, file: note.file(), janitor })
+    }
+}
+
+/// Ends by the signal that has come too often. The janitor, where there is one, tidies up.
+fn give_up(number: c_int, name: &[u8]) -> ! {
+    log::open(&CString::new(name).unwrap_or_default());
+    log::use_syslog();
+    log::error(&format!(
+        "signal {number} came {CRASHES} times within {} seconds: not started again",
+        WINDOW.as_secs()
+    ));
+    if let Ok(number) = Signal::try_from(number) {
+        // SAFETY: the default action is no handler.
+        let _ = unsafe { signal(number, SigHandler::SigDfl) };
+        let _ = raise(number);
+    }
+    // SAFETY: nothing of the program's has run.
+    unsafe { libc::_exit(1) }
+}
+
+/// What the handler needs.
+struct Plan {
+    note: Note,
+    /// The note's variable, as it stands in `environment`, with a zero byte at its end.
+    variable: Vec<u8>,
+    program: CString,
+    /// What `arguments` and `environment` point to, besides `variable`.
+    _strings: Vec<CString>,
+    arguments: Vec<*const c_char>,
+    environment: Vec<*const c_char>,
+    directory: RawFd,
+    mask: SigSet,
+}
+
+/// The plan, once there is one. Nobody but the handler looks at it.
+static PLAN: AtomicPtr<UnsafeCell<Plan>> = AtomicPtr::new(ptr::null_mut());
+
+/// From now on a crash starts the server anew, unless the program has set a handler of its own.
+pub(crate) fn arm(origin: Origin, name: &CStr, listener: RawFd, files: &Files) -> io::Result<()> {
+    let [orders, done] = files.janitor_descriptors();
+    let descriptors = [Some(listener), orders, done];
+    let pid = std::process::id();
+    let note = Note::new(pid, descriptors, files.socket_id(), origin.note.as_ref());
+    let plan = Plan::new(origin, note, name)?;
+    PLAN.store(Box::into_raw(Box::new(UnsafeCell::new(plan))), Ordering::Release);
+    give_stack()?;
+    let action = SigAction::new(SigHandler::Handler(crashed), SaFlags::SA_ONSTACK, SigSet::empty());
+    for signal in SIGNALS {
+        // SAFETY: the handler calls only what signal-safety(7) allows; the program's is put back.
+        unsafe {
+            let before = sigaction(signal, &action)?;
+            if !matches!(before.handler(), SigHandler::SigDfl) {
+                sigaction(signal, &before)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// From now on a crash ends the server.
+pub(crate) fn disarm() {
+    // The handler may be at work with it: what it has is left to it.
+    PLAN.store(ptr::null_mut(), Ordering::Release);
+}
+
+impl Plan {
+    fn new(origin: Origin, note: Note, name: &CStr) -> io::Result<Self> {
+        let program = CString::new(std::env::current_exe()?.into_os_string().into_vec())?;
+        let start = [VARIABLE.as_bytes(), b"="].concat();
+        let variable = [&start[..], &[0; Note::LEN], name.to_bytes_with_nul()].concat();
+        let entry = |(name, value): (OsString, OsString)| {
+            [name.as_os_str(), &value].map(OsStr::as_bytes).join(&b'=')
+        };
+        let arguments = origin.arguments.into_iter().map(OsString::into_vec);
+        let strings = |texts: &mut dyn Iterator<Item = Vec<u8>>| {
+            texts.map(CString::new).collect::<Result<Vec<_>, _>>()
+        };
+        let arguments = strings(&mut arguments.into_iter())?;
+        let environment = strings(&mut std::env::vars_os().map(entry))?;
+        let pointers = |strings: &[CString]| strings.iter().map(|s| s.as_ptr()).collect::<Vec<_>>();
+        let end = [variable.as_ptr().cast(), ptr::null()];
+        Ok(Self {
+            note,
+            program,
+            arguments: [pointers(&arguments), vec![ptr::null()]].concat(),
+            environment: [&pointers(&environment)[..], &end].concat(),
+            variable,
+            _strings: arguments.into_iter().chain(environment).collect(),
+            directory: origin.directory.map_or(-1, File::into_raw_fd),
+            mask: origin.mask,
+        })
+    }
+
+    /// Becomes the new start; returns only where that fails. Safe in a signal handler.
+    fn carry_out(&mut self, signal: c_int) {
+        let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: it fills what it is given.
+        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+        self.note.add_crash(signal, Duration::new(now.tv_sec as u64, now.tv_nsec as u32));
+        self.note.write(&mut self.variable[VARIABLE.len() + 1..]);
+        for fd in self.note.descriptors().into_iter().flatten() {
+            // SAFETY: it changes a flag.
+            unsafe { libc::fcntl(fd, libc::F_SETFD, 0) };
+        }
+        // SAFETY: the arrays end with NULL, and all that they point to is in this plan. What fails on
+        // the way is left as it is.
+        unsafe {
+            libc::fchdir(self.directory);
+            libc::sigprocmask(libc::SIG_SETMASK, self.mask.as_ref(), ptr::null_mut());
+            libc::execve(self.program.as_ptr(), self.arguments.as_ptr(), self.environment.as_ptr());
+        }
+    }
+}
+
+extern "C" fn crashed(number: c_int) {
+    let plan = PLAN.load(Ordering::Acquire);
+    // SAFETY: the plan is there before the handler is, for as long as the process runs; a crash within
+    // the handler does not come here again, as the signal is blocked meanwhile.
+    if let Some(plan) = unsafe { plan.as_ref() }.map(|plan| unsafe { &mut *plan.get() })
+        && plan.note.pid() == getpid().as_raw() as u64
+    {
+        plan.carry_out(number);
+    }
+    // SAFETY: without a new start, or in a child of the program's, the signal does what it does.
+    unsafe {
+        libc::signal(number, libc::SIG_DFL);
+        libc::raise(number);
+    }
+}
+
+/// Gives the handler a stack of its own: the program's may be what has overflown.
+fn give_stack() -> io::Result<()> {
+    const SIZE: usize = 64 * 1024;
+    let stack = Box::leak(vec![0_u8; SIZE.max(libc::SIGSTKSZ)].into_boxed_slice());
+    let stack =
+        libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: stack.len() };
+    // SAFETY: the stack is the handler's for as long as the process runs.
+    match unsafe { libc::sigaltstack(&stack, ptr::null_mut()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -1,0 +1,107 @@
+//! The rooms of the house: which crate may use which, and what each must not touch.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::harness::root;
+
+fn packages() -> Vec<Value> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    metadata["packages"].as_array().expect("packages").clone()
+}
+
+/// The crates that this one uses, as they are built into it.
+fn uses(packages: &[Value], name: &str) -> BTreeSet<String> {
+    let package = packages.iter().find(|it| it["name"] == name);
+    let package = package.unwrap_or_else(|| panic!("no package {name}"));
+    let all = package["dependencies"].as_array().expect("dependencies").iter();
+    all.filter(|it| it["kind"].is_null())
+        .map(|it| it["name"].as_str().expect("a name").to_owned())
+        .collect()
+}
+
+/// DESIGN, rooms: proto <- engine <- server <- dorrit, and no arrow back.
+#[test]
+fn arrows_run_one_way() {
+    let packages = packages();
+    let rooms: [(&str, &[&str]); 4] = [
+        ("dorrit-proto", &[]),
+        ("dorrit-engine", &["dorrit-proto"]),
+        ("dorrit-server", &["dorrit-engine", "dorrit-proto"]),
+        ("dorrit", &["dorrit-server"]),
+    ];
+    for (name, may_use) in rooms {
+        for used in uses(&packages, name).iter().filter(|it| it.starts_with("dorrit")) {
+            assert!(may_use.contains(&used.as_str()), "{name} uses {used}");
+        }
+    }
+}
+
+/// DESIGN, a crate is a permission: proto sees no socket, clock, thread or libc.
+#[test]
+fn proto_is_a_function_of_bytes() {
+    let used = uses(&packages(), "dorrit-proto");
+    for system in ["libc", "mio", "nix", "rustix", "syslog", "log", "socket2", "signal-hook"] {
+        assert!(!used.contains(system), "dorrit-proto uses {system}");
+    }
+    let sources = sources(&root().join("crates/proto/src"));
+    let lib = &sources.iter().find(|(path, _)| path.ends_with("lib.rs")).expect("lib.rs").1;
+    assert!(lib.contains("#![forbid(unsafe_code)]"));
+    for (path, text) in &sources {
+        for module in ["std::net", "std::fs", "std::time", "std::thread", "std::os", "std::process"]
+        {
+            assert!(!text.contains(module), "{path} uses {module}");
+        }
+    }
+}
+
+/// DESIGN, a crate is a permission: the engine's unsafe is in sys.rs alone.
+#[test]
+fn the_engines_unsafe_is_in_one_file() {
+    for (path, text) in sources(&root().join("crates/engine/src")) {
+        let uses = text
+            .lines()
+            .any(|line| !line.trim_start().starts_with("//") && line.contains("unsafe {"));
+        assert!(!uses || path.ends_with("/sys.rs"), "{path}");
+    }
+}
+
+/// DESIGN: names for C are given out in the leaf package alone, which is never a Rust library.
+#[test]
+fn only_leaves_export() {
+    for room in ["proto", "engine", "server"] {
+        for (path, text) in sources(&root().join("crates").join(room).join("src")) {
+            assert!(!text.contains("no_mangle") && !text.contains("export_name"), "{path}");
+        }
+    }
+    let packages = packages();
+    let leaf = packages.iter().find(|it| it["name"] == "dorrit").expect("the leaf");
+    let targets = leaf["targets"].as_array().expect("targets");
+    let libraries: Vec<&Value> =
+        targets.iter().filter(|it| it["crate_types"] != Value::Null).collect();
+    let kinds = libraries.iter().find(|it| it["name"] == "dorrit").expect("the library");
+    assert_eq!(kinds["crate_types"], serde_json::json!(["cdylib", "staticlib"]));
+}
+
+/// Every Rust source below that directory, with its path.
+fn sources(dir: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).expect("a directory").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            let text = std::fs::read_to_string(&path).expect("a source");
+            found.push((path.display().to_string(), text));
+        }
+    }
+    found
+}

@@ -1,0 +1,191 @@
+/*
+ * Calls every function of the library from within every callback, on the callback's own connection, on another, on one
+ * that is closed, and on NULL.
+ *
+ * Connections have roles, which their cookies tell: "control" sends commands, "own" and "other" are what their names say,
+ * "gone" is closed before anything begins. The control connection arms one cell ("arm read write own"), which the next
+ * callback of that kind on an "own" connection runs; the journal then says "did read write own: RESULT". The callbacks
+ * that have no connection of their own (init, exit, the periodic function) run all that is left of their rows at once.
+ */
+#define _GNU_SOURCE
+#include <dorrit.h>
+#include <string.h>
+#include "journal.h"
+
+enum { MOST = 1000 };
+
+static struct peer {
+    void *conn;
+    char role[16];
+    int open;
+} peers[MOST];
+
+static int peer_count, opened, closed;
+static char armed_in[16], armed_call[16], armed_on[16];
+static const char *const calls[] = {"name", "periodic", "set", "get", "qlen", "write", "close0", "close1"};
+
+enum { CALLS = sizeof calls / sizeof *calls };
+
+static struct peer *find(void *conn)
+{
+    int i;
+
+    for (i = peer_count; i-- > 0;)
+        if (peers[i].conn == conn)
+            return &peers[i];
+    return NULL;
+}
+
+static void *newest(const char *role)
+{
+    int i;
+
+    for (i = peer_count; i-- > 0;)
+        if (strcmp(peers[i].role, role) == 0)
+            return peers[i].conn;
+    return (void *)(size_t)0x7fffdeadu; /* never was a connection */
+}
+
+static void *target(const char *on, void *own)
+{
+    if (strcmp(on, "null") == 0)
+        return NULL;
+    if (strcmp(on, "own") == 0)
+        return own;
+    return newest(strcmp(on, "closed") == 0 ? "gone" : on);
+}
+
+static void tick(void);
+
+/* One cell of the matrix: what came of it goes to the journal. */
+static void run(const char *in, const char *call, const char *on, void *own)
+{
+    static int other_data;
+    static char result[64];
+    char name[] = "matrix";
+    unsigned char text[] = "from the matrix";
+    void *conn = target(on, own), *before;
+
+    strcpy(result, "done");
+    if (strcmp(call, "name") == 0)
+        ws_set_name(name);
+    else if (strcmp(call, "periodic") == 0)
+        ws_set_periodic(tick, 1);
+    else if (strcmp(call, "set") == 0) {
+        before = ws_get_data(conn);
+        ws_set_data(conn, &other_data);
+        strcpy(result, ws_get_data(conn) == &other_data ? "kept" : "lost");
+        ws_set_data(conn, before);
+    } else if (strcmp(call, "get") == 0)
+        strcpy(result, ws_get_data(conn) == NULL ? "null" : "some");
+    else if (strcmp(call, "qlen") == 0)
+        sprintf(result, "%u", ws_get_qlen(conn));
+    else if (strcmp(call, "write") == 0)
+        sprintf(result, "%d", ws_write_conn(&conn, 1, 0, sizeof text - 1, text));
+    else
+        ws_close_conn(conn, strcmp(call, "close1") == 0);
+    journal("did %s %s %s: %s", in, call, on, result);
+}
+
+static void run_where_armed(const char *in, struct peer *self)
+{
+    if (self == NULL || strcmp(self->role, "own") != 0 || strcmp(armed_in, in) != 0)
+        return;
+    armed_in[0] = '\0';
+    run(in, armed_call, armed_on, self->conn);
+}
+
+static void run_all(const char *in, const char *on)
+{
+    int i;
+
+    for (i = 0; i < CALLS; i++)
+        run(in, calls[i], on, NULL);
+}
+
+static void tick(void)
+{
+    callback_begins("the periodic function");
+    if (strcmp(armed_in, "periodic") == 0) {
+        armed_in[0] = '\0';
+        run_all("periodic", "null");
+        run_all("periodic", "closed");
+        run_all("periodic", "other");
+    }
+    callback_ends();
+}
+
+void ws_init_func(void)
+{
+    char name[] = "matrix";
+
+    journal_open();
+    callback_begins("ws_init_func");
+    run_all("init", "null");
+    run_all("init", "closed");
+    ws_set_name(name);
+    ws_set_periodic(tick, 1);
+    callback_ends();
+}
+
+void ws_exit_func(void)
+{
+    callback_begins("ws_exit_func");
+    run_all("exit", "null");
+    run_all("exit", "closed");
+    run_all("exit", "other");
+    journal("exit opened=%d closed=%d", opened, closed);
+    callback_ends();
+}
+
+int ws_open_callback(void *conn, char *cookie)
+{
+    struct peer *self = &peers[peer_count];
+
+    callback_begins("ws_open_callback");
+    if (peer_count == MOST - 1)
+        abort();
+    peer_count++;
+    opened++;
+    self->conn = conn;
+    self->open = 1;
+    strncpy(self->role, cookie, sizeof self->role - 1);
+    run_where_armed("open", self);
+    ws_set_data(conn, self);
+    callback_ends();
+    return 0;
+}
+
+void ws_read_callback(void *conn, int binary, int len, unsigned char *buffer)
+{
+    struct peer *self = find(conn);
+
+    callback_begins("ws_read_callback");
+    if (self == NULL || !self->open || ws_get_data(conn) != self)
+        journal("fault: a message of a connection that is not open");
+    else if (strcmp(self->role, "control") == 0 &&
+             sscanf((char *)buffer, "arm %15s %15s %15s", armed_in, armed_call, armed_on) == 3)
+        ws_write_conn(&conn, 1, 0, 5, (unsigned char *)memcpy(buffer, "armed", 5));
+    else {
+        run_where_armed("read", self);
+        if (ws_write_conn(&conn, 1, binary, (unsigned int)len, buffer) != 0)
+            journal("fault: the echo was not queued");
+    }
+    callback_ends();
+}
+
+void ws_close_callback(void *conn)
+{
+    struct peer *self = find(conn);
+
+    callback_begins("ws_close_callback");
+    closed++;
+    if (self == NULL || !self->open || ws_get_data(conn) != self)
+        journal("fault: a close callback of a connection that is not open");
+    else {
+        self->open = 0;
+        run_where_armed("close", self);
+        journal("close %s", self->role);
+    }
+    callback_ends();
+}

@@ -1,0 +1,25 @@
+/* Every prototype of the header is declared again, as CONTRACT part 1 writes it: a difference does not compile. */
+#include <dorrit.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+void ws_init_func(void);
+void ws_exit_func(void);
+int ws_open_callback(void *conn, char *cookie);
+void ws_read_callback(void *conn, int binary, int len, unsigned char *buffer);
+void ws_close_callback(void *conn);
+extern char *ws_config_file;
+void ws_set_name(char *name);
+void ws_set_periodic(void (*func)(void), int seconds);
+void ws_set_data(void *conn, void *data);
+void *ws_get_data(void *conn);
+unsigned int ws_get_qlen(void *conn);
+int ws_write_conn(void **conns, int count, int binary, unsigned int len, unsigned char *data);
+void ws_close_conn(void *conn, int force);
+#ifdef __cplusplus
+}
+#endif
+
+#if DORRIT_VERSION_MAJOR != 3 || !defined DORRIT_VERSION
+#error the header does not say which version it is
+#endif

@@ -1,0 +1,296 @@
+//! How a program is started: in which directory, with which arguments, by whom and under what.
+
+use std::collections::BTreeMap;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::client::Client;
+use super::process::{Process, TAG};
+use super::program::{Variant, program};
+use super::server::Server;
+use super::wait::until;
+
+/// A program about to be started. Its directory holds `run`, in which it starts and where its socket goes, and `out`,
+/// where its journal and its output go.
+pub(crate) struct Launch {
+    source: &'static str,
+    program: PathBuf,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    wrapper: Vec<String>,
+    socket: Option<PathBuf>,
+    run_files: Option<RunFiles>,
+    dir: TempDir,
+    tag: String,
+}
+
+impl Launch {
+    /// A source of tests/c, compiled like that.
+    pub(crate) fn of(source: &'static str, variant: Variant) -> Launch {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        for name in ["", "run", "out"] {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(&path).expect("a directory");
+            std::fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("its mode");
+        }
+        let launch = Launch {
+            source,
+            program: program(source, variant),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            wrapper: Vec::new(),
+            socket: Some(dir.path().join("run/socket")),
+            run_files: None,
+            dir,
+            tag: format!("{}-{number}", std::process::id()),
+        };
+        let journal = launch.dir().join("out/journal").display().to_string();
+        launch.env("PROBE_LOG", &journal)
+    }
+
+    /// The server that its client commands (tests/c/probe.c).
+    pub(crate) fn probe() -> Launch {
+        Launch::of("probe.c", Variant::Default)
+    }
+
+    /// The same for libdorrit(8) (tests/c/classic/probe.c).
+    pub(crate) fn classic() -> Launch {
+        Launch::of("classic/probe.c", Variant::Default)
+    }
+
+    /// The directory that is this launch's own.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The directory in which the program starts.
+    pub(crate) fn run_dir(&self) -> PathBuf {
+        self.dir().join("run")
+    }
+
+    /// A server name that nobody else uses.
+    pub(crate) fn unique_name(&self) -> String {
+        format!("dorrit-test-{}", self.tag)
+    }
+
+    /// With another program, compiled elsewhere.
+    pub(crate) fn with_program(mut self, program: PathBuf) -> Launch {
+        self.program = program;
+        self
+    }
+
+    /// With more arguments.
+    pub(crate) fn args<S: Into<String>>(mut self, more: impl IntoIterator<Item = S>) -> Launch {
+        self.arguments.extend(more.into_iter().map(Into::into));
+        self
+    }
+
+    /// With a variable in its environment.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Launch {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Where the socket is to be; `None` gives no -l, and says nothing of where to look for it.
+    pub(crate) fn socket(mut self, path: Option<PathBuf>) -> Launch {
+        self.socket = path;
+        self
+    }
+
+    /// Under that name, whose files in /var/run are removed when the test is over. Every daemon needs one.
+    pub(crate) fn name(mut self, name: &str) -> Launch {
+        self.run_files = Some(RunFiles::of(name));
+        self.env("PROBE_NAME", name)
+    }
+
+    /// With soft and hard limits of descriptors.
+    pub(crate) fn descriptors(self, soft: u64, hard: u64) -> Launch {
+        let script = format!("ulimit -S -n {soft} && ulimit -H -n {hard} && exec \"$0\" \"$@\"");
+        self.under(["sh", "-c", &script])
+    }
+
+    /// Under another program, which takes the command as its last arguments. What comes later stands further inside.
+    pub(crate) fn under<'a>(mut self, wrapper: impl IntoIterator<Item = &'a str>) -> Launch {
+        self.wrapper.extend(wrapper.into_iter().map(str::to_owned));
+        self
+    }
+
+    /// With a program that everybody may run: one that needs nothing of the build directory, which others may not read.
+    pub(crate) fn everybodys(mut self) -> Launch {
+        let copy = self.dir().join("program");
+        let original = program(self.source, Variant::StaticLibrary);
+        let copied = Command::new("cp").arg(original).arg(&copy).status();
+        assert!(copied.expect("cp runs").success());
+        self.program = copy;
+        self
+    }
+
+    /// Started by an ordinary user.
+    pub(crate) fn by_user(self, uid: u32, gid: u32) -> Launch {
+        for path in ["run", "out"].map(|name| self.dir().join(name)) {
+            std::os::unix::fs::chown(path, Some(uid), Some(gid)).expect("root may");
+        }
+        let (uid, gid) = (format!("--reuid={uid}"), format!("--regid={gid}"));
+        self.everybodys().under(["setpriv", &uid, &gid, "--clear-groups"])
+    }
+
+    /// Starts the server in the foreground (-x) and waits until it takes connections.
+    pub(crate) fn start(self) -> Server {
+        let launch = self.args(["-x"]);
+        let mut child = launch.spawn();
+        let socket = launch.socket_path();
+        let client = until(|| {
+            if let Some(status) = child.try_wait().expect("it is our child") {
+                panic!("the server left with {status}: {}", launch.output("stderr"));
+            }
+            std::os::unix::net::UnixStream::connect(&socket).ok()
+        });
+        let client = client.unwrap_or_else(|| panic!("no server on {}", socket.display()));
+        let keep = (launch.dir, launch.run_files);
+        Server::new(Some(child), &Client::on(client), socket, launch.tag, keep)
+    }
+
+    /// Starts the server as a daemon: when the parent is gone it takes connections at once (CONTRACT S1).
+    pub(crate) fn start_daemon(self) -> Server {
+        // The daemon becomes our child when its parent leaves, so that its exit status can be had.
+        let this = rustix::process::getpid();
+        rustix::process::set_child_subreaper(Some(this)).expect("Linux lets us");
+        let mut child = self.spawn();
+        let code = self.wait(&mut child);
+        assert_eq!(code, Some(0), "the start failed: {}", self.output("stderr"));
+        let socket = self.socket_path();
+        let client = Client::raw(&socket);
+        Server::new(None, &client, socket, self.tag, (self.dir, self.run_files))
+    }
+
+    /// Runs the program to its end, which must come by itself.
+    pub(crate) fn run(self) -> Ended {
+        let mut child = self.spawn();
+        let code = self.wait(&mut child);
+        let left = Process::tagged(&self.tag);
+        left.iter().for_each(|process| process.signal(Signal::KILL));
+        Ended {
+            code,
+            stdout: self.output("stdout"),
+            stderr: self.output("stderr"),
+            left_behind: left.len(),
+            dir: self.dir,
+            _run_files: self.run_files,
+        }
+    }
+
+    /// Where clients find the server.
+    fn socket_path(&self) -> PathBuf {
+        let default = || match &self.run_files {
+            Some(files) => files.path("socket"),
+            None => "/var/run/dorrit.socket".into(),
+        };
+        self.socket.as_ref().map_or_else(default, |path| self.run_dir().join(path))
+    }
+
+    fn spawn(&self) -> Child {
+        let mut words = self.wrapper.iter().map(Path::new).chain([self.program.as_path()]);
+        let mut command = Command::new(words.next().expect("the program at least"));
+        command.args(words).args(&self.arguments).current_dir(self.run_dir());
+        if let Some(socket) = &self.socket {
+            command.arg("-l").arg(socket);
+        }
+        let file = |name| File::create(self.dir().join("out").join(name)).expect("a file");
+        command
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .env(TAG, &self.tag)
+            .stdin(Stdio::null())
+            .stdout(file("stdout"))
+            .stderr(file("stderr"));
+        command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"))
+    }
+
+    fn wait(&self, child: &mut Child) -> Option<i32> {
+        match until(|| child.try_wait().expect("it is our child")) {
+            Some(status) => status.code(),
+            None => {
+                let left = Process::tagged(&self.tag);
+                left.iter().for_each(|process| process.signal(Signal::KILL));
+                panic!("it does not end; it said {:?}", self.output("stderr"));
+            }
+        }
+    }
+
+    fn output(&self, name: &str) -> String {
+        let bytes = std::fs::read(self.dir().join("out").join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// The files that a server of this name puts into /var/run: they go when this does.
+pub(crate) struct RunFiles(String);
+
+impl RunFiles {
+    /// Those of that name.
+    pub(crate) fn of(name: &str) -> RunFiles {
+        RunFiles(name.to_owned())
+    }
+
+    /// The file with that ending.
+    pub(crate) fn path(&self, ending: &str) -> PathBuf {
+        format!("/var/run/{}.{ending}", self.0).into()
+    }
+}
+
+impl Drop for RunFiles {
+    fn drop(&mut self) {
+        // Where the server did its work there is nothing left to remove.
+        let _ = std::fs::remove_file(self.path("pid"));
+        let _ = std::fs::remove_file(self.path("socket"));
+    }
+}
+
+/// A program that has run to its end.
+pub(crate) struct Ended {
+    /// The exit status, or `None` where a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// What it wrote.
+    pub(crate) stdout: String,
+    /// What it wrote there.
+    pub(crate) stderr: String,
+    /// How many processes of it were still there when the first had ended.
+    pub(crate) left_behind: usize,
+    dir: TempDir,
+    _run_files: Option<RunFiles>,
+}
+
+impl Ended {
+    /// The directory in which the program started.
+    pub(crate) fn run_dir(&self) -> PathBuf {
+        self.dir.path().join("run")
+    }
+
+    /// The lines of the journal.
+    pub(crate) fn journal(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("out/journal")).unwrap_or_default()
+    }
+}
+
+/// What is on disk below that directory: every entry's kind, mode, owner, identity and length.
+pub(crate) fn snapshot(dir: &Path) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).expect("the directory is there").flatten() {
+        let it = entry.path().symlink_metadata().expect("it was just there");
+        let kind = if it.file_type().is_socket() { "socket" } else { "file" };
+        let text =
+            format!("{kind} {:o} {}:{} {} {}", it.mode(), it.uid(), it.gid(), it.ino(), it.size());
+        found.insert(entry.path(), text);
+        if it.is_dir() {
+            found.extend(snapshot(&entry.path()));
+        }
+    }
+    found
+}

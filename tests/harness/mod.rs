@@ -1,0 +1,28 @@
+//! What the tests share: the library, built once; C programs, compiled once for each way of compiling; servers, each in
+//! a directory of its own; and a WebSocket client that owes nothing to the product's crates.
+
+mod client;
+mod frame;
+mod launch;
+mod library;
+mod process;
+mod program;
+mod request;
+mod server;
+mod skip;
+mod syslog;
+mod trace;
+mod wait;
+
+pub(crate) use client::Client;
+pub(crate) use frame::{Frame, Op};
+pub(crate) use launch::{Ended, Launch, RunFiles, snapshot};
+pub(crate) use library::{library, root};
+pub(crate) use process::Process;
+pub(crate) use program::{Variant, program};
+pub(crate) use request::{ACCEPT, Request, Response};
+pub(crate) use server::Server;
+pub(crate) use skip::{Need, say, skipped};
+pub(crate) use syslog::Syslog;
+pub(crate) use trace::Trace;
+pub(crate) use wait::{LIMIT, until};

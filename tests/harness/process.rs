@@ -1,0 +1,83 @@
+//! A running process, by its number: what the kernel says about it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The environment variable that every process of a [`super::Server`] carries, with a value of its own.
+pub(crate) const TAG: &str = "DORRIT_TEST";
+
+/// One process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Process(pub(crate) Pid);
+
+impl Process {
+    /// All that carry the tag, zombies not among them.
+    pub(crate) fn tagged(tag: &str) -> Vec<Process> {
+        let wanted = format!("{TAG}={tag}");
+        let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+        let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let tagged = numbers.filter(|number: &i32| {
+            let environment = std::fs::read(format!("/proc/{number}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+        });
+        tagged.filter_map(Pid::from_raw).map(Process).collect()
+    }
+
+    /// Sends a signal. That the process is there no more is no failure.
+    pub(crate) fn signal(self, signal: Signal) {
+        let _ = kill_process(self.0, signal);
+    }
+
+    /// Whether it has ended, waited for or not.
+    pub(crate) fn is_over(self) -> bool {
+        let path = format!("/proc/{}/status", self.0.as_raw_pid());
+        std::fs::read_to_string(path).map_or(true, |status| status.contains("State:\tZ"))
+    }
+
+    /// The processor time that it has used, in ticks of the kernel's clock (100 a second).
+    pub(crate) fn ticks(self) -> u64 {
+        let stat = self.read("stat");
+        let (_, fields) = stat.rsplit_once(')').expect("the name stands in parentheses");
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        // utime and stime are the 14th and 15th field, the state behind the name being the third.
+        fields[11..=12].iter().map(|it| it.parse::<u64>().expect("a number")).sum()
+    }
+
+    /// The value of a line of /proc/PID/status, its blanks made one.
+    pub(crate) fn status(self, name: &str) -> String {
+        let status = self.read("status");
+        let line = status.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
+        line.unwrap_or_else(|| panic!("no {name}")).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Bytes of memory that are resident and the process's own.
+    pub(crate) fn resident(self) -> u64 {
+        let status = self.status("VmRSS");
+        status.trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    }
+
+    /// The session that it belongs to.
+    pub(crate) fn session(self) -> i32 {
+        rustix::process::getsid(Some(self.0)).expect("it runs").as_raw_pid()
+    }
+
+    /// What stands behind "fd/2", "cwd" and the like.
+    pub(crate) fn link(self, name: &str) -> PathBuf {
+        let path = format!("/proc/{}/{name}", self.0.as_raw_pid());
+        std::fs::read_link(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+
+    /// The numbers of its descriptors.
+    pub(crate) fn descriptors(self) -> BTreeSet<String> {
+        let path = format!("/proc/{}/fd", self.0.as_raw_pid());
+        let entries = std::fs::read_dir(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    fn read(self, name: &str) -> String {
+        let path = format!("/proc/{}/{name}", self.0.as_raw_pid());
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+}

@@ -1,0 +1,115 @@
+//! C programs: sources of tests/c, compiled in the ways that people compile. Those in tests/c/classic are programs of
+//! libdorrit(8).
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use super::library::{library, program_dir, root};
+
+/// A way to compile and link a program.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Variant {
+    /// gcc's own defaults, with the shared library.
+    Default,
+    /// Not position-independent: `ws_config_file` is copied into the program.
+    NoPie,
+    /// With `libdorrit.a`, and the C library shared.
+    StaticLibrary,
+    /// Without any shared library.
+    FullyStatic,
+    /// Hidden symbols and link-time optimisation.
+    HiddenLto,
+    /// The linker drops what it sees no use of.
+    GcSections,
+    /// The other compiler.
+    Clang,
+    /// As C++17.
+    Cxx,
+    /// The C side under AddressSanitizer.
+    Asan,
+}
+
+impl Variant {
+    /// The compiler's name.
+    pub(crate) fn compiler(self) -> &'static str {
+        match self {
+            Variant::Clang => "clang",
+            Variant::Cxx => "g++",
+            _ => "gcc",
+        }
+    }
+
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Variant::NoPie => &["-no-pie", "-fno-pic", "-O1"],
+            Variant::HiddenLto => &["-fvisibility=hidden", "-flto", "-O2"],
+            Variant::GcSections => {
+                &["-ffunction-sections", "-fdata-sections", "-Wl,--as-needed,--gc-sections", "-O2"]
+            }
+            Variant::Asan => &["-fsanitize=address", "-fno-omit-frame-pointer", "-g", "-O1"],
+            _ => &["-g", "-O1"],
+        }
+    }
+
+    fn language(self) -> &'static [&'static str] {
+        match self {
+            Variant::Cxx => &["-x", "c++", "-std=c++17"],
+            _ => &["-std=c99"],
+        }
+    }
+
+    fn link(self, name: &str) -> Vec<String> {
+        let library = library();
+        let dir = library.dir.display();
+        let archive = format!("{dir}/lib{name}.a");
+        match self {
+            Variant::StaticLibrary => [vec![archive], library.native.clone()].concat(),
+            // gcc has no static form of gcc_s; the C library may say that users are looked up with shared parts.
+            Variant::FullyStatic => {
+                let native = library.native.iter().filter(|name| *name != "-lgcc_s").cloned();
+                let more = ["-static".to_owned(), archive].into_iter().chain(native);
+                more.chain(["-lgcc_eh".to_owned(), "-lc".to_owned()]).collect()
+            }
+            _ => vec![format!("-L{dir}"), format!("-l{name}"), format!("-Wl,-rpath,{dir}")],
+        }
+    }
+}
+
+/// The program of that source under tests/c, compiled at the first call.
+pub(crate) fn program(source: &'static str, variant: Variant) -> PathBuf {
+    type Programs = HashMap<(&'static str, Variant), Arc<OnceLock<PathBuf>>>;
+    static PROGRAMS: OnceLock<Mutex<Programs>> = OnceLock::new();
+
+    let cell = {
+        let mut programs = PROGRAMS.get_or_init(Mutex::default).lock().expect("no panic under it");
+        Arc::clone(programs.entry((source, variant)).or_default())
+    };
+    cell.get_or_init(|| compile(source, variant)).clone()
+}
+
+fn compile(source: &str, variant: Variant) -> PathBuf {
+    let name = source.trim_end_matches(".c").replace('/', "-");
+    let path = program_dir().join(format!("{name}-{variant:?}"));
+    let is_classic = source.starts_with("classic/");
+    let (headers, library) =
+        if is_classic { ("include/classic", "dorrit-classic") } else { ("include", "dorrit") };
+    let output = Command::new(variant.compiler())
+        .args(["-Wall", "-Wextra", "-Werror", "-pedantic"])
+        .arg(format!("-I{}", root().join(headers).display()))
+        .args(variant.language())
+        .args(variant.flags())
+        .arg(root().join("tests/c").join(source))
+        .args(["-x", "none", "-pthread", "-o"])
+        .arg(&path)
+        .args(variant.link(library))
+        .output()
+        .unwrap_or_else(|e| panic!("{}: {e}", variant.compiler()));
+    assert!(
+        output.status.success(),
+        "{source} does not compile as {variant:?}:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    path
+}

@@ -1,0 +1,22 @@
+//! Waiting for what cannot be blocked on: a file's content, a process's end, a listener.
+
+use std::time::{Duration, Instant};
+
+/// The longest that any test waits for an event: generous, because it only costs time where the test fails.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// Asks again and again, with a short and growing pause, until there is an answer or the limit is over.
+pub(crate) fn until<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    let mut pause = Duration::from_micros(100);
+    loop {
+        if let Some(answer) = ask() {
+            return Some(answer);
+        }
+        if start.elapsed() > LIMIT {
+            return None;
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}

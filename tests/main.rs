@@ -1,0 +1,36 @@
+//! C programs against the library: built as C programmers build them, run, and talked to by a client of our own.
+//!
+//! Each module is named after the behaviour that it pins; the doc comments name the clause. One test:
+//! `cargo test --test c_programs closing::`.
+
+mod harness;
+
+mod arrows;
+mod bad_start;
+mod classic;
+mod closing;
+mod cookies;
+mod counts;
+mod daemon;
+mod descriptors;
+mod exports;
+mod frames_in;
+mod frames_out;
+mod handles;
+mod handshake;
+mod header;
+mod hostile;
+mod limits;
+mod linking;
+mod memory;
+mod options;
+mod ordinary_user;
+mod peers;
+mod periodic;
+mod reentrancy;
+mod refusals;
+mod signals;
+mod slow_peers;
+mod socket_file;
+mod stopping;
+mod threads;

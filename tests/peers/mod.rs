@@ -1,0 +1,14 @@
+//! Peers that are none of ours, over the road that visitors take: client, nginx, UNIX socket, server.
+//!
+//! tokio-tungstenite goes through the list in [`tungstenite`], [`vanish`] and [`never_reads`];
+//! Python's `websockets` and Node's `ws` go through it in the scripts that [`scripts`] runs, where
+//! each scenario has the same name.
+
+mod never_reads;
+mod nginx;
+mod plain;
+mod scripts;
+mod site;
+mod tungstenite;
+mod vanish;
+mod visitor;

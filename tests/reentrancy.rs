@@ -1,0 +1,176 @@
+//! Every function of the library, called from within every callback, on its own connection, on another, on a closed one
+//! and on NULL (tests/c/matrix.c): nothing may break, whatever the order (CONTRACT S5, S6, S14).
+
+use crate::harness::{Client, Frame, Launch, Need, Server, Variant, skipped};
+use crate::linking::valgrind;
+
+const CALLS: [&str; 8] = ["name", "periodic", "set", "get", "qlen", "write", "close0", "close1"];
+const TARGETS: [&str; 4] = ["own", "other", "closed", "null"];
+
+/// CONTRACT S5, S6, S14.
+#[test]
+fn the_matrix() {
+    run(Launch::of("matrix.c", Variant::Default));
+}
+
+/// CONTRACT S5, S6, S14: the same under valgrind.
+#[test]
+fn the_matrix_under_valgrind() {
+    if !skipped(&[Need::Tool("valgrind")]) {
+        run(valgrind(Launch::of("matrix.c", Variant::Default)));
+    }
+}
+
+/// CONTRACT S5, S6, S14: the same with the C side under AddressSanitizer.
+#[test]
+fn the_matrix_under_address_sanitizer() {
+    let root = rustix::process::geteuid().is_root();
+    let user: &[&str] = if root { &["-u", "root", "-g", "root"] } else { &[] };
+    run(Launch::of("matrix.c", Variant::Asan)
+        .args(user.iter().copied())
+        .env("ASAN_OPTIONS", "detect_leaks=1:exitcode=99"));
+}
+
+fn run(launch: Launch) {
+    let mut server = launch.start();
+    without_a_connection(&server, "init", &["null", "closed"]);
+    drop(server.connect_as("gone"));
+    server.await_journal("close gone");
+    let mut cast =
+        Cast { control: server.connect_as("control"), other: server.connect_as("other"), cells: 0 };
+    for callback in ["open", "read", "close"] {
+        for call in CALLS {
+            for target in TARGETS {
+                cast.cell(&server, callback, call, target);
+            }
+        }
+    }
+    cast.arm("periodic", "all", "all");
+    without_a_connection(&server, "periodic", &["null", "closed", "other"]);
+    cast.control.echo("as ever");
+    server.stop();
+    without_a_connection(&server, "exit", &["null", "closed", "other"]);
+    let last = server.await_journal("exit opened=");
+    let (opened, closed) = last.split_once(" closed=").expect("both");
+    assert_eq!(opened.strip_prefix("exit opened="), Some(closed), "every one was closed once");
+}
+
+/// A callback that has no connection of its own has called everything by itself.
+fn without_a_connection(server: &Server, callback: &str, targets: &[&str]) {
+    for call in CALLS {
+        for target in targets {
+            let line = server.await_journal(&format!("did {callback} {call} {target}: "));
+            let alive = callback == "periodic" && *target == "other";
+            let result = match call {
+                "set" if alive => "kept",
+                "set" => "lost",
+                "get" if alive => "some",
+                "get" => "null",
+                "qlen" => "0",
+                "write" => "0",
+                _ => "done",
+            };
+            // What was written to the other connection just before is in its queue, or is not any more.
+            assert!(line.ends_with(result) || (alive && call == "qlen"), "{line}: {result}");
+        }
+    }
+}
+
+/// Who takes part: one who commands, and one to whom things are done.
+struct Cast {
+    control: Client,
+    other: Client,
+    cells: u32,
+}
+
+impl Cast {
+    fn arm(&mut self, callback: &str, call: &str, target: &str) {
+        assert_eq!(self.control.ask(&format!("arm {callback} {call} {target}")), "armed");
+    }
+
+    /// One cell: the callback, the call, the target, what came of it, and that everybody else noticed nothing.
+    fn cell(&mut self, server: &Server, callback: &str, call: &str, target: &str) {
+        self.cells += 1;
+        self.arm(callback, call, target);
+        let closed_before = count(server, "close own");
+        let mut own = server.raw();
+        own.send_bytes(&crate::harness::Request::new().with("Cookie", "own").bytes());
+        let closes_own = target == "own" && call.starts_with("close");
+        let cell = format!("did {callback} {call} {target}: ");
+        match callback {
+            "open" => {}
+            "read" => {
+                own.response();
+                own.text("go");
+            }
+            _ => {
+                own.response();
+                own.echo("hello");
+                own.send(&Frame::close(1000, ""));
+            }
+        }
+        let line = server.await_journal(&cell);
+        let result = expected(callback, call, target);
+        assert!(line.ends_with(&format!(": {result}")), "{line}: {result}");
+        if !closes_own && callback != "close" {
+            self.own_goes_on(&mut own, callback, call, target);
+        } else if callback == "close" {
+            own.expect_close(1000);
+        }
+        drop(own);
+        let gone =
+            crate::harness::until(|| (count(server, "close own") > closed_before).then_some(()));
+        assert!(gone.is_some(), "{cell}: no close callback");
+        self.others_notice_nothing(server, call, target);
+    }
+
+    /// The connection whose callback ran is served, and has been sent what was written to it.
+    fn own_goes_on(&mut self, own: &mut Client, callback: &str, call: &str, target: &str) {
+        if callback == "open" {
+            own.response();
+        }
+        if call == "write" && target == "own" {
+            own.expect_text("from the matrix");
+        }
+        if callback == "read" {
+            own.expect_text("go");
+        }
+        own.echo("hello");
+        own.send(&Frame::close(1000, ""));
+        own.expect_close(1000);
+    }
+
+    fn others_notice_nothing(&mut self, server: &Server, call: &str, target: &str) {
+        self.control.echo("undisturbed");
+        match (target, call) {
+            ("other", "write") => self.other.expect_text("from the matrix"),
+            ("other", "close0") => {
+                assert_eq!(self.other.receive().code(), Some(1000));
+                self.other.send(&Frame::close(1000, ""));
+            }
+            _ => {}
+        }
+        if target == "other" && call.starts_with("close") {
+            self.other.expect_end();
+            self.other = server.connect_as("other");
+        }
+        self.other.echo("undisturbed");
+    }
+}
+
+fn expected(callback: &str, call: &str, target: &str) -> &'static str {
+    let alive = target == "own" || target == "other";
+    match call {
+        "set" if alive => "kept",
+        "set" => "lost",
+        // Matrix.c sets an own connection's data when its open callback has run the cell.
+        "get" if alive && !(callback == "open" && target == "own") => "some",
+        "get" => "null",
+        "qlen" | "write" => "0",
+        _ => "done",
+    }
+}
+
+fn count(server: &Server, line: &str) -> usize {
+    server.journal().lines().filter(|it| *it == line).count()
+}

@@ -19,13 +19,12 @@ unsafe extern "C" {
 
     /// Called when a client asks for a connection.
     ///
-    /// `conn` names the connection in all other calls. It is a value, not an address, and good
-    /// until `ws_close_callback()` has returned for it; afterwards it is recognised and does
-    /// nothing.
+    /// `conn` names the connection in all other calls. It is a value, not an address, and good until
+    /// `ws_close_callback()` has returned for it; afterwards it is recognised and does nothing.
     ///
-    /// `cookie` is the value of the request's Cookie header, ended by a zero byte: "" where there
-    /// is none, several joined by "; ". It is never NULL. It belongs to the library and lives until
-    /// this function returns.
+    /// `cookie` is the value of the request's Cookie header, ended by a zero byte: "" where there is
+    /// none, several joined by "; ". It is never NULL. It belongs to the library and lives until this
+    /// function returns.
     ///
     /// Return 0 to accept the connection. Any other value refuses it: the client is answered 403,
     /// what was queued for it is thrown away, and `ws_close_callback()` does not follow. What is
@@ -35,20 +34,24 @@ unsafe extern "C" {
 
     /// Called once for each complete message from a client, unframed and unmasked.
     ///
-    /// `binary` is nonzero for a binary message and 0 for text, which is valid UTF-8 (RFC 6455
-    /// 5.6). `len` is the payload's length in bytes, from 0 to the buffer size less 5 (option
-    /// `-b`). `buffer` holds the payload, and a zero byte at `buffer[len]`. It belongs to the
-    /// library and is used again when this function has returned: copy what is to be kept. The
-    /// program may write into `buffer[0]` to `buffer[len - 1]`.
+    /// `binary` is nonzero for a binary message and 0 for text, which is valid UTF-8 (RFC 6455 5.6).
+    /// `len` is the payload's length in bytes, from 0 to the buffer size less 5 (option `-b`).
+    /// `buffer` holds the payload, and a zero byte at `buffer[len]`. It belongs to the library and is
+    /// used again when this function has returned: copy what is to be kept. The program may write
+    /// into `buffer[0]` to `buffer[len - 1]`.
     fn ws_read_callback(conn: *mut c_void, binary: c_int, len: c_int, buffer: *mut c_uchar);
 
     /// Called once for each connection that was accepted, when it has ended, whoever ended it; also
-    /// for those that are open when the server stops. It is never called from within another
-    /// callback or from within a function of the library.
+    /// for those that are open when the server stops. It is never called from within another callback
+    /// or from within a function of the library.
     ///
-    /// `conn` is good until this function returns; nothing can be sent on it any more. Free here
-    /// what `ws_set_data()` has put with it.
+    /// `conn` is good until this function returns; nothing can be sent on it any more. Free here what
+    /// `ws_set_data()` has put with it.
     fn ws_close_callback(conn: *mut c_void);
+
+    /// Optional: a program may leave it out. Called when all that was queued for a connection is
+    /// written, after some of it had to wait for the client to read: the moment to queue more.
+    fn ws_drain_callback(conn: *mut c_void);
 }
 
 /// The addresses of what the program defines, as the linker finds them.
@@ -59,6 +62,7 @@ struct Table {
     open: Option<unsafe extern "C" fn(*mut c_void, *mut c_char) -> c_int>,
     read: Option<unsafe extern "C" fn(*mut c_void, c_int, c_int, *mut c_uchar)>,
     close: Option<unsafe extern "C" fn(*mut c_void)>,
+    drain: Option<unsafe extern "C" fn(*mut c_void)>,
     /// A variable that the header of libdorrit(8) plants.
     header_classic: *const c_char,
     /// Ours, but a program that is not position-independent has a copy of it, which is the one.
@@ -67,7 +71,7 @@ struct Table {
 
 dorrit_server::table! {
     "dorrit_table": "ws_init_func", "ws_exit_func", "ws_open_callback", "ws_read_callback",
-    "ws_close_callback", "ws_header_classic"; "ws_config_file"
+    "ws_close_callback", "ws_drain_callback", "ws_header_classic"; "ws_config_file"
 }
 
 unsafe extern "C" {
@@ -130,5 +134,10 @@ impl Program for Callbacks {
     fn close(&self, conn: *mut c_void) {
         // SAFETY: as in `init`.
         let _ = table().close.map(|close| unsafe { close(conn) });
+    }
+
+    fn drain(&self, conn: *mut c_void) {
+        // SAFETY: as in `init`.
+        let _ = table().drain.map(|drain| unsafe { drain(conn) });
     }
 }

@@ -1,9 +1,11 @@
 //! The functions that the program calls.
 
-use std::ffi::{c_char, c_int, c_uchar, c_uint, c_void};
+use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void};
 use std::ptr;
 
-use dorrit_server::{Binary, Buffers, Flavor, Fragments, MessageKind, calls};
+use dorrit_server::{
+    Binary, Buffers, Flavor, Fragments, MessageKind, OverflowPolicy, calls, opening, settings,
+};
 
 use crate::callbacks::Callbacks;
 
@@ -20,6 +22,7 @@ const FLAVOR: Flavor = Flavor {
     buffers: Buffers::Shared,
     max_queued_frames: None,
     without_h: None,
+    has_extensions: true,
     restarts: false,
 };
 
@@ -32,10 +35,10 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
 
 /// Names the server. To be called in `ws_init_func()`; elsewhere it does nothing.
 ///
-/// `name` is copied. It must be a file's name, without '/'. It identifies lines in the log,
-/// those of the program's own syslog(3) too; the pidfile is `/var/run/<name>.pid` and the
-/// default socket `/var/run/<name>.socket`. Without it the name is "server" and the default
-/// socket `/var/run/dorrit.socket`.
+/// `name` is copied. It must be a file's name, without '/'. It identifies lines in the log, those
+/// of the program's own syslog(3) too; the pidfile is `/var/run/<name>.pid` and the default
+/// socket `/var/run/<name>.socket`. Without it the name is "server" and the default socket
+/// `/var/run/dorrit.socket`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_set_name(name: *mut c_char) {
     // SAFETY: the header's promise.
@@ -59,8 +62,8 @@ pub extern "C" fn ws_set_data(conn: *mut c_void, data: *mut c_void) {
     calls::set_data(conn, data)
 }
 
-/// Returns what `ws_set_data()` has put with a connection: NULL before the first call, and for
-/// a connection that has ended.
+/// Returns what `ws_set_data()` has put with a connection: NULL before the first call, and for a
+/// connection that has ended.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_get_data(conn: *mut c_void) -> *mut c_void {
     calls::get_data(conn)
@@ -77,15 +80,15 @@ pub extern "C" fn ws_get_qlen(conn: *mut c_void) -> c_uint {
 /// Queues a message for each of `count` connections. It is framed and kept once, however many
 /// they are.
 ///
-/// `conns` is an array of handles, of which NULL and those of connections that have ended or
-/// are being closed are skipped. `binary` nonzero sends a binary message, 0 text, which must be
-/// UTF-8 (RFC 6455 5.6). `len` is the payload's length in bytes, at least 1; above the buffer
-/// size less 5 it is sent in fragments of at most that (RFC 6455 5.4). `data` is copied, and
-/// remains the program's; it needs no zero byte at its end.
+/// `conns` is an array of handles, of which NULL and those of connections that have ended or are
+/// being closed are skipped. `binary` nonzero sends a binary message, 0 text, which must be UTF-8
+/// (RFC 6455 5.6). `len` is the payload's length in bytes, at least 1; above the buffer size less
+/// 5 it is sent in fragments of at most that (RFC 6455 5.4). `data` is copied, and remains the
+/// program's; it needs no zero byte at its end.
 ///
 /// Returns 0 where the message is queued, -1 where there is no memory for it (then it is queued
-/// for nobody, and the server goes on), -2 where `len` is less than 1 or `data` is NULL, -3
-/// where another thread than the server's calls.
+/// for nobody, and the server goes on), -2 where `len` is less than 1 or `data` is NULL, -3 where
+/// another thread than the server's calls.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_write_conn(
     conns: *mut *mut c_void,
@@ -99,13 +102,177 @@ pub unsafe extern "C" fn ws_write_conn(
     unsafe { calls::write_conn(conns, count, kind, len, data) }
 }
 
+/// Queues a message for each of `count` connections, like `ws_write_conn()`, and may send an
+/// empty one.
+///
+/// `conns` and `count`, and `binary`, are as there. `data` is `len` bytes, copied, which remain
+/// the program's; NULL where `len` is 0.
+///
+/// Returns for how many connections it was queued: not those that have ended, are being closed,
+/// or have as much queued as `ws_set_queue_limit()` allows. -1 where there is no memory for it
+/// (then it is queued for nobody, and the server goes on), -3 where another thread than the
+/// server's calls.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_send(
+    conns: *const *mut c_void,
+    count: c_int,
+    binary: c_int,
+    data: *const c_void,
+    len: usize,
+) -> c_long {
+    let kind = if binary == 0 { MessageKind::Text } else { MessageKind::Binary };
+    // SAFETY: the header's promise.
+    unsafe { calls::send(conns, count, kind, data, len) }
+}
+
+/// Returns how many bytes are queued for a client and not yet written, headers of frames
+/// included; 0 for a connection that has ended.
+#[unsafe(no_mangle)]
+pub extern "C" fn ws_get_qbytes(conn: *mut c_void) -> c_ulong {
+    calls::get_qbytes(conn)
+}
+
 /// Closes a connection. `ws_close_callback()` follows, after the callback that is running has
 /// returned.
 ///
-/// `force` nonzero closes it at once, and what is queued for it is thrown away. `force` 0
-/// closes it when its queue is written, with a close frame of code 1000 (RFC 6455 7.4.1);
-/// meanwhile nothing more is read from the client.
+/// `force` nonzero closes it at once, and what is queued for it is thrown away. `force` 0 closes
+/// it when its queue is written, with a close frame of code 1000 (RFC 6455 7.4.1); meanwhile
+/// nothing more is read from the client.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_close_conn(conn: *mut c_void, force: c_int) {
     calls::close_conn(conn, force)
+}
+
+/// Closes a connection when its queue is written, with this close frame. Nothing more is read
+/// from the client, which has 5 seconds to answer.
+///
+/// `code` is 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455 7.4); for any other 1000 is
+/// sent, and a line in the log says so. `reason` is UTF-8 of at most 123 bytes, the rest of which
+/// is cut off; it is copied. NULL is no reason.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_close_conn_code(conn: *mut c_void, code: c_int, reason: *const c_char) {
+    // SAFETY: the header's promise.
+    unsafe { calls::close_conn_code(conn, code, reason) }
+}
+
+/// Returns why a connection has ended; to be called in `ws_close_callback()`. It is the code of
+/// the first close frame, the client's or ours: 1005 where that had none, 1006 where there was no
+/// close frame (RFC 6455 7.4.1).
+#[unsafe(no_mangle)]
+pub extern "C" fn ws_get_close_code(conn: *mut c_void) -> c_int {
+    calls::get_close_code(conn)
+}
+
+/// Takes messages of up to `bytes`, 1 to 1073741824, whatever the buffer size is, and joins those
+/// that come in fragments (RFC 6455 5.4). The option `--max-message` has the last word.
+///
+/// To be called in `ws_init_func()`. Returns 0, or -1 where the value cannot be, or elsewhere.
+#[unsafe(no_mangle)]
+pub extern "C" fn ws_set_max_message(bytes: c_uint) -> c_int {
+    settings::set_max_message(bytes)
+}
+
+/// Compresses messages of 64 bytes and more for clients that offer it (RFC 7692), and takes
+/// compressed ones from them. `level` is 1, the fastest, to 9, the smallest; 0, the default, is
+/// off. The option `--compress` has the last word.
+///
+/// To be called in `ws_init_func()`. Returns 0, or -1 where the value cannot be, or elsewhere.
+#[unsafe(no_mangle)]
+pub extern "C" fn ws_set_compression(level: c_int) -> c_int {
+    settings::set_compression(level)
+}
+
+/// Chooses a sub-protocol for each client: the first of `list`, such as "chat, superchat", that
+/// the client offers, or none. "*" chooses the first that it offers (RFC 6455 4.2.2).
+///
+/// `list` is copied. To be called in `ws_init_func()`. Returns 0, or -1 where the list cannot be,
+/// or elsewhere.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_set_protocols(list: *const c_char) -> c_int {
+    // SAFETY: the header's promise.
+    unsafe { settings::set_protocols(list) }
+}
+
+/// Answers 403 to requests from pages of other origins than these, such as "https://example.org,
+/// https://www.example.org" (RFC 6455 10.2). Requests without an Origin header come from no page,
+/// and pass. The option `--origin` has the last word.
+///
+/// `list` is copied. To be called in `ws_init_func()`. Returns 0, or -1 where the list cannot be,
+/// or elsewhere.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_set_origins(list: *const c_char) -> c_int {
+    // SAFETY: the header's promise.
+    unsafe { settings::set_origins(list) }
+}
+
+/// Sends a ping to a client from which nothing has come for `idle` seconds, and ends the
+/// connection when nothing has come for `timeout` seconds more. `idle` 0 is never. The default is
+/// 50 and 20. The option `--ping` has the last word.
+///
+/// To be called in `ws_init_func()`. Returns 0, or -1 where the values cannot be, or elsewhere.
+#[unsafe(no_mangle)]
+pub extern "C" fn ws_set_ping(idle: c_uint, timeout: c_uint) -> c_int {
+    settings::set_ping(idle, timeout)
+}
+
+/// For `ws_set_queue_limit()`: the connection is closed, with code 1008.
+pub const WS_QUEUE_CLOSE: c_int = 0;
+/// For `ws_set_queue_limit()`: the message is left out, for this connection alone.
+pub const WS_QUEUE_SKIP: c_int = 1;
+
+/// Says how many `bytes` may be queued for a connection, and by `policy` what happens to a
+/// message that would be more. A queue that is empty takes any message. The default is 64 MiB and
+/// `WS_QUEUE_CLOSE`.
+///
+/// To be called in `ws_init_func()`. Returns 0, or -1 where a value cannot be, or elsewhere.
+#[unsafe(no_mangle)]
+pub extern "C" fn ws_set_queue_limit(bytes: c_ulong, policy: c_int) -> c_int {
+    let policy = match policy {
+        WS_QUEUE_CLOSE => Some(OverflowPolicy::Close),
+        WS_QUEUE_SKIP => Some(OverflowPolicy::Skip),
+        _ => None,
+    };
+    settings::set_queue_limit(bytes, policy)
+}
+
+/// Returns the value of a header of the request, `name` in any case; several lines are joined by
+/// ", ". NULL where there is none, and outside `ws_open_callback()` for this connection.
+///
+/// The string belongs to the library and lives until `ws_open_callback()` returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_get_header(conn: *mut c_void, name: *const c_char) -> *const c_char {
+    // SAFETY: the header's promise.
+    unsafe { opening::get_header(conn, name) }
+}
+
+/// Returns the target of the request as sent, such as "/path?query"; NULL outside
+/// `ws_open_callback()` for this connection. The string belongs to the library and lives until
+/// that returns.
+#[unsafe(no_mangle)]
+pub extern "C" fn ws_get_target(conn: *mut c_void) -> *const c_char {
+    opening::get_target(conn)
+}
+
+/// Chooses a sub-protocol of those that the client offers, in the place of what
+/// `ws_set_protocols()` has chosen. To be called in `ws_open_callback()`. Returns 0, or -1 where
+/// the client does not offer it, or elsewhere.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_choose_protocol(conn: *mut c_void, name: *const c_char) -> c_int {
+    // SAFETY: the header's promise.
+    unsafe { opening::choose_protocol(conn, name) }
+}
+
+/// Says with which status, 400 to 599, the client is answered where `ws_open_callback()` returns
+/// nonzero, instead of 403. To be called there. Returns 0, or -1 where the status cannot be, or
+/// elsewhere.
+#[unsafe(no_mangle)]
+pub extern "C" fn ws_set_status(conn: *mut c_void, status: c_int) -> c_int {
+    opening::set_status(conn, status)
+}
+
+/// Returns the sub-protocol of a connection, "" where it has none or has ended. The string
+/// belongs to the library and lives as long as the connection.
+#[unsafe(no_mangle)]
+pub extern "C" fn ws_get_protocol(conn: *mut c_void) -> *const c_char {
+    opening::get_protocol(conn)
 }

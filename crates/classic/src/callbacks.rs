@@ -8,9 +8,9 @@ use dorrit_server::{Introduction, MessageKind, Program};
 // program leaves out is NULL instead of an error of the linker's.
 #[allow(dead_code, reason = "cbindgen reads them")]
 unsafe extern "C" {
-    /// Called once, after the command line was read: `ws_config_file` is set. The standard streams are
-    /// still the terminal's, and where the server was started as root it is still root. Nothing listens
-    /// yet. It is called anew where the server starts itself anew after a crash.
+    /// Called once, after the command line was read: `ws_config_file` is set. The standard streams
+    /// are still the terminal's, and where the server was started as root it is still root. Nothing
+    /// listens yet. It is called anew where the server starts itself anew after a crash.
     fn ws_init_func();
 
     /// Optional: a program may leave it out. Called once, when the server stops on SIGTERM (or, in
@@ -24,13 +24,14 @@ unsafe extern "C" {
     ///
     /// The strings end with a zero byte, are never NULL, belong to the library and live until this
     /// function returns. With the option `-h`, `cookie` is the value of the request's Cookie header
-    /// ("" where there is none, several joined by "; "), and the others are "". Without it, `cookie` is
-    /// "", `hostname` is the host that the client asked for, without a port, and `protocol` the
+    /// ("" where there is none, several joined by "; "), and the others are "". Without it, `cookie`
+    /// is "", `hostname` is the host that the client asked for, without a port, and `protocol` the
     /// sub-protocol, which is the first that the client offers, or "".
     ///
-    /// Return 0 to accept the connection. Any other value refuses it: the client is answered 403, what
-    /// was queued for it is thrown away, and `ws_close_callback()` does not follow. What is queued here
-    /// with `ws_write_conn()` is sent first, behind the answer to the request (RFC 6455 4.2.2).
+    /// Return 0 to accept the connection. Any other value refuses it: the client is answered 403,
+    /// what was queued for it is thrown away, and `ws_close_callback()` does not follow. What is
+    /// queued here with `ws_write_conn()` is sent first, behind the answer to the request (RFC 6455
+    /// 4.2.2).
     fn ws_open_callback(
         conn: *mut c_void,
         cookie: *mut c_char,
@@ -41,15 +42,15 @@ unsafe extern "C" {
     /// Called once for each complete message from a client, unframed and unmasked; fragments are
     /// joined. It is text, valid UTF-8 (RFC 6455 5.6).
     ///
-    /// `len` is the payload's length in bytes, from 0 to the buffer size less 5 (option `-b`). `buffer`
-    /// holds the payload, and a zero byte at `buffer[len]`. It belongs to the library, and keeps what it
-    /// holds until the next message of this connection or its end. The program may write into these
-    /// `len` bytes.
+    /// `len` is the payload's length in bytes, from 0 to the buffer size less 5 (option `-b`).
+    /// `buffer` holds the payload, and a zero byte at `buffer[len]`. It belongs to the library, and
+    /// keeps what it holds until the next message of this connection or its end. The program may
+    /// write into these `len` bytes.
     fn ws_read_callback(conn: *mut c_void, len: c_int, buffer: *mut c_char);
 
-    /// Called once for each connection that was accepted, when it has ended, whoever ended it; also for
-    /// those that are open when the server stops. It is never called from within another callback or
-    /// from within a function of the library.
+    /// Called once for each connection that was accepted, when it has ended, whoever ended it; also
+    /// for those that are open when the server stops. It is never called from within another callback
+    /// or from within a function of the library.
     ///
     /// `conn` is good until this function returns; nothing can be sent on it any more. Free here what
     /// `ws_set_data()` has put with it.

@@ -20,6 +20,7 @@ const FLAVOR: Flavor = Flavor {
     buffers: Buffers::Own,
     max_queued_frames: Some(200),
     without_h: Some(Told::HostAndProtocol),
+    has_extensions: false,
     restarts: true,
 };
 
@@ -32,10 +33,10 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
 
 /// Names the server. To be called in `ws_init_func()`; elsewhere it does nothing.
 ///
-/// `name` is copied. It must be a file's name, without '/'. It identifies lines in the log,
-/// those of the program's own syslog(3) too; the pidfile is `/var/run/<name>.pid` and the
-/// default socket `/var/run/<name>.socket`. Without it the name is "server" and the default
-/// socket `/var/run/dorrit.socket`.
+/// `name` is copied. It must be a file's name, without '/'. It identifies lines in the log, those
+/// of the program's own syslog(3) too; the pidfile is `/var/run/<name>.pid` and the default
+/// socket `/var/run/<name>.socket`. Without it the name is "server" and the default socket
+/// `/var/run/dorrit.socket`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_set_name(name: *mut c_char) {
     // SAFETY: the header's promise.
@@ -59,8 +60,8 @@ pub extern "C" fn ws_set_data(conn: *mut c_void, data: *mut c_void) {
     calls::set_data(conn, data)
 }
 
-/// Returns what `ws_set_data()` has put with a connection: NULL before the first call, and for
-/// a connection that has ended.
+/// Returns what `ws_set_data()` has put with a connection: NULL before the first call, and for a
+/// connection that has ended.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_get_data(conn: *mut c_void) -> *mut c_void {
     calls::get_data(conn)
@@ -76,14 +77,14 @@ pub extern "C" fn ws_get_qlen(conn: *mut c_void) -> c_uint {
 
 /// Queues a text message for a connection.
 ///
-/// `conn` is its handle; NULL, and that of a connection that has ended or is being closed, is passed
-/// over. `len` is the payload's length in bytes, at least 1; above the buffer size less 5 it is sent
-/// in fragments of at most that (RFC 6455 5.4). `data` must be UTF-8 (RFC 6455 5.6). It is copied, and
-/// remains the program's; it needs no zero byte at its end.
+/// `conn` is its handle; NULL, and that of a connection that has ended or is being closed, is
+/// passed over. `len` is the payload's length in bytes, at least 1; above the buffer size less 5
+/// it is sent in fragments of at most that (RFC 6455 5.4). `data` must be UTF-8 (RFC 6455 5.6).
+/// It is copied, and remains the program's; it needs no zero byte at its end.
 ///
-/// Returns 0 where the message is queued, -1 where there is no memory for it or more than 200 frames
-/// would wait for this connection (then nothing is queued, and the server goes on), -2 where `len` is
-/// less than 1 or `data` is NULL, -3 where another thread than the server's calls.
+/// Returns 0 where the message is queued, -1 where there is no memory for it or more than 200
+/// frames would wait for this connection (then nothing is queued, and the server goes on), -2
+/// where `len` is less than 1 or `data` is NULL, -3 where another thread than the server's calls.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_write_conn(conn: *mut c_void, len: c_int, data: *mut c_char) -> c_int {
     let len = c_uint::try_from(len).unwrap_or(0);
@@ -94,9 +95,9 @@ pub unsafe extern "C" fn ws_write_conn(conn: *mut c_void, len: c_int, data: *mut
 /// Closes a connection. `ws_close_callback()` follows, after the callback that is running has
 /// returned.
 ///
-/// `force` nonzero closes it at once, and what is queued for it is thrown away. `force` 0
-/// closes it when its queue is written, with a close frame of code 1000 (RFC 6455 7.4.1);
-/// meanwhile nothing more is read from the client.
+/// `force` nonzero closes it at once, and what is queued for it is thrown away. `force` 0 closes
+/// it when its queue is written, with a close frame of code 1000 (RFC 6455 7.4.1); meanwhile
+/// nothing more is read from the client.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_close_conn(conn: *mut c_void, force: c_int) {
     calls::close_conn(conn, force)

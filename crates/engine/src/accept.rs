@@ -115,8 +115,9 @@ impl Engine {
         let Some(id) = self.table.insert(Conn::new(socket)) else { return };
         let token = Token(id.to_bits() as usize);
         let watched = self.poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE);
-        let deadline = Deadline { conn: id, kind: Kind::Handshake, bytes: 0 };
-        if watched.is_err() || self.deadlines.push(self.now, deadline).is_err() {
+        let at = self.now + Kind::HANDSHAKE;
+        let deadline = Deadline { at, kind: Kind::Handshake, conn: id, mark: 0 };
+        if watched.is_err() || self.deadlines.push(deadline).is_err() {
             self.table.remove(id);
         }
     }

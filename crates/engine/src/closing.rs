@@ -1,18 +1,36 @@
-//! The ends of connections: the caller's, the client's, by the clock, and all of them.
+//! The beginnings and ends of connections: the caller's, the client's, by the clock, and all of them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use dorrit_proto::{CloseCode, OpCode, Refusal, Violation, encode_accept};
+use dorrit_proto::{CloseCode, OpCode, Refusal, Request, Violation, encode_accept};
 
 use crate::ConnId;
 use crate::conn::{Phase, Then};
 use crate::deadlines::{Deadline, Kind};
-use crate::engine::{Engine, OutOfMemory, STOP};
+use crate::engine::{DropCause, Engine, Event, OutOfMemory, STOP};
 use crate::table::Table;
 
+/// How a connection that is open is ended.
+pub(crate) struct Ending<'a> {
+    /// What follows when all is sent.
+    pub(crate) then: Then,
+    /// Of the close frame.
+    pub(crate) code: Option<CloseCode>,
+    pub(crate) reason: &'a str,
+    pub(crate) deadline: Kind,
+}
+
+/// The longest reason of a close frame, in bytes (RFC 6455 5.5).
+const MAX_REASON: usize = 123;
+
 impl Engine {
-    /// Accepts the connection that [`Event::Opened`](crate::Event::Opened) told, with a sub-protocol
-    /// where one of those was chosen that [`Engine::request`] offers.
+    /// The request of the connection that [`Event::Opened`] told last, until it is accepted or refused.
+    pub fn request(&self, id: ConnId) -> Option<&Request> {
+        (self.opening == Some(id)).then_some(&self.request)
+    }
+
+    /// Accepts the connection that [`Event::Opened`] told, with a sub-protocol where one of those was
+    /// chosen that [`Engine::request`] offers.
     pub fn accept(&mut self, id: ConnId, protocol: Option<&[u8]>) {
         if self.opening != Some(id) {
             return;
@@ -25,10 +43,24 @@ impl Engine {
         conn.is_accepted = true;
         self.open += 1;
         match conn.phase {
-            Phase::Opening => conn.phase = Phase::Open,
+            Phase::Opening => {
+                conn.phase = Phase::Open;
+                self.watch_idle(id);
+            }
             Phase::Dead => self.closed.push_back(id),
             _ => {}
         }
+    }
+
+    fn answer(&mut self, id: ConnId, protocol: Option<&[u8]>) -> Result<(), OutOfMemory> {
+        let Some(conn) = self.table.get_mut(id) else { return Ok(()) };
+        if conn.phase == Phase::Dead {
+            return Ok(());
+        }
+        let mut answer = Vec::new();
+        answer.try_reserve_exact(512 + protocol.map_or(0, <[u8]>::len))?;
+        encode_accept(self.request.key(), protocol, conn.deflate, &mut answer);
+        self.queue_answer(id, answer)
     }
 
     /// Answers a request without a connection. Nothing that was sent before goes out.
@@ -46,25 +78,17 @@ impl Engine {
         if self.queue_answer(id, refusal.encode().into_bytes()).is_err() {
             return self.kill(id);
         }
-        self.set_deadline(id, Kind::Close);
+        self.set_deadline(id, Kind::Close, self.now + Kind::CLOSE);
     }
 
-    fn answer(&mut self, id: ConnId, protocol: Option<&[u8]>) -> Result<(), OutOfMemory> {
-        if self.phase(id) == Phase::Dead {
-            return Ok(());
-        }
-        let mut answer = Vec::new();
-        answer.try_reserve_exact(256 + protocol.map_or(0, <[u8]>::len))?;
-        encode_accept(self.request.key(), protocol, &mut answer);
-        self.queue_answer(id, answer)
-    }
-
-    /// Closes a connection when its queue is sent, with this code. Nothing more is read from it.
-    pub fn close(&mut self, id: ConnId, code: CloseCode) {
+    /// Closes a connection when its queue is sent, with this code and reason, of which 123 bytes are
+    /// sent at most. Nothing more is read from it.
+    pub fn close(&mut self, id: ConnId, code: CloseCode, reason: &str) {
         if self.table.get(id).is_some_and(|conn| conn.is_mute) {
             return self.kill(id);
         }
-        self.end(id, Then::AwaitClose, Some(code), "", Kind::Drain);
+        let then = Then::AwaitClose;
+        self.end(id, Ending { then, code: Some(code), reason, deadline: Kind::Drain });
     }
 
     /// Closes a connection now, and throws its queue away.
@@ -73,14 +97,21 @@ impl Engine {
         self.kill(id);
     }
 
+    /// The code of the close frame that ended this connection, the peer's or ours, whichever came first;
+    /// [`CloseCode::NO_STATUS`] where it had none, [`CloseCode::ABNORMAL`] where there was none.
+    pub fn close_code(&self, id: ConnId) -> CloseCode {
+        self.table.get(id).map_or(CloseCode::ABNORMAL, |conn| conn.close_code)
+    }
+
     /// Drops a client that broke the protocol (CONTRACT S8).
     pub(crate) fn fail(&mut self, id: ConnId, violation: Violation) {
         if self.phase(id) == Phase::AwaitingClose {
             // Where its next frame starts is not known any more, and our close frame is out.
             return self.set_phase(id, Phase::Flushing(Then::Discard));
         }
-        let code = violation.close_code();
-        self.end(id, Then::Discard, Some(code), violation.reason(), Kind::Close);
+        let code = Some(violation.close_code());
+        let (then, reason) = (Then::Discard, violation.reason());
+        self.end(id, Ending { then, code, reason, deadline: Kind::Close });
     }
 
     /// Answers a client's close frame with its own code (RFC 6455 5.5.1), unless it is an answer itself.
@@ -88,32 +119,33 @@ impl Engine {
         if self.phase(id) == Phase::AwaitingClose {
             return self.kill(id);
         }
-        self.end(id, Then::Close, code, "", Kind::Close);
+        self.end(id, Ending { then: Then::Close, code, reason: "", deadline: Kind::Close });
     }
 
     /// Queues a close frame as the last one of a connection that is open.
-    fn end(
-        &mut self,
-        id: ConnId,
-        then: Then,
-        code: Option<CloseCode>,
-        reason: &str,
-        deadline: Kind,
-    ) {
+    pub(crate) fn end(&mut self, id: ConnId, ending: Ending<'_>) {
+        let Ending { then, code, reason, deadline } = ending;
         if !matches!(self.phase(id), Phase::Open | Phase::Opening) {
             return;
         }
-        let mut payload = [0; 125];
-        let len = if code.is_some() { 2 + reason.len().min(123) } else { 0 };
+        let mut payload = [0; 2 + MAX_REASON];
+        let mut len = 0;
         if let Some(code) = code {
+            let end = (0..=MAX_REASON).rev().find(|&end| reason.is_char_boundary(end));
+            let reason = &reason.as_bytes()[..end.unwrap_or(0)];
+            len = 2 + reason.len();
             payload[..2].copy_from_slice(&code.number().to_be_bytes());
-            payload[2..len].copy_from_slice(&reason.as_bytes()[..len - 2]);
+            payload[2..len].copy_from_slice(reason);
         }
         if self.queue_control(id, OpCode::Close, &payload[..len]).is_err() {
             return self.kill(id);
         }
-        self.set_phase(id, Phase::Flushing(then));
-        self.set_deadline(id, deadline);
+        if let Some(conn) = self.table.get_mut(id) {
+            conn.phase = Phase::Flushing(then);
+            conn.close_code = code.unwrap_or(CloseCode::NO_STATUS);
+        }
+        let after = if deadline == Kind::Drain { Kind::DRAIN } else { Kind::CLOSE };
+        self.set_deadline(id, deadline, self.now + after);
     }
 
     /// Closes a connection for its client. The caller learns of it by an event of its own.
@@ -136,7 +168,7 @@ impl Engine {
     }
 
     /// Ends the server: accepts nothing more, and tells every client so (CONTRACT S10). The loop goes
-    /// on until [`Event::Stopped`](crate::Event::Stopped).
+    /// on until [`Event::Stopped`].
     pub fn stop(&mut self) {
         if self.stop_at.is_some() {
             return;
@@ -144,7 +176,7 @@ impl Engine {
         self.acceptors.clear();
         self.stop_at = Some(Instant::now() + STOP);
         self.each(|engine, id| match engine.phase(id) {
-            Phase::Open => engine.close(id, CloseCode::GOING_AWAY),
+            Phase::Open => engine.close(id, CloseCode::GOING_AWAY, ""),
             Phase::Handshake => engine.kill(id),
             _ => {}
         });
@@ -158,6 +190,30 @@ impl Engine {
         }
     }
 
+    /// Sets a deadline for a connection; without memory for one, now is the time.
+    pub(crate) fn set_deadline(&mut self, id: ConnId, kind: Kind, at: Instant) {
+        let mark = self.mark(id, kind);
+        if self.deadlines.push(Deadline { at, kind, conn: id, mark }).is_err() {
+            self.kill(id);
+        }
+    }
+
+    /// What a connection has reached of what a deadline is for.
+    fn mark(&self, id: ConnId, kind: Kind) -> u64 {
+        match kind {
+            Kind::Drain => self.queued_bytes(id) as u64,
+            _ => self.table.get(id).map_or(0, |conn| conn.heard_at),
+        }
+    }
+
+    /// Asks the client for a sign of life when it has been silent for so long.
+    fn watch_idle(&mut self, id: ConnId) {
+        let Some(keepalive) = self.config.keepalive else { return };
+        let silent = self.now_millis() - self.mark(id, Kind::Idle);
+        let left = keepalive.idle.saturating_sub(Duration::from_millis(silent));
+        self.set_deadline(id, Kind::Idle, self.now + left);
+    }
+
     /// Ends the connections whose time is over.
     pub(crate) fn expire(&mut self) {
         let now = self.now;
@@ -165,20 +221,29 @@ impl Engine {
             self.each(Self::kill);
         }
         while let Some(due) = self.deadlines.pop(now, |deadline| deadline.is_live(&self.table)) {
+            let id = due.conn;
+            let has_moved = self.mark(id, due.kind) != due.mark;
             match due.kind {
-                Kind::Handshake => self.refuse(due.conn, Refusal::TooSlow),
-                Kind::Close => self.kill(due.conn),
-                Kind::Drain => {
-                    let queue = self.table.get(due.conn).and_then(|conn| conn.queue);
-                    let bytes = queue.map_or(0, |key| self.queues[key].bytes());
-                    if bytes < due.bytes {
-                        self.set_deadline(due.conn, Kind::Drain);
-                    } else {
-                        self.kill(due.conn);
-                    }
+                Kind::Handshake => self.refuse(id, Refusal::TooSlow),
+                Kind::Close => self.kill(id),
+                Kind::Drain if has_moved => self.set_deadline(id, due.kind, now + Kind::DRAIN),
+                Kind::Drain => self.kill(id),
+                Kind::Idle | Kind::Pong if has_moved => self.watch_idle(id),
+                Kind::Idle => self.ask(id),
+                Kind::Pong => {
+                    self.reports.push_back(Event::Dropped(id, DropCause::Silent));
+                    self.kill(id);
                 }
             }
         }
+    }
+
+    /// Sends a ping to a client that has been silent.
+    fn ask(&mut self, id: ConnId) {
+        let Some(keepalive) = self.config.keepalive else { return };
+        // Without memory for the ping the client is cut off unless it speaks by itself.
+        let _ = self.queue_control(id, OpCode::Ping, b"");
+        self.set_deadline(id, Kind::Pong, self.now + keepalive.timeout);
     }
 }
 
@@ -192,6 +257,7 @@ impl Deadline {
             (Kind::Close, Phase::AwaitingClose | Phase::Discarding) => true,
             (Kind::Close, Phase::Flushing(then)) => then != Then::AwaitClose,
             (Kind::Close, _) => false,
+            (Kind::Idle | Kind::Pong, phase) => phase == Phase::Open,
         }
     }
 }

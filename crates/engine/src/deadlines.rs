@@ -1,13 +1,13 @@
-//! Deadlines, in one queue for each kind: all of a kind are equally far away, so each queue is in
-//! order by itself.
+//! Deadlines of connections. One that has become pointless is forgotten when its turn comes.
 
-use std::collections::{TryReserveError, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, TryReserveError};
 use std::time::{Duration, Instant};
 
 use crate::ConnId;
 
 /// What must have happened by a deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// The request is complete (CONTRACT S17).
     Handshake,
@@ -15,40 +15,38 @@ pub(crate) enum Kind {
     Close,
     /// A part of the queue was taken by a peer that is to be closed when all of it is.
     Drain,
+    /// The client has sent something, or is asked to.
+    Idle,
+    /// The client has sent something since it was asked to.
+    Pong,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Handshake, Self::Close, Self::Drain];
-
-    fn after(self) -> Duration {
-        Duration::from_secs(match self {
-            Self::Handshake => 10,
-            Self::Close => 5,
-            Self::Drain => 30,
-        })
-    }
+    /// How far away it is, where that does not depend on the configuration.
+    pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
+    pub(crate) const CLOSE: Duration = Duration::from_secs(5);
+    pub(crate) const DRAIN: Duration = Duration::from_secs(30);
 }
 
 /// A deadline of a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Deadline {
-    pub(crate) conn: ConnId,
+    pub(crate) at: Instant,
     pub(crate) kind: Kind,
-    /// How many bytes were queued when it was set.
-    pub(crate) bytes: usize,
+    pub(crate) conn: ConnId,
+    /// What the connection had reached when it was set: bytes queued, or the time of the last byte heard.
+    pub(crate) mark: u64,
 }
 
 #[derive(Default)]
 pub(crate) struct Deadlines {
-    queues: [VecDeque<(Instant, Deadline)>; Kind::ALL.len()],
+    heap: BinaryHeap<Reverse<Deadline>>,
 }
 
 impl Deadlines {
-    /// Sets a deadline from now on.
-    pub(crate) fn push(&mut self, now: Instant, deadline: Deadline) -> Result<(), TryReserveError> {
-        let queue = &mut self.queues[deadline.kind as usize];
-        queue.try_reserve(1)?;
-        queue.push_back((now + deadline.kind.after(), deadline));
+    pub(crate) fn push(&mut self, deadline: Deadline) -> Result<(), TryReserveError> {
+        self.heap.try_reserve(1)?;
+        self.heap.push(Reverse(deadline));
         Ok(())
     }
 
@@ -59,18 +57,18 @@ impl Deadlines {
         is_live: impl Fn(&Deadline) -> bool,
     ) -> Option<Deadline> {
         self.next_at(is_live).filter(|at| *at <= now)?;
-        let due = self.queues.iter_mut().find(|q| q.front().is_some_and(|(at, _)| *at <= now));
-        due?.pop_front().map(|(_, deadline)| deadline)
+        self.heap.pop().map(|Reverse(deadline)| deadline)
     }
 
     /// When the next deadline is due that still `is_live`. Those before it are forgotten.
     pub(crate) fn next_at(&mut self, is_live: impl Fn(&Deadline) -> bool) -> Option<Instant> {
-        for queue in &mut self.queues {
-            while queue.front().is_some_and(|(_, deadline)| !is_live(deadline)) {
-                queue.pop_front();
+        while let Some(Reverse(next)) = self.heap.peek() {
+            if is_live(next) {
+                return Some(next.at);
             }
+            self.heap.pop();
         }
-        self.queues.iter().filter_map(|queue| queue.front()).map(|(at, _)| *at).min()
+        None
     }
 }
 
@@ -82,21 +80,16 @@ mod tests {
     fn in_order_and_only_the_living() {
         let mut deadlines = Deadlines::default();
         let start = Instant::now();
-        let conn = |n: u64| ConnId::from_bits(n << 32).unwrap();
-        let mut push = |after: u64, n, kind| {
-            let at = start + Duration::from_secs(after);
-            deadlines.push(at, Deadline { conn: conn(n), kind, bytes: 0 }).unwrap();
-        };
-        push(0, 1, Kind::Handshake);
-        push(1, 2, Kind::Handshake);
-        push(2, 3, Kind::Close);
-        let is_live = |deadline: &Deadline| deadline.conn != conn(1);
         let at = |secs| start + Duration::from_secs(secs);
+        let conn = |n: u64| ConnId::from_bits(n << 32).unwrap();
+        for (secs, n, kind) in [(11, 2, Kind::Idle), (7, 3, Kind::Close), (5, 1, Kind::Handshake)] {
+            deadlines.push(Deadline { at: at(secs), conn: conn(n), kind, mark: 0 }).unwrap();
+        }
+        let is_live = |deadline: &Deadline| deadline.conn != conn(1);
         assert_eq!(deadlines.next_at(is_live), Some(at(7)));
         assert!(deadlines.pop(at(6), is_live).is_none());
-        assert_eq!(deadlines.pop(at(12), is_live).unwrap().kind, Kind::Handshake);
         assert_eq!(deadlines.pop(at(12), is_live).unwrap().kind, Kind::Close);
-        assert!(deadlines.pop(at(12), is_live).is_none());
+        assert_eq!(deadlines.pop(at(12), is_live).unwrap().kind, Kind::Idle);
         assert_eq!(deadlines.next_at(is_live), None);
     }
 }

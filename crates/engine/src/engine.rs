@@ -6,18 +6,19 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use dorrit_proto::{Incoming, MessageKind, Refusal, Request, Rules, Violation};
+use dorrit_proto::{Incoming, Inflater, MessageKind, Refusal, Request, Rules, Violation};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::ConnId;
 use crate::accept::Acceptor;
-use crate::conn::Watch;
+use crate::conn::{Phase, Watch};
 use crate::deadlines::Deadlines;
 use crate::messages::Messages;
 use crate::output::Output;
 use crate::pool::Pool;
 use crate::queue::Queue;
+use crate::send::Deflaters;
 use crate::table::Table;
 use crate::turn::{Ready, Turn};
 
@@ -34,6 +35,39 @@ pub struct Config {
     pub buffers: Buffers,
     /// The most frames that may wait for a connection; `None` where memory alone is the limit.
     pub max_queued_frames: Option<u32>,
+    /// The most bytes that may wait for a connection.
+    pub queue_limit: QueueLimit,
+    /// The level of compression, 1 to 9, where clients offer it; 0 is none (RFC 7692).
+    pub compression: u32,
+    /// When silent clients are asked whether they are there; `None` is never.
+    pub keepalive: Option<Keepalive>,
+}
+
+/// What may wait for a connection that does not read.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueLimit {
+    /// How many bytes, where they are of more than one message.
+    pub bytes: usize,
+    /// What happens to a message that would be more.
+    pub policy: OverflowPolicy,
+}
+
+/// What happens to a message that is too much for a connection's queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverflowPolicy {
+    /// The connection is closed with code 1008.
+    Close,
+    /// The message is left out, for this connection alone.
+    Skip,
+}
+
+/// How silent clients are found out.
+#[derive(Clone, Copy, Debug)]
+pub struct Keepalive {
+    /// After this long without a byte from the client it is sent a ping.
+    pub idle: Duration,
+    /// After this long without a byte since then it is cut off.
+    pub timeout: Duration,
 }
 
 /// Where a message stands while the caller deals with it.
@@ -67,14 +101,37 @@ pub enum Event {
     Tick,
     /// Something was written to the pipe given to [`Engine::watch_control`].
     Control,
-    /// A client broke the protocol and is being dropped.
-    Violation(ConnId, Violation),
+    /// The queue of a connection is empty, after it had to wait for its client to read.
+    Drained(ConnId),
+    /// A client is being dropped.
+    Dropped(ConnId, DropCause),
     /// Connections cannot be accepted just now. Told once a minute at most.
     AcceptFailed(io::Error),
     /// All connections have ended, after [`Engine::stop`].
     Stopped,
     /// The loop cannot go on.
     Failed(io::Error),
+}
+
+/// Why a client is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropCause {
+    /// It broke the protocol.
+    Violation(Violation),
+    /// It does not read what is sent to it.
+    QueueFull,
+    /// It did not answer a ping.
+    Silent,
+}
+
+impl fmt::Display for DropCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Violation(violation) => violation.fmt(f),
+            Self::QueueFull => f.write_str("it does not read, and too much is queued"),
+            Self::Silent => f.write_str("it does not answer"),
+        }
+    }
 }
 
 /// Why a message was queued for nobody.
@@ -144,8 +201,13 @@ pub struct Engine {
     pub(crate) queues: Pool<Queue>,
     /// Messages that come in parts.
     pub(crate) incoming: Pool<Incoming>,
+    pub(crate) inflater: Option<Box<Inflater>>,
+    /// The message that was decompressed last.
+    pub(crate) inflated: Vec<u8>,
+    pub(crate) deflaters: Deflaters,
     pub(crate) acceptors: Vec<Acceptor>,
     pub(crate) deadlines: Deadlines,
+    started: Instant,
     /// The time of the last poll: no message costs a look at the clock.
     pub(crate) now: Instant,
     /// The connection whose input is being dealt with.
@@ -165,6 +227,12 @@ pub struct Engine {
     pub(crate) resumed: Vec<ConnId>,
     /// Connections whose end the caller is owed.
     pub(crate) closed: VecDeque<ConnId>,
+    /// Connections whose queue has become empty, as the caller is to be told.
+    pub(crate) drained: Vec<ConnId>,
+    /// What else the caller is to be told.
+    pub(crate) reports: VecDeque<Event>,
+    /// How many messages were left out because a queue was full.
+    pub(crate) skipped: u64,
     /// The connection whose end the caller was just told.
     retiring: Option<ConnId>,
     control: Option<OwnedFd>,
@@ -189,8 +257,12 @@ impl Engine {
             messages: Messages::default(),
             queues: Pool::default(),
             incoming: Pool::default(),
+            inflater: None,
+            inflated: Vec::new(),
+            deflaters: Deflaters::default(),
             acceptors: Vec::new(),
             deadlines: Deadlines::default(),
+            started: Instant::now(),
             now: Instant::now(),
             turn: None,
             input: Vec::new(),
@@ -201,6 +273,9 @@ impl Engine {
             dirty: Vec::new(),
             resumed: Vec::new(),
             closed: VecDeque::new(),
+            drained: Vec::new(),
+            reports: VecDeque::new(),
+            skipped: 0,
             retiring: None,
             control: None,
             is_controlled: false,
@@ -267,9 +342,8 @@ impl Engine {
             {
                 return event;
             }
-            if let Some(id) = self.closed.pop_front() {
-                self.retiring = Some(id);
-                return Event::Closed(id);
+            if let Some(event) = self.next_owed() {
+                return event;
             }
             if let Some((id, ready)) = self.batch.pop_front() {
                 self.begin_turn(id, ready);
@@ -279,13 +353,34 @@ impl Engine {
             if let Some(event) = self.next_outside_turns() {
                 return event;
             }
-            if !self.closed.is_empty() || !self.dirty.is_empty() {
+            if self.owes_events() || !self.dirty.is_empty() {
                 continue;
             }
             if let Err(error) = self.wait() {
                 return Event::Failed(error);
             }
         }
+    }
+
+    /// What the caller is to be told of what happened already.
+    fn next_owed(&mut self) -> Option<Event> {
+        if let Some(report) = self.reports.pop_front() {
+            return Some(report);
+        }
+        if let Some(id) = self.closed.pop_front() {
+            self.retiring = Some(id);
+            return Some(Event::Closed(id));
+        }
+        while let Some(id) = self.drained.pop() {
+            if self.phase(id) == Phase::Open && self.queued_bytes(id) == 0 {
+                return Some(Event::Drained(id));
+            }
+        }
+        None
+    }
+
+    fn owes_events(&self) -> bool {
+        !self.reports.is_empty() || !self.closed.is_empty() || !self.drained.is_empty()
     }
 
     /// What happens between the turns of connections.
@@ -345,6 +440,11 @@ impl Engine {
         let retry = self.acceptors.iter().filter_map(Acceptor::retry_at).min();
         let next = [deadline, tick, retry, self.stop_at].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// The time of the last poll, in milliseconds since the start.
+    pub(crate) fn now_millis(&self) -> u64 {
+        self.now.duration_since(self.started).as_millis() as u64
     }
 
     /// Sees to it that a connection gets another turn without an event.

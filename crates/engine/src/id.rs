@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 /// Names a connection for as long as the server runs: no two ever have the same one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId {
     index: u32,
     generation: NonZeroU32,

@@ -18,9 +18,12 @@ mod messages;
 mod output;
 mod pool;
 mod queue;
+mod send;
 mod sys;
 mod table;
 mod turn;
 
-pub use engine::{Buffers, Config, Engine, Event, SendError};
+pub use engine::{
+    Buffers, Config, DropCause, Engine, Event, Keepalive, OverflowPolicy, QueueLimit, SendError,
+};
 pub use id::ConnId;

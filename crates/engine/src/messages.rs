@@ -55,6 +55,14 @@ impl Messages {
         }
     }
 
+    /// Frees a message that no queue has taken.
+    pub(crate) fn free_unused(&mut self, id: MessageId) {
+        if self.pool[id].refs == 0 && !self.pool[id].bytes.is_empty() {
+            self.pool[id].bytes = Vec::new();
+            self.pool.give_back(id);
+        }
+    }
+
     /// Puts other bytes in the place of a message of which nothing was sent.
     pub(crate) fn replace(&mut self, id: MessageId, bytes: Vec<u8>) {
         self.pool[id].bytes = bytes;

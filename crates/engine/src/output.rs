@@ -3,12 +3,11 @@
 use std::io::IoSlice;
 use std::os::fd::AsFd;
 
-use dorrit_proto::{FrameHead, MessageKind, OpCode, fragments};
+use dorrit_proto::{Coding, FrameHead, MessageKind, fragments};
 
 use crate::conn::{Phase, Then};
-use crate::deadlines::{Deadline, Kind};
-use crate::engine::{Engine, OutOfMemory, SendError};
-use crate::pool::Key;
+use crate::deadlines::Kind;
+use crate::engine::{Engine, OutOfMemory};
 use crate::{ConnId, sys};
 
 /// How many bytes a connection is sent in a turn (CONTRACT D16): the longest frame of the default limit.
@@ -26,12 +25,56 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn frames(&self) -> u32 {
+        self.frames
+    }
+
     /// Puts the answer to a request before all else.
-    fn prepend(&mut self, answer: &[u8]) -> Result<(), OutOfMemory> {
+    pub(crate) fn prepend(&mut self, answer: &[u8]) -> Result<(), OutOfMemory> {
         self.bytes.try_reserve(answer.len())?;
         self.bytes.splice(0..0, answer.iter().copied());
         self.skip = answer.len();
         Ok(())
+    }
+
+    /// Frames a message into it; false where there is no room.
+    pub(crate) fn push_message(
+        &mut self,
+        kind: MessageKind,
+        coding: Coding,
+        payload: &[u8],
+        max_fragment: usize,
+    ) -> Result<bool, OutOfMemory> {
+        let count = payload.len().div_ceil(max_fragment).max(1);
+        let heads = FrameHead::MAX.saturating_mul(count);
+        if !self.reserve(payload.len().saturating_add(heads))? {
+            return Ok(false);
+        }
+        for (head, part) in fragments(kind, coding, payload.len(), max_fragment) {
+            self.bytes.extend_from_slice(head.as_bytes());
+            self.bytes.extend_from_slice(&payload[part]);
+            self.frames += 1;
+        }
+        Ok(true)
+    }
+
+    /// Puts a control frame into it; false where there is no room.
+    pub(crate) fn push_control(
+        &mut self,
+        head: FrameHead,
+        payload: &[u8],
+    ) -> Result<bool, OutOfMemory> {
+        if !self.reserve(head.as_bytes().len() + payload.len())? {
+            return Ok(false);
+        }
+        self.bytes.extend_from_slice(head.as_bytes());
+        self.bytes.extend_from_slice(payload);
+        self.frames += 1;
+        Ok(true)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -41,7 +84,7 @@ impl Output {
 
     /// Room for this many bytes more; false where that is more than goes out in a turn.
     fn reserve(&mut self, len: usize) -> Result<bool, OutOfMemory> {
-        if self.bytes.len().saturating_add(len) > TURN {
+        if self.bytes.len().saturating_add(len) > TURN + FrameHead::MAX {
             return Ok(false);
         }
         self.bytes.try_reserve(len)?;
@@ -50,177 +93,6 @@ impl Output {
 }
 
 impl Engine {
-    /// Sends a message to each of these connections that is open, in this order; one that stands there
-    /// twice gets it twice. It is framed once, and waits once for all of them.
-    pub fn send(
-        &mut self,
-        conns: impl Iterator<Item = ConnId> + Clone,
-        kind: MessageKind,
-        payload: &[u8],
-    ) -> Result<(), SendError> {
-        let table = &self.table;
-        let is_writable = |id: &ConnId| table.get(*id).is_some_and(|conn| conn.is_writable());
-        let mut writable = conns.clone().filter(is_writable);
-        let Some(first) = writable.next() else { return Ok(()) };
-        let is_single = writable.next().is_none();
-        self.check_queues(conns.clone(), payload.len())?;
-        if is_single && self.send_in_turn(first, kind, payload)? {
-            return Ok(());
-        }
-        let (bytes, frames) = frame(kind, payload, self.config.max_fragment)?;
-        self.messages.reserve()?;
-        for id in conns.clone() {
-            if let Err(error) = self.reserve_queue(id) {
-                conns.for_each(|id| self.unreserve_queue(id));
-                return Err(error.into());
-            }
-        }
-        let message = self.messages.insert(bytes, frames);
-        for id in conns {
-            let Some(conn) = self.table.get(id).filter(|conn| conn.is_writable()) else { continue };
-            let Some(key) = conn.queue else { continue };
-            self.queues[key].push(message, &mut self.messages);
-            self.mark_dirty(id);
-        }
-        Ok(())
-    }
-
-    /// Whether each of these connections may have a message of this length queued.
-    fn check_queues(
-        &self,
-        mut conns: impl Iterator<Item = ConnId>,
-        len: usize,
-    ) -> Result<(), SendError> {
-        let Some(limit) = self.config.max_queued_frames else { return Ok(()) };
-        let frames = len.div_ceil(self.config.max_fragment).max(1);
-        let is_full = |id| {
-            let is_writable = self.table.get(id).is_some_and(|conn| conn.is_writable());
-            is_writable && self.queued_frames(id) as usize + frames > limit as usize
-        };
-        if conns.any(is_full) { Err(SendError::QueueFull) } else { Ok(()) }
-    }
-
-    /// How many frames wait for this connection (CONTRACT D11).
-    pub fn queued_frames(&self, id: ConnId) -> u32 {
-        let Some(conn) = self.table.get(id) else { return 0 };
-        let queued = conn.queue.map_or(0, |key| self.queues[key].frames());
-        let output = if self.is_turn_of(id) { self.output.frames } else { 0 };
-        queued.saturating_add(output)
-    }
-
-    pub(crate) fn is_turn_of(&self, id: ConnId) -> bool {
-        self.turn.as_ref().is_some_and(|turn| turn.conn == id)
-    }
-
-    /// Whether what is queued for this connection now may go into its turn's output.
-    fn is_output_of(&self, id: ConnId) -> bool {
-        self.is_turn_of(id) && self.table.get(id).is_some_and(|conn| conn.queue.is_none())
-    }
-
-    /// Puts a message into the output of the turn; false where it cannot go there.
-    fn send_in_turn(
-        &mut self,
-        id: ConnId,
-        kind: MessageKind,
-        payload: &[u8],
-    ) -> Result<bool, OutOfMemory> {
-        if !self.is_output_of(id) {
-            return Ok(false);
-        }
-        let max = self.config.max_fragment;
-        let heads = FrameHead::MAX.saturating_mul(payload.len().div_ceil(max));
-        if !self.output.reserve(payload.len().saturating_add(heads))? {
-            return Ok(false);
-        }
-        for (head, part) in fragments(kind, payload.len(), max) {
-            self.output.bytes.extend_from_slice(head.as_bytes());
-            self.output.bytes.extend_from_slice(&payload[part]);
-            self.output.frames += 1;
-        }
-        Ok(true)
-    }
-
-    /// Queues a control frame. A pong takes the place of one that waits.
-    pub(crate) fn queue_control(
-        &mut self,
-        id: ConnId,
-        opcode: OpCode,
-        payload: &[u8],
-    ) -> Result<(), OutOfMemory> {
-        let head = FrameHead::new(opcode, payload.len());
-        let len = head.as_bytes().len() + payload.len();
-        if self.is_output_of(id) && self.output.reserve(len)? {
-            self.output.bytes.extend_from_slice(head.as_bytes());
-            self.output.bytes.extend_from_slice(payload);
-            self.output.frames += 1;
-            return Ok(());
-        }
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(len)?;
-        bytes.extend_from_slice(head.as_bytes());
-        bytes.extend_from_slice(payload);
-        self.messages.reserve()?;
-        let key = self.reserve_queue_of(id)?;
-        if opcode == OpCode::Pong {
-            self.queues[key].push_pong(bytes, &mut self.messages);
-        } else {
-            let message = self.messages.insert(bytes, 1);
-            self.queues[key].push(message, &mut self.messages);
-        }
-        self.mark_dirty(id);
-        Ok(())
-    }
-
-    /// Sends the answer to a request before all that is queued already.
-    pub(crate) fn queue_answer(&mut self, id: ConnId, answer: Vec<u8>) -> Result<(), OutOfMemory> {
-        if self.is_output_of(id) {
-            return self.output.prepend(&answer);
-        }
-        self.messages.reserve()?;
-        let key = self.reserve_queue_of(id)?;
-        let message = self.messages.insert(answer, 0);
-        self.queues[key].push_answer(message, &mut self.messages);
-        self.mark_dirty(id);
-        Ok(())
-    }
-
-    /// Makes room in the queue of a connection that is open.
-    fn reserve_queue(&mut self, id: ConnId) -> Result<(), OutOfMemory> {
-        if self.table.get(id).is_some_and(|conn| conn.is_writable()) {
-            self.reserve_queue_of(id)?;
-        }
-        Ok(())
-    }
-
-    /// Makes room in a connection's queue, behind the output of its turn.
-    fn reserve_queue_of(&mut self, id: ConnId) -> Result<Key, OutOfMemory> {
-        if self.is_output_of(id) {
-            self.spill_output(id, 0)?;
-        }
-        self.queues.reserve()?;
-        let Some(conn) = self.table.get_mut(id) else { return Err(OutOfMemory) };
-        let key = *conn.queue.get_or_insert_with(|| self.queues.take());
-        self.queues[key].reserve()?;
-        Ok(key)
-    }
-
-    fn unreserve_queue(&mut self, id: ConnId) {
-        let Some(key) = self.table.get(id).and_then(|conn| conn.queue) else { return };
-        self.queues[key].unreserve();
-        if self.queues[key].is_empty() {
-            self.drop_queue(id);
-        }
-    }
-
-    fn mark_dirty(&mut self, id: ConnId) {
-        if let Some(conn) = self.table.get_mut(id)
-            && !conn.is_dirty
-        {
-            conn.is_dirty = true;
-            self.dirty.push(id);
-        }
-    }
-
     /// Sends what was queued since the last time, on every connection.
     pub(crate) fn flush_dirty(&mut self) {
         while let Some(id) = self.dirty.pop() {
@@ -239,13 +111,13 @@ impl Engine {
                 _ => Ok(self.output.bytes.len()),
             };
             match sent {
-                Ok(sent) if sent == self.output.bytes.len() => self.output.clear(),
+                Ok(sent) if sent == self.output.bytes.len() => {}
                 Ok(sent) => {
                     if self.spill_output(id, sent).is_err() {
                         self.output.clear();
                         return self.kill(id);
                     }
-                    self.watch(id, true);
+                    self.block(id);
                 }
                 Err(_) => {
                     // What was not sent is counted as queued until the connection's end.
@@ -259,7 +131,7 @@ impl Engine {
     }
 
     /// Moves the output of a turn, of which this much is sent, into the connection's queue.
-    fn spill_output(&mut self, id: ConnId, sent: usize) -> Result<(), OutOfMemory> {
+    pub(crate) fn spill_output(&mut self, id: ConnId, sent: usize) -> Result<(), OutOfMemory> {
         if self.output.bytes.is_empty() {
             return Ok(());
         }
@@ -294,11 +166,28 @@ impl Engine {
         if self.queues[key].is_empty() {
             self.drop_queue(id);
             self.watch(id, false);
+            self.tell_drained(id);
             self.settle(id);
         } else if sent < total {
-            self.watch(id, true);
+            self.block(id);
         } else {
             self.resume(id);
+        }
+    }
+
+    /// Waits for the socket to take more.
+    fn block(&mut self, id: ConnId) {
+        if let Some(conn) = self.table.get_mut(id) {
+            conn.has_waited = true;
+        }
+        self.watch(id, true);
+    }
+
+    /// Owes the caller the news that a queue which had to wait is empty.
+    fn tell_drained(&mut self, id: ConnId) {
+        let Some(conn) = self.table.get_mut(id) else { return };
+        if std::mem::take(&mut conn.has_waited) && conn.phase == Phase::Open {
+            self.drained.push(id);
         }
     }
 
@@ -327,7 +216,7 @@ impl Engine {
         match then {
             Then::AwaitClose => {
                 conn.phase = Phase::AwaitingClose;
-                self.set_deadline(id, Kind::Close);
+                self.set_deadline(id, Kind::Close, self.now + Kind::CLOSE);
                 self.resume(id);
             }
             Then::Discard => {
@@ -340,36 +229,4 @@ impl Engine {
             Then::Close => self.kill(id),
         }
     }
-
-    /// Sets a deadline for a connection; without memory for one, now is the time.
-    pub(crate) fn set_deadline(&mut self, id: ConnId, kind: Kind) {
-        let queue = self.table.get(id).and_then(|conn| conn.queue);
-        let mut bytes = queue.map_or(0, |key| self.queues[key].bytes());
-        if self.is_turn_of(id) {
-            bytes += self.output.bytes.len();
-        }
-        let now = self.now;
-        if self.deadlines.push(now, Deadline { conn: id, kind, bytes }).is_err() {
-            self.kill(id);
-        }
-    }
-}
-
-/// Frames a message. Returns its bytes and the number of its frames.
-fn frame(
-    kind: MessageKind,
-    payload: &[u8],
-    max_fragment: usize,
-) -> Result<(Vec<u8>, u32), OutOfMemory> {
-    let parts = fragments(kind, payload.len(), max_fragment);
-    let heads: usize = parts.clone().map(|(head, _)| head.as_bytes().len()).sum();
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(payload.len().checked_add(heads).ok_or(OutOfMemory)?)?;
-    let mut frames = 0;
-    for (head, part) in parts {
-        bytes.extend_from_slice(head.as_bytes());
-        bytes.extend_from_slice(&payload[part]);
-        frames += 1;
-    }
-    Ok((bytes, frames))
 }

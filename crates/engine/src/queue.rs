@@ -151,6 +151,19 @@ impl Queue {
         }
     }
 
+    /// Gives back all but the first message, of which a part may be sent.
+    pub(crate) fn keep_first(&mut self, messages: &mut Messages) {
+        while self.entries.len() > 1 {
+            let Some(id) = self.entries.pop_back() else { return };
+            self.frames -= messages.frames(id);
+            self.bytes -= messages.bytes(id).len();
+            if self.pong == Some(id) {
+                self.pong = None;
+            }
+            messages.release(id);
+        }
+    }
+
     /// Gives back all references.
     pub(crate) fn clear(&mut self, messages: &mut Messages) {
         for id in self.entries.drain(..) {
@@ -248,6 +261,20 @@ mod tests {
         messages.reserve().unwrap();
         queue.push_pong(b"\x8a\x00".to_vec(), &mut messages);
         assert_eq!((queue.frames(), queue.bytes()), (2, 26 + 2));
+    }
+
+    #[test]
+    fn the_first_message_is_kept() {
+        let mut messages = Messages::default();
+        let mut queue = Queue::default();
+        for _ in 0..3 {
+            let id = insert(&mut messages, b"\x01\x01a\x80\x01b", 2);
+            queue.push(id, &mut messages);
+        }
+        queue.advance(4, &mut messages);
+        queue.keep_first(&mut messages);
+        assert_eq!((queue.frames(), queue.bytes(), messages.len()), (1, 2, 1));
+        assert_eq!(next(&queue, &messages, 100), b"\x01b");
     }
 
     #[test]

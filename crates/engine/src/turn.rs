@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 
 use dorrit_proto::{
-    FrameStart, Incoming, IncomingError, MessageKind, OpCode, Received, Refusal, Request,
+    Coding, Complete, FrameStart, Incoming, IncomingError, MessageKind, OpCode, Received, Refusal,
     Violation, receive_frame,
 };
 
 use crate::conn::Phase;
-use crate::engine::{Engine, Event};
+use crate::engine::{DropCause, Engine, Event};
 use crate::pool::Key;
 use crate::{Buffers, ConnId, sys};
 
@@ -63,6 +63,8 @@ enum Message {
     Input(Range<usize>, Terminator),
     /// It came in parts.
     Incoming(Key),
+    /// It was compressed.
+    Inflated,
 }
 
 /// What stood where a zero byte was put behind a message.
@@ -79,17 +81,13 @@ const KEPT: usize = 16 * 1024;
 const MIN_SPARE: usize = 512;
 
 impl Engine {
-    /// The request of the connection that [`Event::Opened`] told last.
-    pub fn request(&self) -> &Request {
-        &self.request
-    }
-
     /// The payload of the message that [`Event::Message`] told last, with a zero byte behind it. The
     /// caller may write into it. It stays where it is as [`Buffers`](crate::Buffers) says.
     pub fn message(&mut self) -> &mut [u8] {
         match self.turn.as_ref().map(|turn| &turn.message) {
             Some(Message::Input(range, _)) => &mut self.input[range.start..=range.end],
             Some(Message::Incoming(key)) => self.incoming[*key].message(),
+            Some(Message::Inflated) => &mut self.inflated,
             Some(Message::None) | None => &mut [],
         }
     }
@@ -119,7 +117,7 @@ impl Engine {
         let more = ready.hang_up || self.input.len() == self.input.capacity();
         self.turn = Some(Turn { conn: id, pos: 0, seen, is_own, more, message: Message::None });
         match received {
-            Ok(1..) => {}
+            Ok(1..) => self.hear(id),
             // What was kept of the input may be all that is needed now.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.turn = self.turn.take().map(|turn| Turn { more: false, ..turn });
@@ -172,7 +170,11 @@ impl Engine {
         let refusal = match judged {
             Ok(()) if self.open >= self.config.max_connections => Refusal::Full,
             Ok(()) => {
-                self.set_phase(id, Phase::Opening);
+                let deflate = self.request.deflate().filter(|_| self.config.compression > 0);
+                if let Some(conn) = self.table.get_mut(id) {
+                    conn.phase = Phase::Opening;
+                    conn.deflate = deflate;
+                }
                 self.opening = Some(id);
                 return Step::Event(Event::Opened(id));
             }
@@ -183,13 +185,14 @@ impl Engine {
     }
 
     fn receive_frame(&mut self, id: ConnId, pos: usize) -> Step {
-        let incoming = self.table.get(id).and_then(|conn| conn.incoming);
+        let Some(conn) = self.table.get(id) else { return Step::End };
+        let (incoming, deflate) = (conn.incoming, conn.deflate);
         let incoming = incoming.map(|key| (key, &self.incoming[key]));
         if let Some((key, _)) = incoming.filter(|(_, incoming)| incoming.is_in_frame()) {
             return self.receive_part(id, key, pos);
         }
         let incoming = incoming.map(|(_, incoming)| incoming);
-        let received = receive_frame(&self.config.rules, incoming, &mut self.input[pos..]);
+        let received = receive_frame(&self.config.rules, incoming, deflate, &mut self.input[pos..]);
         let frame = match received {
             Ok(None) => return Step::End,
             Ok(Some(frame)) => frame,
@@ -198,7 +201,7 @@ impl Engine {
         self.consume(frame.payload.end);
         let payload = pos + frame.payload.start..pos + frame.payload.end;
         match frame.received {
-            Received::Message(kind) => return self.deliver(id, kind, payload),
+            Received::Message(complete) => return self.deliver(id, complete, payload),
             Received::Part(start) => return self.begin_part(id, start, payload.end),
             Received::Ping => self.queue_pong(id, payload),
             Received::Pong => {}
@@ -207,10 +210,19 @@ impl Engine {
         Step::Next
     }
 
+    /// Notes that something came from a client.
+    fn hear(&mut self, id: ConnId) {
+        let now = self.now_millis();
+        if let Some(conn) = self.table.get_mut(id) {
+            conn.heard_at = now;
+        }
+    }
+
     fn violated(&mut self, id: ConnId, violation: Violation) -> Step {
         let is_news = self.phase(id) == Phase::Open;
         self.fail(id, violation);
-        if is_news { Step::Event(Event::Violation(id, violation)) } else { Step::Next }
+        let event = Event::Dropped(id, DropCause::Violation(violation));
+        if is_news { Step::Event(event) } else { Step::Next }
     }
 
     /// Takes a place for a message that comes in parts, or goes on with it.
@@ -232,26 +244,39 @@ impl Engine {
 
     fn receive_part(&mut self, id: ConnId, key: Key, pos: usize) -> Step {
         match self.incoming[key].receive(&self.input[pos..]) {
-            Ok((len, kind)) => {
+            Ok((len, complete)) => {
                 self.consume(len);
-                match kind {
-                    Some(kind) => self.tell_message(id, kind, Message::Incoming(key)),
+                match complete {
+                    Some(complete) => self.deliver_incoming(id, complete, key),
                     None if self.incoming[key].is_in_frame() => Step::End,
                     None => Step::Next,
                 }
             }
-            Err(IncomingError::Violation(violation)) => self.violated(id, violation),
-            Err(IncomingError::OutOfMemory) => {
+            Err(error) => self.failed(id, error),
+        }
+    }
+
+    fn failed(&mut self, id: ConnId, error: IncomingError) -> Step {
+        match error {
+            IncomingError::Violation(violation) => self.violated(id, violation),
+            IncomingError::OutOfMemory => {
                 self.kill(id);
                 Step::Next
             }
         }
     }
 
-    /// Frees the place of a connection's message that came in parts.
+    /// Frees a connection's place for a message that comes in parts.
     pub(crate) fn drop_incoming(&mut self, id: ConnId) {
-        if let Some(key) = self.table.get_mut(id).and_then(|conn| conn.incoming.take()) {
+        if let Some(key) = self.table.get(id).and_then(|conn| conn.incoming) {
             self.incoming[key] = Incoming::new();
+            self.release_incoming(id, key);
+        }
+    }
+
+    fn release_incoming(&mut self, id: ConnId, key: Key) {
+        if let Some(conn) = self.table.get_mut(id) {
+            conn.incoming = None;
             self.incoming.give_back(key);
         }
     }
@@ -267,8 +292,41 @@ impl Engine {
         }
     }
 
+    /// Tells a message that came in parts.
+    fn deliver_incoming(&mut self, id: ConnId, complete: Complete, key: Key) -> Step {
+        if complete.coding == Coding::Plain {
+            return self.tell_message(id, complete.kind, Message::Incoming(key));
+        }
+        let mut message = std::mem::take(&mut self.incoming[key]);
+        let payload = message.message();
+        let len = payload.len() - 1;
+        let inflated = self.inflate(complete.kind, &payload[..len]);
+        message.shrink(KEPT);
+        self.incoming[key] = message;
+        self.release_incoming(id, key);
+        match inflated {
+            Ok(()) => self.tell_message(id, complete.kind, Message::Inflated),
+            Err(error) => self.failed(id, error),
+        }
+    }
+
+    fn inflate(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), IncomingError> {
+        let inflater = self.inflater.get_or_insert_default();
+        inflater.inflate(kind, payload, self.config.rules.max_payload, &mut self.inflated)
+    }
+
     /// Tells a message that stands in the input.
-    fn deliver(&mut self, id: ConnId, kind: MessageKind, payload: Range<usize>) -> Step {
+    fn deliver(&mut self, id: ConnId, complete: Complete, payload: Range<usize>) -> Step {
+        let kind = complete.kind;
+        if complete.coding == Coding::Deflated {
+            let input = std::mem::take(&mut self.input);
+            let inflated = self.inflate(kind, &input[payload]);
+            self.input = input;
+            return match inflated {
+                Ok(()) => self.tell_message(id, kind, Message::Inflated),
+                Err(error) => self.failed(id, error),
+            };
+        }
         if self.config.buffers == Buffers::Own {
             return match self.incoming_of(id) {
                 Some(key) if self.incoming[key].set(&self.input[payload]).is_ok() => {
@@ -315,12 +373,14 @@ impl Engine {
             Message::Input(range, Terminator::End) => self.input.truncate(range.end),
             Message::Incoming(key) if self.config.buffers == Buffers::Shared => {
                 self.incoming[key].shrink(KEPT);
-                if let Some(conn) = self.table.get_mut(turn.conn) {
-                    conn.incoming = None;
-                    self.incoming.give_back(key);
-                }
+                let id = turn.conn;
+                self.release_incoming(id, key);
             }
-            Message::None | Message::Incoming(_) | Message::Input(_, Terminator::Nothing) => {}
+            Message::Inflated if self.inflated.capacity() > KEPT => self.inflated = Vec::new(),
+            Message::None
+            | Message::Inflated
+            | Message::Incoming(_)
+            | Message::Input(_, Terminator::Nothing) => {}
         }
     }
 

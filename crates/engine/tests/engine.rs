@@ -207,8 +207,8 @@ fn close_flushes() {
     for _ in 0..20 {
         server.engine.send([id].into_iter(), MessageKind::Text, &[b'a'; 60000]).unwrap();
     }
-    server.engine.close(id, CloseCode::NORMAL);
-    server.engine.close(id, CloseCode::NORMAL);
+    server.engine.close(id, CloseCode::NORMAL, "");
+    server.engine.close(id, CloseCode::NORMAL, "");
     echo(&mut server.engine, id, MessageKind::Text, b"too late");
     server.pump();
     client.write(&text("not heard"));
@@ -234,7 +234,7 @@ fn close_flushes() {
 #[test]
 fn close_frames_that_cross() {
     let mut server = Server::new(CONFIG);
-    server.on_message = |engine, id, _, _| engine.close(id, CloseCode::NORMAL);
+    server.on_message = |engine, id, _, _| engine.close(id, CloseCode::NORMAL, "");
     let (mut client, id) = server.open_client();
     let both = [text("close me"), frame(OpCode::Close, b"\x03\xe9")].concat();
     client.write(&both);
@@ -253,7 +253,7 @@ fn forced_close() {
         echo(engine, id, kind, payload);
         engine.close_now(id);
         engine.close_now(id);
-        engine.close(id, CloseCode::NORMAL);
+        engine.close(id, CloseCode::NORMAL, "");
         assert_eq!(engine.queued_frames(id), 0);
         assert_eq!(engine.tag(id), 7);
     };
@@ -307,7 +307,7 @@ fn in_the_open_event() {
     assert_eq!(server.closed, server.opened);
     server.on_open = |engine, id| {
         echo(engine, id, MessageKind::Text, b"bye");
-        engine.close(id, CloseCode::NORMAL);
+        engine.close(id, CloseCode::NORMAL, "");
         true
     };
     let mut client = server.client();

@@ -17,6 +17,12 @@ impl CloseCode {
     pub const UNSUPPORTED: Self = Self(1003);
     /// 1007: a payload that does not fit its type, such as text that is no UTF-8.
     pub const INVALID_PAYLOAD: Self = Self(1007);
+    /// 1005: a close frame came without a code. Never sent.
+    pub const NO_STATUS: Self = Self(1005);
+    /// 1006: no close frame came. Never sent.
+    pub const ABNORMAL: Self = Self(1006);
+    /// 1008: the peer does not do what this server wants.
+    pub const POLICY: Self = Self(1008);
     /// 1009: a message above the limit.
     pub const TOO_BIG: Self = Self(1009);
 

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use crate::Violation;
+use crate::{Deflate, Violation};
+
+/// The bit of a compressed message (RFC 7692 6).
+const RSV1: u8 = 0x40;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,10 +62,21 @@ impl From<MessageKind> for OpCode {
     }
 }
 
+/// How a message's bytes are to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Coding {
+    /// As they are.
+    #[default]
+    Plain,
+    /// Compressed (RFC 7692).
+    Deflated,
+}
+
 /// The header of a client's frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FrameHeader {
     pub(crate) is_final: bool,
+    pub(crate) coding: Coding,
     pub(crate) opcode: OpCode,
     pub(crate) key: [u8; 4],
     /// The header's own length in bytes, mask included.
@@ -73,13 +87,20 @@ pub(crate) struct FrameHeader {
 
 impl FrameHeader {
     /// Reads the header at the start of `input`, a client's. A fault is told as soon as the bytes
-    /// that show it are there. `max_payload` bounds the payload of a data frame.
-    pub(crate) fn receive(input: &[u8], max_payload: usize) -> Result<Option<Self>, Violation> {
+    /// that show it are there. `max_payload` bounds the payload of a data frame. `deflate` says whether
+    /// messages may be compressed.
+    pub(crate) fn receive(
+        input: &[u8],
+        max_payload: usize,
+        deflate: Option<Deflate>,
+    ) -> Result<Option<Self>, Violation> {
         let [first, second, rest @ ..] = input else { return Ok(None) };
         let opcode = OpCode::new(first & 0x0f).ok_or(Violation::ReservedOpCode)?;
         let is_final = first & 0x80 != 0;
         let short = second & 0x7f;
-        if first & 0x70 != 0 {
+        let coding = if first & RSV1 == 0 { Coding::Plain } else { Coding::Deflated };
+        let may_be_deflated = deflate.is_some() && matches!(opcode, OpCode::Text | OpCode::Binary);
+        if first & 0x30 != 0 || (coding == Coding::Deflated && !may_be_deflated) {
             return Err(Violation::ReservedBit);
         }
         if second & 0x80 == 0 {
@@ -106,12 +127,14 @@ impl FrameHeader {
             len => (u64::from(len), rest),
         };
         let payload_len = usize::try_from(payload_len).map_err(|_| Violation::TooLong)?;
-        if payload_len > max_payload && !opcode.is_control() {
+        // Bytes that cannot be compressed grow a little; what they become is measured later.
+        let overhead = if deflate.is_some() { max_payload / 64 + 64 } else { 0 };
+        if payload_len > max_payload.saturating_add(overhead) && !opcode.is_control() {
             return Err(Violation::TooLong);
         }
         let Some((key, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };
         let len = input.len() - rest.len();
-        Ok(Some(Self { is_final, opcode, key: *key, len, payload_len }))
+        Ok(Some(Self { is_final, coding, opcode, key: *key, len, payload_len }))
     }
 }
 
@@ -163,6 +186,7 @@ impl FrameHead {
 /// `max_payload` bytes (CONTRACT D15). Each header comes with the part of the message behind it.
 pub fn fragments(
     kind: MessageKind,
+    coding: Coding,
     len: usize,
     max_payload: usize,
 ) -> impl Iterator<Item = (FrameHead, Range<usize>)> + Clone {
@@ -172,7 +196,9 @@ pub fn fragments(
         let part = i * max_payload..len.min((i + 1).saturating_mul(max_payload));
         let opcode = if i == 0 { OpCode::from(kind) } else { OpCode::Continuation };
         let is_final = u8::from(i + 1 == count) << 7;
-        (FrameHead::with_first_byte(is_final | opcode as u8, part.len()), part)
+        // RFC 7692 6.1: the first fragment speaks for all.
+        let rsv1 = if i == 0 && coding == Coding::Deflated { RSV1 } else { 0 };
+        (FrameHead::with_first_byte(is_final | rsv1 | opcode as u8, part.len()), part)
     })
 }
 
@@ -192,7 +218,9 @@ mod tests {
     use super::*;
 
     fn whole(kind: MessageKind, len: usize, max: usize) -> Vec<(Vec<u8>, Range<usize>)> {
-        fragments(kind, len, max).map(|(head, part)| (head.as_bytes().to_vec(), part)).collect()
+        fragments(kind, Coding::Plain, len, max)
+            .map(|(head, part)| (head.as_bytes().to_vec(), part))
+            .collect()
     }
 
     #[test]
@@ -209,6 +237,14 @@ mod tests {
         let frames = [(vec![0x01, 5], 0..5), (vec![0x00, 5], 5..10), (vec![0x80, 1], 10..11)];
         assert_eq!(whole(MessageKind::Text, 11, 5), frames);
         assert_eq!(whole(MessageKind::Text, 10, 5)[1], (vec![0x80, 5], 5..10));
+    }
+
+    #[test]
+    fn the_first_fragment_says_that_all_are_compressed() {
+        let firsts: Vec<_> = fragments(MessageKind::Text, Coding::Deflated, 12, 5)
+            .map(|(head, _)| head.as_bytes()[0])
+            .collect();
+        assert_eq!(firsts, [0x41, 0x00, 0x80]);
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::collections::TryReserveError;
 
 use crate::frame::FrameHeader;
-use crate::{MessageKind, Violation, unmask};
+use crate::{Coding, MessageKind, Violation, unmask};
 
 /// A message while it comes, and when it is complete. It takes memory for the bytes that have come, and
 /// none for those that were announced.
 #[derive(Debug, Default)]
 pub struct Incoming {
     kind: Option<MessageKind>,
+    coding: Coding,
     bytes: Vec<u8>,
     /// How many bytes at the start are known to be whole characters; of text only.
     checked: usize,
@@ -26,6 +27,15 @@ pub struct FrameStart {
     pub(crate) header: FrameHeader,
     /// Of the message that it begins; `None` where it goes on with one.
     pub(crate) kind: Option<MessageKind>,
+}
+
+/// What a message is that is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Complete {
+    /// Text or not.
+    pub kind: MessageKind,
+    /// Whether its bytes are compressed.
+    pub coding: Coding,
 }
 
 /// Why a message cannot go on.
@@ -75,6 +85,7 @@ impl Incoming {
         if let FrameStart { kind: Some(kind), .. } = start {
             self.bytes.clear();
             (self.kind, self.checked) = (Some(kind), 0);
+            self.coding = start.header.coding;
         }
         self.remaining = start.header.payload_len;
         self.key = start.header.key;
@@ -82,10 +93,10 @@ impl Incoming {
     }
 
     /// Takes what is at the start of `input` of the frame's payload. Returns how many bytes that was,
-    /// and the message's kind where it is complete: then [`Incoming::message`] has it.
+    /// and what the message is where it is complete: then [`Incoming::message`] has it.
     ///
     /// Text is checked as it comes: a byte that cannot be ends it at once (RFC 6455 8.1).
-    pub fn receive(&mut self, input: &[u8]) -> Result<(usize, Option<MessageKind>), IncomingError> {
+    pub fn receive(&mut self, input: &[u8]) -> Result<(usize, Option<Complete>), IncomingError> {
         let part = &input[..input.len().min(self.remaining)];
         let start = self.bytes.len();
         // And one for the zero byte behind the message.
@@ -95,14 +106,15 @@ impl Incoming {
         self.key.rotate_left(part.len() % 4);
         self.remaining -= part.len();
         let is_complete = self.is_final && self.remaining == 0;
-        if self.kind == Some(MessageKind::Text) {
+        if self.kind == Some(MessageKind::Text) && self.coding == Coding::Plain {
             self.check(is_complete)?;
         }
         if !is_complete {
             return Ok((part.len(), None));
         }
         self.bytes.push(0);
-        Ok((part.len(), self.kind.take()))
+        let complete = self.kind.take().map(|kind| Complete { kind, coding: self.coding });
+        Ok((part.len(), complete))
     }
 
     fn check(&mut self, is_complete: bool) -> Result<(), Violation> {
@@ -148,7 +160,17 @@ mod tests {
 
     fn start(kind: Option<MessageKind>, payload_len: usize, is_final: bool) -> FrameStart {
         let opcode = kind.map_or(OpCode::Continuation, OpCode::from);
-        FrameStart { header: FrameHeader { is_final, opcode, key: KEY, len: 6, payload_len }, kind }
+        FrameStart {
+            header: FrameHeader {
+                is_final,
+                coding: Coding::Plain,
+                opcode,
+                key: KEY,
+                len: 6,
+                payload_len,
+            },
+            kind,
+        }
     }
 
     fn masked(payload: &[u8]) -> Vec<u8> {
@@ -179,7 +201,8 @@ mod tests {
                 }
                 let rest = if b.is_empty() { a } else { &behind };
                 let len = if b.is_empty() { a.len() } else { b.len() };
-                assert_eq!(incoming.receive(rest), Ok((len, Some(MessageKind::Text))));
+                let complete = Complete { kind: MessageKind::Text, coding: Coding::Plain };
+                assert_eq!(incoming.receive(rest), Ok((len, Some(complete))));
                 assert!(!incoming.is_under_way());
                 assert_eq!(incoming.message(), [text, b"\0"].concat());
             }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod close;
+mod deflate;
 mod frame;
 mod incoming;
 mod mask;
@@ -16,10 +17,11 @@ mod response;
 mod violation;
 
 pub use close::CloseCode;
-pub use frame::{FrameHead, MessageKind, OpCode, fragments, frame_len};
-pub use incoming::{FrameStart, Incoming, IncomingError};
+pub use deflate::{Deflate, Deflater, Inflater};
+pub use frame::{Coding, FrameHead, MessageKind, OpCode, fragments, frame_len};
+pub use incoming::{Complete, FrameStart, Incoming, IncomingError};
 pub use mask::unmask;
 pub use receive::{Binary, Fragments, Frame, Received, Rules, receive_frame};
-pub use request::{MAX_HEAD, MAX_HEADERS, Request};
+pub use request::{MAX_HEAD, MAX_HEADERS, Request, is_token};
 pub use response::{Refusal, accept_key, encode_accept};
 pub use violation::Violation;

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use crate::close::receive_close;
 use crate::frame::FrameHeader;
-use crate::incoming::FrameStart;
-use crate::{CloseCode, Incoming, MessageKind, OpCode, Violation, unmask};
+use crate::incoming::{Complete, FrameStart};
+use crate::{CloseCode, Coding, Deflate, Incoming, MessageKind, OpCode, Violation, unmask};
 
 /// Whether a server takes binary messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct Rules {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
     /// A complete message.
-    Message(MessageKind),
+    Message(Complete),
     /// A part of a message: its payload, which is still masked, is for [`Incoming::receive`].
     Part(FrameStart),
     /// A ping: it is owed a pong with the same payload (RFC 6455 5.5.2).
@@ -62,18 +62,19 @@ pub struct Frame {
 }
 
 /// Takes the frame at the start of `input` and unmasks its payload in place. `incoming` is the message
-/// that is under way on this connection, if there is one. A frame is judged by its header, before its
-/// payload is there.
+/// that is under way on this connection, if there is one, and `deflate` what was agreed with its client.
+/// A frame is judged by its header, before its payload is there.
 ///
 /// `Ok(None)` asks for more bytes: call again with the same ones and those that have come since.
 pub fn receive_frame(
     rules: &Rules,
     incoming: Option<&Incoming>,
+    deflate: Option<Deflate>,
     input: &mut [u8],
 ) -> Result<Option<Frame>, Violation> {
     let under_way = incoming.filter(|incoming| incoming.is_under_way());
     let max_payload = rules.max_payload - under_way.map_or(0, Incoming::len).min(rules.max_payload);
-    let Some(header) = FrameHeader::receive(input, max_payload)? else { return Ok(None) };
+    let Some(header) = FrameHeader::receive(input, max_payload, deflate)? else { return Ok(None) };
     let start = header.len;
     let kind = match header.opcode {
         OpCode::Text => MessageKind::Text,
@@ -85,10 +86,11 @@ pub fn receive_frame(
         let payload = start..start + header.payload_len;
         let bytes = &mut input[payload.clone()];
         unmask(header.key, bytes);
-        if kind == MessageKind::Text {
+        if kind == MessageKind::Text && header.coding == Coding::Plain {
             simdutf8::basic::from_utf8(bytes).map_err(|_| Violation::NotUtf8)?;
         }
-        return Ok(Some(Frame { received: Received::Message(kind), payload }));
+        let complete = Complete { kind, coding: header.coding };
+        return Ok(Some(Frame { received: Received::Message(complete), payload }));
     }
     let kind = (header.opcode != OpCode::Continuation).then_some(kind);
     let received = Received::Part(FrameStart { header, kind });
@@ -146,8 +148,12 @@ mod tests {
         frame
     }
 
+    fn message(kind: MessageKind) -> Received {
+        Received::Message(Complete { kind, coding: Coding::Plain })
+    }
+
     fn receive(input: &[u8]) -> Result<Option<Frame>, Violation> {
-        receive_frame(&RULES, None, &mut input.to_vec())
+        receive_frame(&RULES, None, None, &mut input.to_vec())
     }
 
     /// CONTRACT D13, D2: every kind of frame, cut at every byte. Nothing is told before its last one, or
@@ -156,11 +162,11 @@ mod tests {
     fn every_frame_cut_at_every_byte() {
         let long = "é".repeat(300);
         let cases: [(u8, &[u8], Received); 9] = [
-            (0x81, b"", Received::Message(MessageKind::Text)),
-            (0x81, b"hello", Received::Message(MessageKind::Text)),
-            (0x81, long.as_bytes(), Received::Message(MessageKind::Text)),
-            (0x82, b"\xff\x00\xfe", Received::Message(MessageKind::Binary)),
-            (0x82, &[7; 65535], Received::Message(MessageKind::Binary)),
+            (0x81, b"", message(MessageKind::Text)),
+            (0x81, b"hello", message(MessageKind::Text)),
+            (0x81, long.as_bytes(), message(MessageKind::Text)),
+            (0x82, b"\xff\x00\xfe", message(MessageKind::Binary)),
+            (0x82, &[7; 65535], message(MessageKind::Binary)),
             (0x89, b"are you there?", Received::Ping),
             (0x8a, &[9; 125], Received::Pong),
             (0x88, b"", Received::Close(None)),
@@ -185,7 +191,7 @@ mod tests {
                 }
             }
             let mut input = [&whole[..], b"next"].concat();
-            let frame = receive_frame(&RULES, None, &mut input).unwrap().unwrap();
+            let frame = receive_frame(&RULES, None, None, &mut input).unwrap().unwrap();
             assert_eq!(frame.received, received);
             assert_eq!(&input[frame.payload.clone()], payload_bytes);
             assert_eq!(&input[frame.payload.end..], b"next");
@@ -244,7 +250,7 @@ mod tests {
     #[test]
     fn limits_and_kinds_follow_the_rules() {
         let rules = Rules { max_payload: 5, binary: Binary::Refused, ..RULES };
-        let receive = |input: Vec<u8>| receive_frame(&rules, None, &mut { input });
+        let receive = |input: Vec<u8>| receive_frame(&rules, None, None, &mut { input });
         assert!(receive(masked(0x81, b"12345")).unwrap().is_some());
         assert_eq!(receive(masked(0x81, b"123456")), Err(Violation::TooLong));
         assert!(receive(masked(0x89, b"123456")).unwrap().is_some());
@@ -258,11 +264,11 @@ mod tests {
         let mut incoming = Incoming::new();
         let mut receive = |first, payload: &[u8]| -> Result<Option<MessageKind>, Violation> {
             let mut input = masked(first, payload);
-            let frame = receive_frame(&rules, Some(&incoming), &mut input)?.unwrap();
+            let frame = receive_frame(&rules, Some(&incoming), None, &mut input)?.unwrap();
             let Received::Part(start) = frame.received else { return Ok(None) };
             incoming.begin(start);
             match incoming.receive(&input[frame.payload.end..]) {
-                Ok((_, kind)) => Ok(kind),
+                Ok((_, complete)) => Ok(complete.map(|complete| complete.kind)),
                 Err(error) => panic!("{error:?}"),
             }
         };
@@ -289,6 +295,32 @@ mod tests {
         assert!(receive(&masked(0x81, "κόσμε \u{10ffff}\0".as_bytes())).unwrap().is_some());
     }
 
+    /// RFC 7692 6.1, ADVISORIES T22: where compression was agreed, a message's first frame may say that
+    /// it is compressed, and no other.
+    #[test]
+    fn compressed_frames() {
+        let deflate = Deflate::negotiate([&b"permessage-deflate"[..]].into_iter());
+        let rules = Rules { fragments: Fragments::Joined, ..RULES };
+        let mut incoming = Incoming::new();
+        let receive = |incoming: &Incoming, first, payload: &[u8]| {
+            let mut input = masked(first, payload);
+            receive_frame(&rules, Some(incoming), deflate, &mut input)
+                .map(|frame| frame.unwrap().received)
+        };
+        let complete = Complete { kind: MessageKind::Text, coding: Coding::Deflated };
+        assert_eq!(receive(&incoming, 0xc1, b"\xff"), Ok(Received::Message(complete)));
+        for reserved in [0xa1, 0x91, 0xc9, 0xc8] {
+            assert_eq!(receive(&incoming, reserved, b""), Err(Violation::ReservedBit));
+        }
+        let Ok(Received::Part(start)) = receive(&incoming, 0x41, b"\xff") else { panic!() };
+        incoming.begin(start);
+        assert_eq!(receive(&incoming, 0xc0, b""), Err(Violation::ReservedBit));
+        assert_eq!(incoming.receive(&masked(0, b"\xff")[6..]), Ok((1, None)));
+        let Ok(Received::Part(start)) = receive(&incoming, 0x80, b"") else { panic!() };
+        incoming.begin(start);
+        assert_eq!(incoming.receive(b""), Ok((0, Some(complete))));
+    }
+
     #[test]
     fn close_frames() {
         assert_eq!(receive(&masked(0x88, b"\x03")), Err(Violation::BadClose));
@@ -304,7 +336,7 @@ mod tests {
             for second in 0..=255 {
                 let mut input = vec![0; 160];
                 input[..2].copy_from_slice(&[first, second]);
-                if let Ok(Some(frame)) = receive_frame(&RULES, None, &mut input) {
+                if let Ok(Some(frame)) = receive_frame(&RULES, None, None, &mut input) {
                     assert!(frame.payload.end <= input.len());
                 }
             }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memchr_iter;
 
-use crate::Refusal;
+use crate::{Deflate, Refusal};
 
 /// The longest head of a request, in bytes, its empty line included.
 pub const MAX_HEAD: usize = 16384;
@@ -124,7 +124,7 @@ impl Request {
 
     /// The values of the header with this name, in any case, in the order of their lines; as sent,
     /// without the white space around them.
-    pub fn header(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+    pub fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + Clone {
         let lines = self.headers.iter();
         lines
             .filter(move |(found, _)| {
@@ -150,10 +150,15 @@ impl Request {
 
     /// The sub-protocols that the client offers, in its order (RFC 6455 4.1). What is no token is passed
     /// over (ADVISORIES T25, T27, T28).
-    pub fn protocols(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn protocols(&self) -> impl Iterator<Item = &[u8]> + Clone {
         let lists = self.header("sec-websocket-protocol");
         let names = lists.flat_map(|list| list.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
-        names.filter(|name| !name.is_empty() && name.iter().copied().all(is_token_byte))
+        names.filter(|name| is_token(name))
+    }
+
+    /// The first of the client's offers to compress that can be accepted (RFC 7692 7.1).
+    pub fn deflate(&self) -> Option<Deflate> {
+        Deflate::negotiate(self.header("sec-websocket-extensions"))
     }
 
     /// The host that the request names, without its port (RFC 9110 4.2.3).
@@ -167,7 +172,7 @@ impl Request {
     }
 
     /// The value of a header that may stand there once; `Err` where it stands there more often.
-    fn single(&self, name: &str) -> Result<Option<&[u8]>, ()> {
+    fn single(&self, name: &'static str) -> Result<Option<&[u8]>, ()> {
         let mut values = self.header(name);
         let first = values.next();
         if values.next().is_some() { Err(()) } else { Ok(first) }
@@ -180,9 +185,10 @@ impl Request {
     }
 }
 
-/// Whether this byte may stand in a token (RFC 9110 5.6.2).
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+/// Whether this is a token (RFC 9110 5.6.2), as the name of a sub-protocol must be.
+pub fn is_token(name: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !name.is_empty() && name.iter().all(is_part)
 }
 
 /// The length of the head at the start of `input`, of which the first `seen` bytes were looked at

@@ -6,6 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
+use crate::Deflate;
+
 /// Why a request gets no connection. Its answer is the last thing that its client hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -13,6 +15,8 @@ pub enum Refusal {
     Malformed(&'static str),
     /// 403: the program does not want it.
     Forbidden,
+    /// The program does not want it, and says so with a status of its own, 400 to 599.
+    Status(u16),
     /// 405: it is not a GET.
     MethodNotAllowed,
     /// 408: it was not complete in time.
@@ -35,6 +39,7 @@ impl Refusal {
         match self {
             Self::Malformed(_) => (400, "Bad Request", ""),
             Self::Forbidden => (403, "Forbidden", ""),
+            Self::Status(status) => (status, phrase(status), ""),
             Self::MethodNotAllowed => (405, "Method Not Allowed", "Allow: GET\r\n"),
             Self::TooSlow => (408, "Request Timeout", ""),
             // RFC 9110 15.5.22 wants Upgrade, and RFC 6455 4.4 the version.
@@ -51,7 +56,7 @@ impl Refusal {
         let (status, phrase, headers) = self.parts();
         let text = match self {
             Self::Malformed(why) => why,
-            Self::Forbidden => "the server does not want this connection",
+            Self::Forbidden | Self::Status(_) => "the server does not want this connection",
             Self::MethodNotAllowed => "an upgrade is asked for with GET",
             Self::TooSlow => "the request took too long",
             Self::UpgradeRequired => "this is a WebSocket server: ask for an upgrade to version 13",
@@ -70,6 +75,27 @@ impl Refusal {
     }
 }
 
+/// The words for a status that a program may answer with (RFC 9110 15).
+fn phrase(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        409 => "Conflict",
+        410 => "Gone",
+        421 => "Misdirected Request",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        ..500 => "Refused",
+        _ => "Failed",
+    }
+}
+
 /// The value of Sec-WebSocket-Accept for the value of a Sec-WebSocket-Key (RFC 6455 4.2.2).
 pub fn accept_key(key: &[u8]) -> [u8; 28] {
     let digest = Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
@@ -79,9 +105,14 @@ pub fn accept_key(key: &[u8]) -> [u8; 28] {
     accept
 }
 
-/// Appends the answer that accepts the request with this Sec-WebSocket-Key, and the sub-protocol where
-/// one was chosen of those that it offers.
-pub fn encode_accept(key: &[u8], protocol: Option<&[u8]>, out: &mut Vec<u8>) {
+/// Appends the answer that accepts the request with this Sec-WebSocket-Key, with the sub-protocol that was
+/// chosen of those that it offers, and the compression that was agreed.
+pub fn encode_accept(
+    key: &[u8],
+    protocol: Option<&[u8]>,
+    deflate: Option<Deflate>,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
           Sec-WebSocket-Accept: ",
@@ -90,6 +121,10 @@ pub fn encode_accept(key: &[u8], protocol: Option<&[u8]>, out: &mut Vec<u8>) {
     if let Some(protocol) = protocol {
         out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
         out.extend_from_slice(protocol);
+    }
+    if let Some(deflate) = deflate {
+        out.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
+        deflate.encode(out);
     }
     out.extend_from_slice(b"\r\n\r\n");
 }
@@ -108,7 +143,7 @@ mod tests {
     #[test]
     fn the_chosen_protocol_is_named() {
         let mut out = Vec::new();
-        encode_accept(b"dGhlIHNhbXBsZSBub25jZQ==", Some(b"chat"), &mut out);
+        encode_accept(b"dGhlIHNhbXBsZSBub25jZQ==", Some(b"chat"), None, &mut out);
         assert!(out.ends_with(b"K+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n"));
     }
 

@@ -27,6 +27,8 @@ pub enum Violation {
     Binary,
     /// Text, or the reason of a close frame, that is not UTF-8 (RFC 6455 8.1).
     NotUtf8,
+    /// A compressed message that is no DEFLATE (RFC 1951).
+    NotDeflate,
     /// A payload above the limit.
     TooLong,
 }
@@ -43,7 +45,7 @@ impl Violation {
             | Self::BadClose
             | Self::OutOfOrder => CloseCode::PROTOCOL_ERROR,
             Self::Fragment | Self::Binary => CloseCode::UNSUPPORTED,
-            Self::NotUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::NotUtf8 | Self::NotDeflate => CloseCode::INVALID_PAYLOAD,
             Self::TooLong => CloseCode::TOO_BIG,
         }
     }
@@ -61,6 +63,7 @@ impl Violation {
             Self::Fragment => "fragments are not accepted",
             Self::Binary => "binary messages are not accepted",
             Self::NotUtf8 => "text is not UTF-8",
+            Self::NotDeflate => "compressed data is invalid",
             Self::TooLong => "message too long",
         }
     }

@@ -1,7 +1,7 @@
 //! The bodies of the `ws_*` functions. Each may be called with any argument, at any time, from any
 //! thread; what cannot be done is left undone.
 
-use std::ffi::{CStr, c_char, c_int, c_uchar, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void};
 use std::ptr;
 use std::time::Duration;
 
@@ -116,10 +116,83 @@ pub unsafe fn write_conn(
         };
         let ids = conns.iter().filter_map(|&conn| handle::to_id(conn));
         match with_engine(|engine| engine.send(ids, kind, data)) {
-            Ok(Ok(())) => QUEUED,
+            Ok(Ok(_)) => QUEUED,
             Ok(Err(_)) => NO_MEMORY,
             Err(_) => WRONG_THREAD,
         }
+    })
+}
+
+/// `ws_send`.
+///
+/// # Safety
+/// `conns` is NULL or points to `count` handles, and `data` is NULL or points to `len` bytes.
+pub unsafe fn send(
+    conns: *const *mut c_void,
+    count: c_int,
+    kind: MessageKind,
+    data: *const c_void,
+    len: usize,
+) -> c_long {
+    guard(NO_MEMORY.into(), || {
+        let Ok(is_running) = with(|state| state.engine.is_some()) else {
+            return WRONG_THREAD.into();
+        };
+        let count = usize::try_from(count).unwrap_or(0);
+        if conns.is_null() || count == 0 || !is_running || (data.is_null() && len > 0) {
+            return 0;
+        }
+        // SAFETY: the caller's promise; neither array changes during the call.
+        let conns = unsafe { std::slice::from_raw_parts(conns, count) };
+        let data = match len {
+            0 => &[],
+            // SAFETY: as above. No object is longer than isize::MAX.
+            len => unsafe { std::slice::from_raw_parts(data.cast(), len.min(isize::MAX as usize)) },
+        };
+        let ids = conns.iter().filter_map(|&conn| handle::to_id(conn));
+        match with_engine(|engine| engine.send(ids, kind, data)) {
+            Ok(Ok(count)) => count as c_long,
+            Ok(Err(_)) => NO_MEMORY.into(),
+            Err(_) => WRONG_THREAD.into(),
+        }
+    })
+}
+
+/// `ws_get_qbytes`.
+pub fn get_qbytes(conn: *mut c_void) -> c_ulong {
+    guard(0, || {
+        let bytes = handle::to_id(conn).map(|id| with_engine(|engine| engine.queued_bytes(id)));
+        bytes.and_then(Result::ok).unwrap_or(0) as c_ulong
+    })
+}
+
+/// `ws_close_conn_code`.
+///
+/// # Safety
+/// `reason` is NULL or a string that ends with a zero byte.
+pub unsafe fn close_conn_code(conn: *mut c_void, code: c_int, reason: *const c_char) {
+    // SAFETY: the caller's promise.
+    let reason = (!reason.is_null()).then(|| unsafe { CStr::from_ptr(reason) }.to_bytes());
+    guard((), || {
+        let Some(id) = handle::to_id(conn) else { return };
+        let sendable = u16::try_from(code).ok().and_then(CloseCode::new);
+        let reason =
+            reason.unwrap_or_default().utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        let closed = with_engine(|engine| {
+            engine.close(id, sendable.unwrap_or(CloseCode::NORMAL), reason);
+        });
+        if closed.is_ok() && sendable.is_none() {
+            log::warning(&format!("ws_close_conn_code: {code} may not be sent: 1000 is"));
+        }
+    })
+}
+
+/// `ws_get_close_code`.
+pub fn get_close_code(conn: *mut c_void) -> c_int {
+    let unknown = CloseCode::ABNORMAL.number().into();
+    guard(unknown, || {
+        let code = handle::to_id(conn).map(|id| with_engine(|engine| engine.close_code(id)));
+        code.and_then(Result::ok).map_or(unknown, |code| code.number().into())
     })
 }
 
@@ -128,7 +201,7 @@ pub fn close_conn(conn: *mut c_void, force: c_int) {
     guard((), || {
         let Some(id) = handle::to_id(conn) else { return };
         let _ = with_engine(|engine| match force {
-            0 => engine.close(id, CloseCode::NORMAL),
+            0 => engine.close(id, CloseCode::NORMAL, ""),
             _ => engine.close_now(id),
         });
     })

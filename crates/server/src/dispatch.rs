@@ -6,11 +6,11 @@
 use std::ffi::c_int;
 
 use dorrit_engine::{ConnId, Event};
-use dorrit_proto::{MessageKind, Refusal};
+use dorrit_proto::MessageKind;
 
 use crate::files::Files;
 use crate::handle::from_id;
-use crate::host::{self, with_engine};
+use crate::host::{self, State, with_engine};
 use crate::log::{self, Limiter};
 use crate::program::{Introduction, Program, Told};
 use crate::{restart, signals};
@@ -24,7 +24,11 @@ pub(crate) fn serve(program: &impl Program, told: Told, files: &mut Files) -> c_
         match event {
             Event::Message(id, kind) => dispatch.read(id, kind),
             Event::Opened(id) => dispatch.open(id),
-            Event::Closed(id) => program.close(from_id(id)),
+            Event::Closed(id) => {
+                program.close(from_id(id));
+                let _ = host::with(|state| state.openings.close(id));
+            }
+            Event::Drained(id) => program.drain(from_id(id)),
             Event::Tick => tick(),
             Event::Control if signals::is_stopping() => {
                 restart::disarm();
@@ -32,8 +36,8 @@ pub(crate) fn serve(program: &impl Program, told: Told, files: &mut Files) -> c_
                 files.remove_socket();
             }
             Event::Control => {}
-            Event::Violation(_, violation) => {
-                dispatch.drops.info(|| format!("a client is dropped: {violation}"));
+            Event::Dropped(_, cause) => {
+                dispatch.drops.info(|| format!("a client is dropped: {cause}"));
             }
             Event::AcceptFailed(error) => {
                 log::warning(&format!("connections have to wait: {}", crate::start::words(&error)));
@@ -57,29 +61,39 @@ struct Dispatch<'a, P> {
 
 impl<P: Program> Dispatch<'_, P> {
     fn open(&mut self, id: ConnId) {
-        let Self { program, told, introduction, .. } = self;
-        let Introduction { cookie, hostname, protocol } = introduction;
-        let _ = with_engine(|engine| {
-            let request = engine.request();
-            [&mut *cookie, hostname, protocol].into_iter().for_each(Vec::clear);
-            match told {
-                // CONTRACT S3.
-                Told::Cookie => request.join_header("cookie", b"; ", cookie),
-                Told::HostAndProtocol => {
-                    hostname.extend_from_slice(request.host());
-                    protocol.extend_from_slice(request.protocols().next().unwrap_or_default());
-                }
+        let is_wanted = host::with(|state| self.introduce(state, id)).ok().flatten().is_some();
+        let is_accepted = is_wanted && self.program.open(from_id(id), &mut self.introduction) == 0;
+        let _ = host::with(|State { engine, openings, .. }| {
+            let engine = engine.as_mut()?;
+            match is_accepted {
+                true => openings.accept(engine, id),
+                false => openings.refuse(engine, id),
             }
-            [cookie, hostname, protocol].into_iter().for_each(|text| text.push(0));
+            Some(())
         });
-        // The program may write into what it is told; the client is answered what it has offered.
-        let chosen = introduction.protocol.clone();
-        let chosen = chosen.split_last().map(|(_, name)| name).filter(|name| !name.is_empty());
-        let is_accepted = program.open(from_id(id), introduction) == 0;
-        let _ = with_engine(|engine| match is_accepted {
-            true => engine.accept(id, chosen),
-            false => engine.refuse(id, Refusal::Forbidden),
-        });
+    }
+
+    /// Finds what the program is told of a client; `None` where the client is not wanted.
+    fn introduce(&mut self, state: &mut State, id: ConnId) -> Option<()> {
+        let State { engine, openings, settings, .. } = state;
+        let request = engine.as_ref()?.request(id)?;
+        if !settings.is_origin_allowed(request) {
+            return None;
+        }
+        let chosen = settings.protocols.choose(request.protocols());
+        openings.begin(chosen);
+        let Introduction { cookie, hostname, protocol } = &mut self.introduction;
+        [&mut *cookie, hostname, protocol].into_iter().for_each(Vec::clear);
+        match self.told {
+            // CONTRACT S3.
+            Told::Cookie => request.join_header("cookie", b"; ", cookie),
+            Told::HostAndProtocol => {
+                hostname.extend_from_slice(request.host());
+                protocol.extend_from_slice(chosen.unwrap_or_default());
+            }
+        }
+        [cookie, hostname, protocol].into_iter().for_each(|text| text.push(0));
+        Some(())
     }
 
     fn read(&mut self, id: ConnId, kind: MessageKind) {

@@ -10,6 +10,8 @@ use dorrit_engine::Engine;
 use nix::sys::pthread::pthread_self;
 
 use crate::log;
+use crate::opening::Openings;
+use crate::settings::Settings;
 
 /// How far the server has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub(crate) enum Stage {
 /// What the `ws_*` functions and the dispatch share.
 pub(crate) struct State {
     pub(crate) stage: Stage,
+    pub(crate) settings: Settings,
+    pub(crate) openings: Openings,
     /// What `ws_set_name` set.
     pub(crate) name: Option<CString>,
     pub(crate) periodic: Option<Periodic>,
@@ -48,8 +52,14 @@ struct Host(RefCell<State>);
 // SAFETY: `with` alone reaches the cell, and only on the thread that claimed the server.
 unsafe impl Sync for Host {}
 
-static HOST: Host =
-    Host(RefCell::new(State { stage: Stage::Starting, name: None, periodic: None, engine: None }));
+static HOST: Host = Host(RefCell::new(State {
+    stage: Stage::Starting,
+    settings: Settings::DEFAULT,
+    openings: Openings::NONE,
+    name: None,
+    periodic: None,
+    engine: None,
+}));
 
 /// The thread that `main` runs on; 0 before it does.
 static OWNER: AtomicUsize = AtomicUsize::new(0);

@@ -7,17 +7,18 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use dorrit_engine::{Config, Engine};
-use dorrit_proto::Rules;
+use dorrit_proto::{Fragments, Rules};
 use nix::unistd::geteuid;
 
 use crate::daemon;
 use crate::files::Files;
-use crate::host::{self, Stage};
+use crate::host::{self, Stage, State};
 use crate::options::{BUFFER_OVERHEAD, Options};
 use crate::pidfile::Pidfile;
 use crate::privileges::Credentials;
 use crate::program::{Flavor, Program, Told};
 use crate::restart::{self, Legacy, Origin};
+use crate::settings::{Protocols, Settings};
 use crate::start::{StartError, words};
 use crate::{limits, log, signals, socket};
 
@@ -128,20 +129,40 @@ impl<P: Program> Launch<'_, P> {
             credentials.tell(&options);
             socket::check(&socket)?;
         }
-        let max_payload = options.buffer - BUFFER_OVERHEAD;
-        let mut config = Config {
-            max_connections: options.max_connections,
-            rules: Rules {
-                max_payload,
-                binary: self.flavor.binary,
-                fragments: self.flavor.fragments,
-            },
-            max_fragment: max_payload,
-            buffers: self.flavor.buffers,
-            max_queued_frames: self.flavor.max_queued_frames,
-        };
+        let mut config = self.config(&options);
         limits::raise(&mut config)?;
         Ok(Plan { options, credentials, socket, config })
+    }
+
+    /// What the options ask for, and else the program, and else the library.
+    fn config(&self, options: &Options) -> Config {
+        let Flavor { binary, fragments, buffers, max_queued_frames, .. } = *self.flavor;
+        let max_fragment = options.buffer - BUFFER_OVERHEAD;
+        let mut config = Config {
+            max_connections: options.max_connections,
+            rules: Rules { max_payload: max_fragment, binary, fragments },
+            max_fragment,
+            buffers,
+            max_queued_frames,
+            queue_limit: Settings::DEFAULT.queue_limit,
+            compression: 0,
+            keepalive: None,
+        };
+        let _ = host::with(|State { settings, .. }| {
+            if options.told == Told::HostAndProtocol {
+                settings.protocols = Protocols::Any;
+            }
+            if !options.origins.is_empty() {
+                settings.origins = options.origins.clone();
+            }
+            if let Some(max_payload) = options.max_message.or(settings.max_message) {
+                config.rules = Rules { max_payload, binary, fragments: Fragments::Joined };
+            }
+            config.queue_limit = settings.queue_limit;
+            config.compression = options.compression.unwrap_or(settings.compression);
+            config.keepalive = options.keepalive.unwrap_or(settings.keepalive);
+        });
+        config
     }
 
     /// Makes the files, gives up privileges and listens. Leaves nothing behind where it fails.

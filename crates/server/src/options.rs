@@ -4,9 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
+use dorrit_engine::Keepalive;
 use getopts::Matches;
 
 use crate::program::{Flavor, Told};
+use crate::settings::{self, MAX_MESSAGE};
 use crate::start::StartError;
 
 /// What the command line says.
@@ -22,6 +24,11 @@ pub(crate) struct Options {
     pub(crate) group: Option<String>,
     /// `-f`: the program's own file.
     pub(crate) config_file: Option<PathBuf>,
+    /// What goes beyond the manuals; `None` where it is not given.
+    pub(crate) max_message: Option<usize>,
+    pub(crate) compression: Option<u32>,
+    pub(crate) origins: Vec<Vec<u8>>,
+    pub(crate) keepalive: Option<Option<Keepalive>>,
     /// What `ws_open_callback` is told, as `-h` says where there is that option.
     pub(crate) told: Told,
     /// `-x`: stay in the foreground.
@@ -46,6 +53,12 @@ impl Options {
         if flavor.without_h.is_some() {
             grammar.optflagmulti("h", "", "");
         }
+        if flavor.has_extensions {
+            grammar.optmulti("", "max-message", "", "");
+            grammar.optflagopt("", "compress", "", "");
+            grammar.optmulti("", "origin", "", "");
+            grammar.optmulti("", "ping", "", "");
+        }
         let matches =
             grammar.parse(arguments).map_err(|fail| usage(&narrow(&fail.to_string()), flavor))?;
         if let Some(operand) = matches.free.first() {
@@ -59,6 +72,10 @@ impl Options {
             user: name("u"),
             group: name("g"),
             config_file: path(&matches, "f")?,
+            max_message: number(&matches, "max-message", 1..=MAX_MESSAGE)?,
+            compression: compression(&matches)?,
+            origins: origins(&matches)?,
+            keepalive: keepalive(&matches)?,
             told: match flavor.without_h {
                 Some(told) if !matches.opt_present("h") => told,
                 _ => Told::Cookie,
@@ -92,7 +109,8 @@ fn text(value: &OsStr) -> String {
 
 /// The value of an option that takes one; the last one where it is given more than once.
 fn last(matches: &Matches, option: &str) -> Option<OsString> {
-    matches.opt_strs(option).last().map(|value| narrow(value))
+    let values = if is_known(matches, option) { matches.opt_strs(option) } else { Vec::new() };
+    values.last().map(|value| narrow(value))
 }
 
 fn number(
@@ -101,10 +119,61 @@ fn number(
     range: std::ops::RangeInclusive<usize>,
 ) -> Result<Option<usize>, StartError> {
     let Some(value) = last(matches, option).map(|value| text(&value)) else { return Ok(None) };
-    let is_decimal = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-    let number = value.parse().ok().filter(|number| is_decimal && range.contains(number));
+    let number = decimal(&value).filter(|number| range.contains(number));
     let why = format!("must be a number from {} to {}", range.start(), range.end());
-    number.map(Some).ok_or_else(|| StartError::option(&format!("-{option}"), value, why))
+    number.map(Some).ok_or_else(|| wrong(option, &value, &why))
+}
+
+fn decimal<N: std::str::FromStr>(text: &str) -> Option<N> {
+    let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_decimal)
+}
+
+fn wrong(option: &str, value: &str, why: &str) -> StartError {
+    let dashes = if option.len() > 1 { "--" } else { "-" };
+    StartError::option(&format!("{dashes}{option}"), value, why)
+}
+
+/// `--compress[=LEVEL]`.
+fn compression(matches: &Matches) -> Result<Option<u32>, StartError> {
+    const OPTION: &str = "compress";
+    const LEVEL: &str = "6";
+    if !is_known(matches, OPTION) || !matches.opt_present(OPTION) {
+        return Ok(None);
+    }
+    let value = matches.opt_default(OPTION, LEVEL).unwrap_or_else(|| LEVEL.to_owned());
+    let level = decimal(&value).filter(|level| (0..=9).contains(level));
+    level.map(Some).ok_or_else(|| wrong(OPTION, &value, "must be a number from 0 to 9"))
+}
+
+/// `--origin`, once for each.
+fn origins(matches: &Matches) -> Result<Vec<Vec<u8>>, StartError> {
+    const OPTION: &str = "origin";
+    if !is_known(matches, OPTION) {
+        return Ok(Vec::new());
+    }
+    let parse = |value: String| {
+        let value = narrow(&value);
+        settings::origins(value.as_bytes())
+            .ok_or_else(|| wrong(OPTION, &text(&value), "is no origin"))
+    };
+    Ok(matches.opt_strs(OPTION).into_iter().map(parse).collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// `--ping IDLE[,TIMEOUT]`.
+fn keepalive(matches: &Matches) -> Result<Option<Option<Keepalive>>, StartError> {
+    const OPTION: &str = "ping";
+    const TIMEOUT: &str = "20";
+    let Some(value) = last(matches, OPTION).map(|value| text(&value)) else { return Ok(None) };
+    let (idle, timeout) = value.split_once(',').unwrap_or((&value, TIMEOUT));
+    let seconds = decimal(idle).zip(decimal(timeout));
+    let keepalive = seconds.and_then(|(idle, timeout)| settings::keepalive(idle, timeout));
+    keepalive.map(Some).ok_or_else(|| wrong(OPTION, &value, "must be seconds, as in 50,20"))
+}
+
+/// Whether the library has this option.
+fn is_known(matches: &Matches, option: &str) -> bool {
+    matches.opt_defined(option)
 }
 
 /// A path, taken from the directory in which the server was started (CONTRACT S19).
@@ -129,6 +198,7 @@ mod tests {
         buffers: Buffers::Shared,
         max_queued_frames: None,
         without_h: None,
+        has_extensions: true,
         restarts: false,
     };
 

@@ -31,6 +31,9 @@ pub trait Program {
 
     /// `ws_close_callback`.
     fn close(&self, conn: *mut c_void);
+
+    /// `ws_drain_callback`, where the library has it.
+    fn drain(&self, _conn: *mut c_void) {}
 }
 
 /// What `ws_open_callback` is told about a client: strings that end with a zero byte and live until it
@@ -69,6 +72,8 @@ pub struct Flavor {
     pub max_queued_frames: Option<u32>,
     /// What `ws_open_callback` is told without the option `-h`, where there is that option.
     pub without_h: Option<Told>,
+    /// Whether it has the options that go beyond the manuals.
+    pub has_extensions: bool,
     /// Whether the server starts itself anew on SIGSEGV and SIGBUS.
     pub restarts: bool,
 }

@@ -4,8 +4,10 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use dorrit_engine::{Buffers, Config, ConnId, Engine, Event};
-use dorrit_proto::{Binary, Fragments, MessageKind, OpCode, Rules, unmask};
+use dorrit_engine::{
+    Buffers, Config, ConnId, DropCause, Engine, Event, OverflowPolicy, QueueLimit,
+};
+use dorrit_proto::{Binary, CloseCode, Fragments, MessageKind, OpCode, Rules, unmask};
 use tempfile::TempDir;
 
 pub const CONFIG: Config = Config {
@@ -14,6 +16,9 @@ pub const CONFIG: Config = Config {
     max_fragment: 65535,
     buffers: Buffers::Shared,
     max_queued_frames: None,
+    queue_limit: QueueLimit { bytes: 64 << 20, policy: OverflowPolicy::Close },
+    compression: 0,
+    keepalive: None,
 };
 
 pub const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
@@ -27,6 +32,10 @@ pub struct Server {
     pub messages: Vec<(ConnId, MessageKind, Vec<u8>)>,
     pub opened: Vec<ConnId>,
     pub closed: Vec<ConnId>,
+    /// Why they were closed.
+    pub codes: Vec<CloseCode>,
+    pub drained: Vec<ConnId>,
+    pub dropped: Vec<DropCause>,
     pub is_stopped: bool,
     /// What is done with each message, after it was noted.
     pub on_message: fn(&mut Engine, ConnId, MessageKind, &[u8]),
@@ -50,6 +59,9 @@ impl Server {
             messages: Vec::new(),
             opened: Vec::new(),
             closed: Vec::new(),
+            codes: Vec::new(),
+            drained: Vec::new(),
+            dropped: Vec::new(),
             is_stopped: false,
             on_message: |_, _, _, _| {},
             on_open: |_, _| true,
@@ -99,14 +111,19 @@ impl Server {
                 self.messages.push((id, kind, payload.clone()));
                 (self.on_message)(&mut self.engine, id, kind, &payload);
             }
-            Event::Closed(id) => self.closed.push(id),
+            Event::Closed(id) => {
+                self.closed.push(id);
+                self.codes.push(self.engine.close_code(id));
+            }
             Event::Control => return false,
             Event::Stopped => {
                 self.is_stopped = true;
                 return false;
             }
             Event::Failed(error) => panic!("{error}"),
-            Event::Tick | Event::Violation(..) | Event::AcceptFailed(_) => {}
+            Event::Drained(id) => self.drained.push(id),
+            Event::Dropped(_, cause) => self.dropped.push(cause),
+            Event::Tick | Event::AcceptFailed(_) => {}
         }
         true
     }

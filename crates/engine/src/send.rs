@@ -1,0 +1,306 @@
+//! Queueing: a message for many is framed, compressed and kept once for all that take it alike.
+
+use dorrit_proto::{CloseCode, Coding, Deflater, FrameHead, MessageKind, OpCode, fragments};
+
+use crate::closing::Ending;
+use crate::conn::{Conn, Then};
+use crate::deadlines::Kind;
+use crate::engine::{DropCause, Engine, OutOfMemory, OverflowPolicy, SendError};
+use crate::messages::MessageId;
+use crate::pool::Key;
+use crate::{ConnId, Event};
+
+/// Shorter messages are sent as they are: compression would not make them shorter.
+const MIN_DEFLATED: usize = 64;
+
+/// How a message is sent to a connection: the size of the window of the one that it is compressed for, or 0.
+type Variant = usize;
+const PLAIN: Variant = 0;
+const VARIANTS: usize = 16;
+
+/// One compressor for each size of the window, made when it is needed first.
+#[derive(Default)]
+pub(crate) struct Deflaters {
+    deflaters: [Option<Box<Deflater>>; VARIANTS],
+    /// What was compressed last.
+    bytes: Vec<u8>,
+}
+
+impl Deflaters {
+    fn deflate(&mut self, level: u32, bits: Variant, payload: &[u8]) -> Result<&[u8], OutOfMemory> {
+        let deflater = &mut self.deflaters[bits];
+        let make = || Box::new(Deflater::new(level, bits as u8));
+        deflater.get_or_insert_with(make).deflate(payload, &mut self.bytes)?;
+        Ok(&self.bytes)
+    }
+}
+
+impl Engine {
+    /// Sends a message to each of these connections that is open, in this order; one that stands there
+    /// twice gets it twice. Returns for how many it was queued.
+    pub fn send(
+        &mut self,
+        conns: impl Iterator<Item = ConnId> + Clone,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<usize, SendError> {
+        let table = &self.table;
+        let is_writable = |id: &ConnId| table.get(*id).is_some_and(Conn::is_writable);
+        let mut writable = conns.clone().filter(is_writable);
+        let Some(first) = writable.next() else { return Ok(0) };
+        let is_single = writable.next().is_none();
+        self.check_frames(conns.clone(), payload.len())?;
+        if is_single && self.is_output_of(first) && self.send_in_turn(first, kind, payload)? {
+            return Ok(1);
+        }
+        let messages = match self.prepare(conns.clone(), kind, payload) {
+            Ok(messages) => messages,
+            Err(error) => {
+                conns.for_each(|id| self.unreserve_queue(id));
+                return Err(error.into());
+            }
+        };
+        let mut count = 0;
+        for id in conns {
+            let Some(conn) = self.table.get(id).filter(|conn| conn.is_writable()) else { continue };
+            let variant = self.variant(conn, payload.len());
+            let (Some(key), Some(message)) = (conn.queue, messages[variant]) else { continue };
+            if self.is_overflow(key, message) {
+                self.overflow(id);
+                continue;
+            }
+            self.queues[key].push(message, &mut self.messages);
+            self.mark_dirty(id);
+            count += 1;
+        }
+        messages.into_iter().flatten().for_each(|message| self.messages.free_unused(message));
+        Ok(count)
+    }
+
+    /// How many frames wait for this connection (CONTRACT D11).
+    pub fn queued_frames(&self, id: ConnId) -> u32 {
+        let Some(conn) = self.table.get(id) else { return 0 };
+        let queued = conn.queue.map_or(0, |key| self.queues[key].frames());
+        let output = if self.is_turn_of(id) { self.output.frames() } else { 0 };
+        queued.saturating_add(output)
+    }
+
+    /// How many bytes wait for this connection, their frames' headers included.
+    pub fn queued_bytes(&self, id: ConnId) -> usize {
+        let Some(conn) = self.table.get(id) else { return 0 };
+        let queued = conn.queue.map_or(0, |key| self.queues[key].bytes());
+        queued + if self.is_turn_of(id) { self.output.bytes().len() } else { 0 }
+    }
+
+    /// Whether each of these connections may have a message of this length queued.
+    fn check_frames(
+        &self,
+        mut conns: impl Iterator<Item = ConnId>,
+        len: usize,
+    ) -> Result<(), SendError> {
+        let Some(limit) = self.config.max_queued_frames else { return Ok(()) };
+        let frames = len.div_ceil(self.config.max_fragment).max(1);
+        let is_full = |id| {
+            let is_writable = self.table.get(id).is_some_and(Conn::is_writable);
+            is_writable && self.queued_frames(id) as usize + frames > limit as usize
+        };
+        if conns.any(is_full) { Err(SendError::QueueFull) } else { Ok(()) }
+    }
+
+    fn variant(&self, conn: &Conn, len: usize) -> Variant {
+        match conn.deflate {
+            Some(deflate) if len >= MIN_DEFLATED => usize::from(deflate.window_bits),
+            _ => PLAIN,
+        }
+    }
+
+    /// Makes room in the queues, and the message in each variant that is wanted. What was made is in no
+    /// queue yet.
+    fn prepare(
+        &mut self,
+        conns: impl Iterator<Item = ConnId>,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<[Option<MessageId>; VARIANTS], OutOfMemory> {
+        let mut messages = [None; VARIANTS];
+        let mut made = Ok(());
+        for id in conns {
+            let Some(conn) = self.table.get(id).filter(|conn| conn.is_writable()) else { continue };
+            let variant = self.variant(conn, payload.len());
+            made = self.reserve_queue(id).and_then(|_| match messages[variant] {
+                Some(_) => Ok(()),
+                None => self.make(variant, kind, payload).map(|id| messages[variant] = Some(id)),
+            });
+            if made.is_err() {
+                break;
+            }
+        }
+        if made.is_err() {
+            messages.into_iter().flatten().for_each(|message| self.messages.free_unused(message));
+        }
+        made.map(|()| messages)
+    }
+
+    fn make(
+        &mut self,
+        variant: Variant,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<MessageId, OutOfMemory> {
+        let max = self.config.max_fragment;
+        let (bytes, frames) = match variant {
+            PLAIN => frame(kind, Coding::Plain, payload, max)?,
+            bits => {
+                let level = self.config.compression;
+                frame(kind, Coding::Deflated, self.deflaters.deflate(level, bits, payload)?, max)?
+            }
+        };
+        self.messages.reserve()?;
+        Ok(self.messages.insert(bytes, frames))
+    }
+
+    /// Puts a message into the output of the turn; false where it has no room there.
+    fn send_in_turn(
+        &mut self,
+        id: ConnId,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<bool, OutOfMemory> {
+        let Some(conn) = self.table.get(id) else { return Ok(false) };
+        let max = self.config.max_fragment;
+        match self.variant(conn, payload.len()) {
+            PLAIN => self.output.push_message(kind, Coding::Plain, payload, max),
+            bits => {
+                let level = self.config.compression;
+                let deflated = self.deflaters.deflate(level, bits, payload)?;
+                self.output.push_message(kind, Coding::Deflated, deflated, max)
+            }
+        }
+    }
+
+    /// Whether a message would be too much for a queue. An empty queue takes any.
+    fn is_overflow(&self, key: Key, message: MessageId) -> bool {
+        let queued = self.queues[key].bytes();
+        let len = self.messages.bytes(message).len();
+        queued > 0 && queued.saturating_add(len) > self.config.queue_limit.bytes
+    }
+
+    /// Does with a client that does not read what the configuration says.
+    fn overflow(&mut self, id: ConnId) {
+        self.skipped += 1;
+        if self.config.queue_limit.policy == OverflowPolicy::Skip {
+            return;
+        }
+        if let Some(key) = self.table.get(id).and_then(|conn| conn.queue) {
+            self.queues[key].keep_first(&mut self.messages);
+        }
+        self.end(
+            id,
+            Ending {
+                then: Then::Discard,
+                code: Some(CloseCode::POLICY),
+                reason: "too much is queued",
+                deadline: Kind::Close,
+            },
+        );
+        self.reports.push_back(Event::Dropped(id, DropCause::QueueFull));
+    }
+
+    /// Queues a control frame. A pong takes the place of one that waits.
+    pub(crate) fn queue_control(
+        &mut self,
+        id: ConnId,
+        opcode: OpCode,
+        payload: &[u8],
+    ) -> Result<(), OutOfMemory> {
+        let head = FrameHead::new(opcode, payload.len());
+        if self.is_output_of(id) && self.output.push_control(head, payload)? {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(head.as_bytes().len() + payload.len())?;
+        bytes.extend_from_slice(head.as_bytes());
+        bytes.extend_from_slice(payload);
+        self.messages.reserve()?;
+        let key = self.reserve_queue(id)?;
+        if opcode == OpCode::Pong {
+            self.queues[key].push_pong(bytes, &mut self.messages);
+        } else {
+            let message = self.messages.insert(bytes, 1);
+            self.queues[key].push(message, &mut self.messages);
+        }
+        self.mark_dirty(id);
+        Ok(())
+    }
+
+    /// Sends the answer to a request before all that is queued already.
+    pub(crate) fn queue_answer(&mut self, id: ConnId, answer: Vec<u8>) -> Result<(), OutOfMemory> {
+        if self.is_output_of(id) {
+            return self.output.prepend(&answer);
+        }
+        self.messages.reserve()?;
+        let key = self.reserve_queue(id)?;
+        let message = self.messages.insert(answer, 0);
+        self.queues[key].push_answer(message, &mut self.messages);
+        self.mark_dirty(id);
+        Ok(())
+    }
+
+    /// Makes room in a connection's queue, behind the output of its turn.
+    fn reserve_queue(&mut self, id: ConnId) -> Result<Key, OutOfMemory> {
+        if self.is_output_of(id) {
+            self.spill_output(id, 0)?;
+        }
+        self.queues.reserve()?;
+        let Some(conn) = self.table.get_mut(id) else { return Err(OutOfMemory) };
+        let key = *conn.queue.get_or_insert_with(|| self.queues.take());
+        self.queues[key].reserve()?;
+        Ok(key)
+    }
+
+    fn unreserve_queue(&mut self, id: ConnId) {
+        let Some(key) = self.table.get(id).and_then(|conn| conn.queue) else { return };
+        self.queues[key].unreserve();
+        if self.queues[key].is_empty() {
+            self.drop_queue(id);
+        }
+    }
+
+    fn mark_dirty(&mut self, id: ConnId) {
+        if let Some(conn) = self.table.get_mut(id)
+            && !conn.is_dirty
+        {
+            conn.is_dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    pub(crate) fn is_turn_of(&self, id: ConnId) -> bool {
+        self.turn.as_ref().is_some_and(|turn| turn.conn == id)
+    }
+
+    /// Whether what is queued for this connection now may go into its turn's output.
+    fn is_output_of(&self, id: ConnId) -> bool {
+        self.is_turn_of(id) && self.table.get(id).is_some_and(|conn| conn.queue.is_none())
+    }
+}
+
+/// Frames a message. Returns its bytes and the number of its frames.
+fn frame(
+    kind: MessageKind,
+    coding: Coding,
+    payload: &[u8],
+    max_fragment: usize,
+) -> Result<(Vec<u8>, u32), OutOfMemory> {
+    let parts = fragments(kind, coding, payload.len(), max_fragment);
+    let heads: usize = parts.clone().map(|(head, _)| head.as_bytes().len()).sum();
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(payload.len().checked_add(heads).ok_or(OutOfMemory)?)?;
+    let mut frames = 0;
+    for (head, part) in parts {
+        bytes.extend_from_slice(head.as_bytes());
+        bytes.extend_from_slice(&payload[part]);
+        frames += 1;
+    }
+    Ok((bytes, frames))
+}

@@ -1,0 +1,302 @@
+//! Compression of messages: permessage-deflate (RFC 7692).
+//!
+//! Every message is compressed by itself: the answer to an offer always asks both sides for no context
+//! takeover. So a connection keeps no state, one compressor serves all that have the same window, and a
+//! message for many is compressed once.
+
+use std::collections::TryReserveError;
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+use crate::{IncomingError, MessageKind, Violation};
+
+/// What was agreed with a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deflate {
+    /// The base-2 logarithm of the window that our messages may use, in bytes: 8 to 15.
+    pub window_bits: u8,
+    has_server_bits: bool,
+    client_bits: Option<u8>,
+}
+
+impl Deflate {
+    /// Accepts the first offer in a client's Sec-WebSocket-Extensions headers that can be; one that
+    /// cannot be is passed over (RFC 7692 5.1, 7.1).
+    pub fn negotiate<'a>(headers: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
+        let mut offers = headers.flat_map(|list| list.split(|&byte| byte == b','));
+        offers.find_map(Self::accept)
+    }
+
+    fn accept(offer: &[u8]) -> Option<Self> {
+        let mut parts = offer.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+        parts.next().filter(|name| name.eq_ignore_ascii_case(b"permessage-deflate"))?;
+        let mut deflate = Self { window_bits: 15, has_server_bits: false, client_bits: None };
+        let mut seen = [false; 4];
+        for part in parts {
+            let (name, value) = match part.iter().position(|&byte| byte == b'=') {
+                Some(at) => (part[..at].trim_ascii(), Some(unquote(part[at + 1..].trim_ascii()))),
+                None => (part, None),
+            };
+            let parameter = match (name, value) {
+                (b"server_no_context_takeover", None) => 0,
+                (b"client_no_context_takeover", None) => 1,
+                (b"server_max_window_bits", Some(value)) => {
+                    deflate.window_bits = window_bits(value)?;
+                    deflate.has_server_bits = true;
+                    2
+                }
+                (b"client_max_window_bits", None) => 3,
+                (b"client_max_window_bits", Some(value)) => {
+                    deflate.client_bits = Some(window_bits(value)?);
+                    3
+                }
+                _ => return None,
+            };
+            if std::mem::replace(&mut seen[parameter], true) {
+                return None;
+            }
+        }
+        Some(deflate)
+    }
+
+    /// Appends the value of our Sec-WebSocket-Extensions header.
+    pub(crate) fn encode(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(
+            b"permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+        );
+        if self.has_server_bits {
+            out.extend_from_slice(
+                format!("; server_max_window_bits={}", self.window_bits).as_bytes(),
+            );
+        }
+        if let Some(bits) = self.client_bits {
+            out.extend_from_slice(format!("; client_max_window_bits={bits}").as_bytes());
+        }
+    }
+}
+
+fn unquote(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
+}
+
+/// RFC 7692 7.1.2: 8 to 15, without leading zeros (ADVISORIES T21).
+fn window_bits(value: &[u8]) -> Option<u8> {
+    match value {
+        [digit @ b'8'..=b'9'] => Some(digit - b'0'),
+        [b'1', digit @ b'0'..=b'5'] => Some(10 + digit - b'0'),
+        _ => None,
+    }
+}
+
+/// What every compressed message ends with, and what is not sent (RFC 7692 7.2.1).
+const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+
+/// Compresses messages for one size of the window.
+#[derive(Debug)]
+pub struct Deflater(Compress);
+
+impl Deflater {
+    /// A compressor of this level, 1 to 9, for this window.
+    pub fn new(level: u32, window_bits: u8) -> Self {
+        // zlib takes no window of 8 bits. With one of 9 it looks back 250 bytes at most, which fits.
+        let bits = window_bits.clamp(9, 15);
+        Self(Compress::new_with_window_bits(Compression::new(level), false, bits))
+    }
+
+    /// Compresses a message into `out`, in place of what is there.
+    pub fn deflate(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), TryReserveError> {
+        out.clear();
+        // Bytes that cannot be compressed grow by 5 for each block, and there is the tail.
+        out.try_reserve(message.len() + message.len() / 64 + 64)?;
+        self.0.reset();
+        loop {
+            let rest = &message[self.0.total_in() as usize..];
+            // No input can make a compressor fail.
+            let _ = self.0.compress_vec(rest, out, FlushCompress::Sync);
+            if out.len() < out.capacity() {
+                break;
+            }
+            out.try_reserve(out.len() / 2)?;
+        }
+        if out.ends_with(&TAIL) {
+            out.truncate(out.len() - TAIL.len());
+        }
+        Ok(())
+    }
+}
+
+/// Decompresses messages.
+#[derive(Debug)]
+pub struct Inflater(Decompress);
+
+impl Default for Inflater {
+    fn default() -> Self {
+        Self(Decompress::new(false))
+    }
+}
+
+impl Inflater {
+    /// Decompresses a message into `out`, in place of what is there, with a zero byte behind it. The
+    /// limit holds while it grows: no more memory is taken than a message may have (ADVISORIES T19).
+    pub fn inflate(
+        &mut self,
+        kind: MessageKind,
+        message: &[u8],
+        max_payload: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), IncomingError> {
+        out.clear();
+        self.0.reset(false);
+        self.feed(message, max_payload, out)?;
+        self.feed(&TAIL, max_payload, out)?;
+        if kind == MessageKind::Text {
+            simdutf8::basic::from_utf8(out).map_err(|_| Violation::NotUtf8)?;
+        }
+        out.try_reserve(1)?;
+        out.push(0);
+        Ok(())
+    }
+
+    fn feed(
+        &mut self,
+        mut input: &[u8],
+        max_payload: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), IncomingError> {
+        loop {
+            // Room for one byte more than may be shows that there is one.
+            let room = (max_payload + 1 - out.len()).min(out.len().max(input.len() * 4).max(256));
+            out.try_reserve_exact(room)?;
+            let before = (self.0.total_in(), out.len());
+            let status = self.0.decompress_vec(input, out, FlushDecompress::Sync);
+            let status = status.map_err(|_| Violation::NotDeflate)?;
+            input = &input[(self.0.total_in() - before.0) as usize..];
+            if out.len() > max_payload {
+                return Err(Violation::TooLong.into());
+            }
+            match status {
+                // RFC 7692 7.2.3.5: a block may say that it is the last one.
+                Status::StreamEnd => self.0.reset(false),
+                _ if out.len() < out.capacity() && input.is_empty() => return Ok(()),
+                _ if (self.0.total_in(), out.len()) == before && out.len() < out.capacity() => {
+                    return Err(Violation::NotDeflate.into());
+                }
+                _ => {}
+            }
+            if input.is_empty() && status == Status::StreamEnd {
+                return Ok(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(header: &str) -> Option<String> {
+        let mut out = Vec::new();
+        Deflate::negotiate([header.as_bytes()].into_iter())?.encode(&mut out);
+        let all = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+        Some(String::from_utf8(out).unwrap().strip_prefix(all).unwrap().to_owned())
+    }
+
+    /// RFC 7692 7.1, ADVISORIES T21.
+    #[test]
+    fn offers() {
+        for (offer, answer) in [
+            ("permessage-deflate", Some("")),
+            ("permessage-deflate; client_max_window_bits", Some("")),
+            (
+                "Permessage-Deflate ; client_max_window_bits = 10",
+                Some("; client_max_window_bits=10"),
+            ),
+            (
+                "permessage-deflate; server_max_window_bits=\"9\"",
+                Some("; server_max_window_bits=9"),
+            ),
+            ("permessage-deflate;server_no_context_takeover;client_no_context_takeover", Some("")),
+            (
+                "x-webkit-deflate-frame, permessage-deflate; server_max_window_bits=8",
+                Some("; server_max_window_bits=8"),
+            ),
+            ("permessage-deflate; server_max_window_bits=7, permessage-deflate", Some("")),
+            ("permessage-deflate; server_max_window_bits", None),
+            ("permessage-deflate; server_max_window_bits=16", None),
+            ("permessage-deflate; server_max_window_bits=010", None),
+            ("permessage-deflate; client_max_window_bits=0", None),
+            ("permessage-deflate; client_max_window_bits; client_max_window_bits=9", None),
+            ("permessage-deflate; server_no_context_takeover=1", None),
+            ("permessage-deflate; unknown", None),
+            ("permessage-deflate;", None),
+            ("permessage-bzip2", None),
+            ("", None),
+            ("\u{ff};,;=,\"", None),
+        ] {
+            assert_eq!(accepted(offer).as_deref(), answer, "{offer}");
+        }
+    }
+
+    fn inflate(bytes: &[u8], max_payload: usize) -> Result<Vec<u8>, IncomingError> {
+        let mut out = Vec::new();
+        Inflater::default().inflate(MessageKind::Binary, bytes, max_payload, &mut out)?;
+        assert_eq!(out.pop(), Some(0));
+        Ok(out)
+    }
+
+    #[test]
+    fn there_and_back() {
+        let noise: Vec<u8> =
+            (0..200_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        for bits in 8..=15 {
+            for level in [1, 6, 9] {
+                let mut deflater = Deflater::new(level, bits);
+                for message in [&b""[..], b"a", &noise, &[b'x'; 100_000], &noise[..1000]] {
+                    let mut out = Vec::new();
+                    deflater.deflate(message, &mut out).unwrap();
+                    assert_eq!(inflate(&out, message.len()).unwrap(), message, "{bits} {level}");
+                    if !message.is_empty() {
+                        let short = inflate(&out, message.len() - 1);
+                        assert_eq!(short, Err(Violation::TooLong.into()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The examples of RFC 7692 7.2.3.
+    #[test]
+    fn the_messages_of_the_rfc() {
+        for bytes in [
+            &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00][..],
+            &[0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00],
+            &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00],
+            &[0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00],
+        ] {
+            assert_eq!(inflate(bytes, 5).unwrap(), b"Hello");
+        }
+        assert_eq!(inflate(&[0x00], 5).unwrap(), b"");
+    }
+
+    /// ADVISORIES T19, T20: neither a bomb nor bytes that are no deflate.
+    #[test]
+    fn bombs_and_garbage() {
+        let mut out = Vec::new();
+        Deflater::new(9, 15).deflate(&vec![0; 10_000_000], &mut out).unwrap();
+        assert!(out.len() < 20_000);
+        let mut inflated = Vec::new();
+        let result = Inflater::default().inflate(MessageKind::Binary, &out, 65535, &mut inflated);
+        assert_eq!(result, Err(Violation::TooLong.into()));
+        assert!(inflated.capacity() <= 2 * 65536);
+        for bad in [&[0xff; 20][..], &[0x07], &[0x01, 0x05, 0x00, 0x00, 0x00], &[0x05, 0x80]] {
+            assert_eq!(inflate(bad, 100), Err(Violation::NotDeflate.into()), "{bad:02x?}");
+        }
+        let text = Inflater::default().inflate(
+            MessageKind::Text,
+            &[0x00, 0x01, 0x00, 0xfe, 0xff, 0xff, 0x00],
+            100,
+            &mut inflated,
+        );
+        assert_eq!(text, Err(Violation::NotUtf8.into()));
+    }
+}

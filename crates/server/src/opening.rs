@@ -1,0 +1,161 @@
+//! What `ws_open_callback` may ask and decide, beyond the manuals.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ptr;
+
+use dorrit_engine::{ConnId, Engine};
+use dorrit_proto::Refusal;
+
+use crate::handle;
+use crate::host::{State, guard, with};
+
+/// What was found and decided about connections besides the engine's part.
+#[derive(Debug, Default)]
+pub(crate) struct Openings {
+    /// Of the connection whose callback is running.
+    protocol: Option<CString>,
+    refusal: Option<Refusal>,
+    /// What the callback was given; it lives until the callback returns.
+    strings: Vec<CString>,
+    /// Of connections that are open and have one.
+    protocols: Option<HashMap<ConnId, CString>>,
+}
+
+impl Openings {
+    /// None yet.
+    pub(crate) const NONE: Self =
+        Self { protocol: None, refusal: None, strings: Vec::new(), protocols: None };
+
+    /// The callback is about to run; `protocol` is what was chosen without it.
+    pub(crate) fn begin(&mut self, protocol: Option<&[u8]>) {
+        self.protocol = protocol.and_then(|name| CString::new(name).ok());
+    }
+
+    /// The callback has returned, and accepts the connection.
+    pub(crate) fn accept(&mut self, engine: &mut Engine, id: ConnId) {
+        self.end();
+        let protocol = self.protocol.take();
+        engine.accept(id, protocol.as_deref().map(CStr::to_bytes));
+        if let Some(protocol) = protocol {
+            self.protocols.get_or_insert_default().insert(id, protocol);
+        }
+    }
+
+    /// The callback has returned, and does not accept it.
+    pub(crate) fn refuse(&mut self, engine: &mut Engine, id: ConnId) {
+        self.protocol = None;
+        let refusal = self.refusal.take().unwrap_or(Refusal::Forbidden);
+        self.end();
+        engine.refuse(id, refusal);
+    }
+
+    fn end(&mut self) {
+        self.refusal = None;
+        self.strings.clear();
+    }
+
+    /// A connection has ended, and its close callback has returned.
+    pub(crate) fn close(&mut self, id: ConnId) {
+        if let Some(protocols) = &mut self.protocols {
+            protocols.remove(&id);
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> *const c_char {
+        let Ok(string) = CString::new(bytes) else { return ptr::null() };
+        let start = string.as_ptr();
+        self.strings.push(string);
+        start
+    }
+}
+
+/// Acts while this connection's open callback runs; else `fallback`.
+fn within<R>(
+    conn: *mut c_void,
+    fallback: R,
+    act: impl FnOnce(&dorrit_proto::Request, &mut Openings) -> Option<R>,
+) -> R {
+    let acted = with(|state| {
+        let State { engine, openings, .. } = state;
+        act(engine.as_ref()?.request(handle::to_id(conn)?)?, openings)
+    });
+    acted.ok().flatten().unwrap_or(fallback)
+}
+
+/// # Safety
+/// `text` is NULL or a string that ends with a zero byte.
+unsafe fn text<'a>(text: *const c_char) -> Option<&'a CStr> {
+    // SAFETY: the caller's promise.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
+}
+
+/// `ws_get_header`.
+///
+/// # Safety
+/// `name` is NULL or a string that ends with a zero byte.
+pub unsafe fn get_header(conn: *mut c_void, name: *const c_char) -> *const c_char {
+    // SAFETY: the caller's promise.
+    let name = unsafe { text(name) };
+    guard(ptr::null(), || {
+        within(conn, ptr::null(), |request, openings| {
+            let name = name?.to_str().ok()?;
+            request.header(name).next()?;
+            let mut value = Vec::new();
+            request.join_header(name, b", ", &mut value);
+            Some(openings.keep(&value))
+        })
+    })
+}
+
+/// `ws_get_target`.
+pub fn get_target(conn: *mut c_void) -> *const c_char {
+    guard(ptr::null(), || {
+        within(conn, ptr::null(), |request, openings| Some(openings.keep(request.target())))
+    })
+}
+
+/// `ws_choose_protocol`.
+///
+/// # Safety
+/// `name` is NULL or a string that ends with a zero byte.
+pub unsafe fn choose_protocol(conn: *mut c_void, name: *const c_char) -> c_int {
+    // SAFETY: the caller's promise.
+    let name = unsafe { text(name) };
+    guard(-1, || {
+        within(conn, -1, |request, openings| {
+            let name = name?;
+            request.protocols().find(|offered| *offered == name.to_bytes())?;
+            // What `ws_get_protocol` has returned before stays until the callback returns.
+            openings.strings.extend(openings.protocol.replace(name.to_owned()));
+            Some(0)
+        })
+    })
+}
+
+/// `ws_set_status`.
+pub fn set_status(conn: *mut c_void, status: c_int) -> c_int {
+    let status = u16::try_from(status).ok().filter(|status| (400..600).contains(status));
+    guard(-1, || {
+        within(conn, -1, |_, openings| {
+            openings.refusal = Some(Refusal::Status(status?));
+            Some(0)
+        })
+    })
+}
+
+/// `ws_get_protocol`.
+pub fn get_protocol(conn: *mut c_void) -> *const c_char {
+    guard(c"".as_ptr(), || {
+        let found = with(|state| {
+            let State { engine, openings, .. } = state;
+            let id = handle::to_id(conn)?;
+            let found = match engine.as_ref()?.request(id) {
+                Some(_) => openings.protocol.as_ref(),
+                None => openings.protocols.as_ref()?.get(&id),
+            };
+            found.map(|protocol| protocol.as_ptr())
+        });
+        found.ok().flatten().unwrap_or(c"".as_ptr())
+    })
+}

@@ -9,9 +9,9 @@ use cbindgen::{Builder, Config};
 fn main() {
     let value = |name: &str| var(name).unwrap_or_else(|_| panic!("cargo sets {name}"));
     let name = value("CARGO_PKG_NAME");
-    let (header, abi) = match name.as_str() {
-        "dorrit" => ("include/dorrit.h", value("CARGO_PKG_VERSION_MAJOR")),
-        "dorrit-classic" => ("../../include/classic/dorrit.h", "1".to_owned()),
+    let (top, header, abi) = match name.as_str() {
+        "dorrit" => ("", "include/dorrit.h", value("CARGO_PKG_VERSION_MAJOR")),
+        "dorrit-classic" => ("../../", "include/classic/dorrit.h", "1".to_owned()),
         other => panic!("{other} is no C library"),
     };
     if value("CARGO_CFG_TARGET_VENDOR") == "apple" {
@@ -22,7 +22,8 @@ fn main() {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,lib{name}.so.{abi}");
     }
 
-    for input in ["src", header, "cbindgen.toml", "../../build.rs"] {
+    let header = format!("{top}{header}");
+    for input in ["src", "cbindgen.toml", &header, &format!("{top}build.rs")] {
         println!("cargo::rerun-if-changed={input}");
     }
     let root = value("CARGO_MANIFEST_DIR");

@@ -5,15 +5,30 @@ use std::process::Command;
 use crate::harness::{Need, library, skipped};
 
 /// Every symbol that the shared library exports: a change here is a change of the ABI.
-pub(crate) const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 24] = [
     "main",
+    "ws_choose_protocol",
     "ws_close_conn",
+    "ws_close_conn_code",
     "ws_config_file",
+    "ws_get_close_code",
     "ws_get_data",
+    "ws_get_header",
+    "ws_get_protocol",
+    "ws_get_qbytes",
     "ws_get_qlen",
+    "ws_get_target",
+    "ws_send",
+    "ws_set_compression",
     "ws_set_data",
+    "ws_set_max_message",
     "ws_set_name",
+    "ws_set_origins",
     "ws_set_periodic",
+    "ws_set_ping",
+    "ws_set_protocols",
+    "ws_set_queue_limit",
+    "ws_set_status",
     "ws_write_conn",
 ];
 

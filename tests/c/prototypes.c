@@ -1,4 +1,5 @@
-/* Every prototype of the header is declared again, as CONTRACT part 1 writes it: a difference does not compile. */
+/* Every prototype of the header is declared again, as CONTRACT part 1 and what goes beyond it write it: a difference
+ * does not compile. */
 #include <dorrit.h>
 #ifdef __cplusplus
 extern "C" {
@@ -16,6 +17,22 @@ void *ws_get_data(void *conn);
 unsigned int ws_get_qlen(void *conn);
 int ws_write_conn(void **conns, int count, int binary, unsigned int len, unsigned char *data);
 void ws_close_conn(void *conn, int force);
+int ws_set_max_message(unsigned int bytes);
+int ws_set_compression(int level);
+int ws_set_protocols(const char *list);
+int ws_set_origins(const char *list);
+int ws_set_ping(unsigned int idle, unsigned int timeout);
+int ws_set_queue_limit(unsigned long bytes, int policy);
+const char *ws_get_header(void *conn, const char *name);
+const char *ws_get_target(void *conn);
+int ws_choose_protocol(void *conn, const char *name);
+int ws_set_status(void *conn, int status);
+long ws_send(void *const *conns, int count, int binary, const void *data, size_t len);
+const char *ws_get_protocol(void *conn);
+unsigned long ws_get_qbytes(void *conn);
+void ws_close_conn_code(void *conn, int code, const char *reason);
+int ws_get_close_code(void *conn);
+void ws_drain_callback(void *conn);
 #ifdef __cplusplus
 }
 #endif

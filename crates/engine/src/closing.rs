@@ -209,7 +209,7 @@ impl Engine {
     /// Asks the client for a sign of life when it has been silent for so long.
     fn watch_idle(&mut self, id: ConnId) {
         let Some(keepalive) = self.config.keepalive else { return };
-        let silent = self.now_millis() - self.mark(id, Kind::Idle);
+        let silent = self.now_millis - self.mark(id, Kind::Idle);
         let left = keepalive.idle.saturating_sub(Duration::from_millis(silent));
         self.set_deadline(id, Kind::Idle, self.now + left);
     }

@@ -210,6 +210,8 @@ pub struct Engine {
     started: Instant,
     /// The time of the last poll: no message costs a look at the clock.
     pub(crate) now: Instant,
+    /// The same, in milliseconds since the start.
+    pub(crate) now_millis: u64,
     /// The connection whose input is being dealt with.
     pub(crate) turn: Option<Turn>,
     /// That input.
@@ -264,6 +266,7 @@ impl Engine {
             deadlines: Deadlines::default(),
             started: Instant::now(),
             now: Instant::now(),
+            now_millis: 0,
             turn: None,
             input: Vec::new(),
             parked: Vec::new(),
@@ -410,6 +413,7 @@ impl Engine {
             result => result?,
         }
         self.now = Instant::now();
+        self.now_millis = self.now.duration_since(self.started).as_millis() as u64;
         for event in &self.events {
             let token = event.token().0 as u64;
             if let Some(id) = ConnId::from_bits(token).filter(|_| token < NOT_A_CONNECTION) {
@@ -439,12 +443,8 @@ impl Engine {
         let tick = self.tick.map(|(_, at)| at).filter(|_| self.stop_at.is_none());
         let retry = self.acceptors.iter().filter_map(Acceptor::retry_at).min();
         let next = [deadline, tick, retry, self.stop_at].into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(Instant::now()))
-    }
-
-    /// The time of the last poll, in milliseconds since the start.
-    pub(crate) fn now_millis(&self) -> u64 {
-        self.now.duration_since(self.started).as_millis() as u64
+        // A little late is soon enough: the clock is read once for each sleep.
+        Some(next.saturating_duration_since(self.now))
     }
 
     /// Sees to it that a connection gets another turn without an event.

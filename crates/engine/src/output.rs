@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 use std::os::fd::AsFd;
 
-use dorrit_proto::{Coding, FrameHead, MessageKind, fragments};
+use dorrit_proto::{Coding, FrameHead, MessageKind, OpCode, fragments};
 
 use crate::conn::{Phase, Then};
 use crate::deadlines::Kind;
@@ -49,10 +49,18 @@ impl Output {
         payload: &[u8],
         max_fragment: usize,
     ) -> Result<bool, OutOfMemory> {
-        let count = payload.len().div_ceil(max_fragment).max(1);
+        let is_single = payload.len() <= max_fragment;
+        let count = if is_single { 1 } else { payload.len().div_ceil(max_fragment) };
         let heads = FrameHead::MAX.saturating_mul(count);
         if !self.reserve(payload.len().saturating_add(heads))? {
             return Ok(false);
+        }
+        if is_single && payload.len() < 126 && coding == Coding::Plain {
+            let first = 0x80 | OpCode::from(kind) as u8;
+            self.bytes.extend_from_slice(&[first, payload.len() as u8]);
+            self.bytes.extend_from_slice(payload);
+            self.frames += 1;
+            return Ok(true);
         }
         for (head, part) in fragments(kind, coding, payload.len(), max_fragment) {
             self.bytes.extend_from_slice(head.as_bytes());

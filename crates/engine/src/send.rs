@@ -77,6 +77,27 @@ impl Engine {
         Ok(count)
     }
 
+    /// Sends a message to one connection, like [`Engine::send`]: most often an answer, for which there is
+    /// a short way.
+    pub fn send_one(
+        &mut self,
+        id: ConnId,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<usize, SendError> {
+        if self.is_turn_of(id)
+            && let Some(conn) = self.table.get(id)
+            && conn.is_writable()
+            && conn.queue.is_none()
+            && conn.deflate.is_none()
+            && self.config.max_queued_frames.is_none()
+            && self.output.push_message(kind, Coding::Plain, payload, self.config.max_fragment)?
+        {
+            return Ok(1);
+        }
+        self.send([id].into_iter(), kind, payload)
+    }
+
     /// How many frames wait for this connection (CONTRACT D11).
     pub fn queued_frames(&self, id: ConnId) -> u32 {
         let Some(conn) = self.table.get(id) else { return 0 };

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use dorrit_proto::{
     Coding, Complete, FrameStart, Incoming, IncomingError, MessageKind, OpCode, Received, Refusal,
-    Violation, receive_frame,
+    Rules, SHORT_HEADER, Short, Violation, receive_frame, receive_short,
 };
 
 use crate::conn::Phase;
@@ -187,6 +187,19 @@ impl Engine {
     fn receive_frame(&mut self, id: ConnId, pos: usize) -> Step {
         let Some(conn) = self.table.get(id) else { return Step::End };
         let (incoming, deflate) = (conn.incoming, conn.deflate);
+        if incoming.is_none() && self.config.buffers == Buffers::Shared {
+            let Rules { max_payload, binary, .. } = self.config.rules;
+            match receive_short(max_payload, binary, &mut self.input[pos..]) {
+                Some(Ok(Short { kind, len })) => {
+                    self.consume(SHORT_HEADER + len);
+                    let start = pos + SHORT_HEADER;
+                    let message = self.terminate(start..start + len);
+                    return self.tell_message(id, kind, message);
+                }
+                Some(Err(violation)) => return self.violated(id, violation),
+                None => {}
+            }
+        }
         let incoming = incoming.map(|key| (key, &self.incoming[key]));
         if let Some((key, _)) = incoming.filter(|(_, incoming)| incoming.is_in_frame()) {
             return self.receive_part(id, key, pos);
@@ -212,7 +225,7 @@ impl Engine {
 
     /// Notes that something came from a client.
     fn hear(&mut self, id: ConnId) {
-        let now = self.now_millis();
+        let now = self.now_millis;
         if let Some(conn) = self.table.get_mut(id) {
             conn.heard_at = now;
         }

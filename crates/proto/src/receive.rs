@@ -85,8 +85,8 @@ pub fn receive_frame(
     if header.is_final && under_way.is_none() && input.len() >= start + header.payload_len {
         let payload = start..start + header.payload_len;
         let bytes = &mut input[payload.clone()];
-        unmask(header.key, bytes);
-        if kind == MessageKind::Text && header.coding == Coding::Plain {
+        let is_ascii = unmask(header.key, bytes);
+        if kind == MessageKind::Text && header.coding == Coding::Plain && !is_ascii {
             simdutf8::basic::from_utf8(bytes).map_err(|_| Violation::NotUtf8)?;
         }
         let complete = Complete { kind, coding: header.coding };
@@ -96,6 +96,47 @@ pub fn receive_frame(
     let received = Received::Part(FrameStart { header, kind });
     Ok(Some(Frame { received, payload: start..start }))
 }
+
+/// Takes what [`receive_frame`] would take, where that is a whole and plain message of less than 126
+/// bytes and of no more than `max_payload`, on a connection on which no message is under way: what most
+/// servers are sent most of the time. `None` says nothing, and leaves the input as it was.
+#[inline]
+pub fn receive_short(
+    max_payload: usize,
+    binary: Binary,
+    input: &mut [u8],
+) -> Option<Result<Short, Violation>> {
+    let [first, second, key @ .., _, _] = input.first_chunk::<8>()?;
+    let kind = match first {
+        0x81 => MessageKind::Text,
+        0x82 if binary == Binary::Accepted => MessageKind::Binary,
+        _ => return None,
+    };
+    let (key, len) = (*key, usize::from(second & 0x7f));
+    if second & 0x80 == 0 || len > 125 || len > max_payload {
+        return None;
+    }
+    let payload = input.get_mut(SHORT_HEADER..SHORT_HEADER + len)?;
+    if !unmask(key, payload)
+        && kind == MessageKind::Text
+        && simdutf8::basic::from_utf8(payload).is_err()
+    {
+        return Some(Err(Violation::NotUtf8));
+    }
+    Some(Ok(Short { kind, len }))
+}
+
+/// A message that [`receive_short`] has taken: its payload stands behind [`SHORT_HEADER`] bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Short {
+    /// Text or not.
+    pub kind: MessageKind,
+    /// The length of its payload in bytes.
+    pub len: usize,
+}
+
+/// The length of a short frame's header, in bytes.
+pub const SHORT_HEADER: usize = 6;
 
 /// Judges a data frame by what the server accepts, and by whether it may stand here (RFC 6455 5.4).
 fn judge_data(rules: &Rules, header: &FrameHeader, is_under_way: bool) -> Result<(), Violation> {
@@ -326,6 +367,39 @@ mod tests {
         assert_eq!(receive(&masked(0x88, b"\x03")), Err(Violation::BadClose));
         assert_eq!(receive(&masked(0x88, b"\x03\xed")), Err(Violation::BadClose));
         assert_eq!(receive(&masked(0x88, b"\x03\xe8\xff")), Err(Violation::NotUtf8));
+    }
+
+    /// The short way and the long one say the same, where the short one says something.
+    #[test]
+    fn short_frames() {
+        let texts = ["", "a", "hello", "caf\u{e9}", &"x".repeat(125), &"x".repeat(126)];
+        let binary: [&[u8]; 3] = [b"\xff", b"\xc3", b""];
+        let payloads = texts.iter().map(|text| text.as_bytes()).chain(binary);
+        for payload in payloads {
+            for first in [0x81, 0x82, 0x01, 0x80, 0x89, 0xc1] {
+                let whole = [&masked(first, payload)[..], b"next"].concat();
+                for cut in 0..whole.len() {
+                    let (mut one, mut two) = (whole[..cut].to_vec(), whole[..cut].to_vec());
+                    let short = receive_short(65535, Binary::Accepted, &mut one);
+                    let long = receive_frame(&RULES, None, None, &mut two);
+                    match short {
+                        None => assert_eq!(one, whole[..cut]),
+                        Some(Err(violation)) => assert_eq!(long, Err(violation)),
+                        Some(Ok(Short { kind, len })) => {
+                            let payload = SHORT_HEADER..SHORT_HEADER + len;
+                            let received = message(kind);
+                            assert_eq!(long, Ok(Some(Frame { received, payload })));
+                            assert_eq!(one, two);
+                        }
+                    }
+                }
+                let is_data = [0x81, 0x82].contains(&first) && payload.len() < 126;
+                let short = receive_short(65535, Binary::Accepted, &mut whole.clone());
+                assert_eq!(short.is_some(), is_data && whole.len() >= 8);
+                assert_eq!(receive_short(0, Binary::Refused, &mut masked(0x82, b"12")), None);
+                assert_eq!(receive_short(1, Binary::Refused, &mut masked(0x81, b"12")), None);
+            }
+        }
     }
 
     /// Every possible pair of first bytes, with every short tail of zeros: no panic, and never a

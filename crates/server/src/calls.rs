@@ -5,9 +5,10 @@ use std::ffi::{CStr, c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void};
 use std::ptr;
 use std::time::Duration;
 
+use dorrit_engine::SendError;
 use dorrit_proto::{CloseCode, MessageKind};
 
-use crate::host::{Periodic, Stage, guard, with, with_engine};
+use crate::host::{Periodic, Stage, State, guard, with, with_engine};
 use crate::{handle, log};
 
 /// What `ws_write_conn` returns.
@@ -99,28 +100,47 @@ pub unsafe fn write_conn(
     data: *const c_uchar,
 ) -> c_int {
     guard(NO_MEMORY, || {
-        let Ok(is_running) = with(|state| state.engine.is_some()) else { return WRONG_THREAD };
-        if len < 1 || data.is_null() {
-            return NO_PAYLOAD;
-        }
-        let count = usize::try_from(count).unwrap_or(0);
-        if conns.is_null() || count == 0 || !is_running {
-            return QUEUED;
-        }
-        // SAFETY: the caller's promise; neither array changes during the call.
-        let (conns, data) = unsafe {
-            (
-                std::slice::from_raw_parts(conns, count),
-                std::slice::from_raw_parts(data, len as usize),
-            )
-        };
-        let ids = conns.iter().filter_map(|&conn| handle::to_id(conn));
-        match with_engine(|engine| engine.send(ids, kind, data)) {
-            Ok(Ok(_)) => QUEUED,
-            Ok(Err(_)) => NO_MEMORY,
-            Err(_) => WRONG_THREAD,
-        }
+        let sent = with(|state| {
+            if len < 1 || data.is_null() {
+                return NO_PAYLOAD;
+            }
+            // SAFETY: the caller's promise.
+            match unsafe { queue(state, conns, count, kind, data.cast(), len as usize) } {
+                Ok(_) => QUEUED,
+                Err(_) => NO_MEMORY,
+            }
+        });
+        sent.unwrap_or(WRONG_THREAD)
     })
+}
+
+/// Queues a message for the connections of an array, as far as there are any. Returns for how many.
+///
+/// # Safety
+/// `conns` is NULL or points to `count` handles, and `data` points to `len` bytes. Neither changes during
+/// the call.
+unsafe fn queue(
+    state: &mut State,
+    conns: *const *mut c_void,
+    count: c_int,
+    kind: MessageKind,
+    data: *const u8,
+    len: usize,
+) -> Result<usize, SendError> {
+    let count = usize::try_from(count).unwrap_or(0);
+    let Some(engine) = state.engine.as_mut().filter(|_| count > 0 && !conns.is_null()) else {
+        return Ok(0);
+    };
+    // SAFETY: the caller's promise. No object is longer than isize::MAX.
+    let data = unsafe { std::slice::from_raw_parts(data, len.min(isize::MAX as usize)) };
+    // SAFETY: the caller's promise.
+    match unsafe { std::slice::from_raw_parts(conns, count) } {
+        &[conn] => match handle::to_id(conn) {
+            Some(id) => engine.send_one(id, kind, data),
+            None => Ok(0),
+        },
+        conns => engine.send(conns.iter().filter_map(|&conn| handle::to_id(conn)), kind, data),
+    }
 }
 
 /// `ws_send`.
@@ -135,26 +155,17 @@ pub unsafe fn send(
     len: usize,
 ) -> c_long {
     guard(NO_MEMORY.into(), || {
-        let Ok(is_running) = with(|state| state.engine.is_some()) else {
-            return WRONG_THREAD.into();
-        };
-        let count = usize::try_from(count).unwrap_or(0);
-        if conns.is_null() || count == 0 || !is_running || (data.is_null() && len > 0) {
-            return 0;
-        }
-        // SAFETY: the caller's promise; neither array changes during the call.
-        let conns = unsafe { std::slice::from_raw_parts(conns, count) };
         let data = match len {
-            0 => &[],
-            // SAFETY: as above. No object is longer than isize::MAX.
-            len => unsafe { std::slice::from_raw_parts(data.cast(), len.min(isize::MAX as usize)) },
+            0 => c"".as_ptr().cast(),
+            _ if data.is_null() => return 0,
+            _ => data.cast(),
         };
-        let ids = conns.iter().filter_map(|&conn| handle::to_id(conn));
-        match with_engine(|engine| engine.send(ids, kind, data)) {
-            Ok(Ok(count)) => count as c_long,
-            Ok(Err(_)) => NO_MEMORY.into(),
-            Err(_) => WRONG_THREAD.into(),
-        }
+        let sent = with(|state| {
+            // SAFETY: the caller's promise; without bytes, any address is one.
+            let sent = unsafe { queue(state, conns, count, kind, data, len) };
+            sent.map_or(NO_MEMORY.into(), |count| count as c_long)
+        });
+        sent.unwrap_or(WRONG_THREAD.into())
     })
 }
 

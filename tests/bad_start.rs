@@ -5,7 +5,8 @@ use std::os::unix::net::UnixListener;
 
 use crate::harness::{Ended, Launch, Need, Variant, skipped, snapshot};
 
-/// Runs it in the foreground and as a daemon: each time it must leave with `code` and without a trace.
+/// Runs it in the foreground and as a daemon: each time it must leave with `code` and without a
+/// trace.
 fn fails(code: i32, arguments: &[&str], prepare: impl Fn(&Launch)) -> Vec<Ended> {
     let ways: [&[&str]; 2] = [&["-x"], &[]];
     let run = |way: &&[&str]| {
@@ -74,7 +75,8 @@ fn a_path_that_is_too_long() {
     assert_eq!(ended.stderr.lines().count(), 1);
 }
 
-/// Starts it on a path of the run directory that `prepare` has put something at. The same must stand there afterwards.
+/// Starts it on a path of the run directory that `prepare` has put something at. The same must
+/// stand there afterwards.
 fn refuses_path(relative: &str, prepare: impl Fn(&Launch)) {
     for way in [&["-x"][..], &[]] {
         let launch = Launch::probe().args(way.iter().copied());

@@ -2,7 +2,8 @@
 
 use crate::harness::{Client, Frame, Launch, Op, Server};
 
-/// CONTRACT S8, D12: a close frame is answered with its own code, an empty one with an empty one; then comes the end.
+/// CONTRACT S8, D12: a close frame is answered with its own code, an empty one with an empty one;
+/// then comes the end.
 #[test]
 fn a_close_frame_is_answered_with_its_own_code() {
     let mut server = Launch::probe().start();
@@ -66,7 +67,8 @@ fn a_client_that_leaves_without_a_word() {
     assert_eq!(server.journal().matches("close 1 ").count(), 1);
 }
 
-/// CONTRACT D18: `ws_close_conn(c, 0)` writes the queue, then a close frame, and what comes later is not sent.
+/// CONTRACT D18: `ws_close_conn(c, 0)` writes the queue, then a close frame, and what comes later
+/// is not sent.
 #[test]
 fn a_polite_close() {
     let mut server = Launch::probe().start();
@@ -81,7 +83,8 @@ fn a_polite_close() {
     server.stop();
 }
 
-/// CONTRACT D18: all of a long queue, also where the client reads it late; what it sends meanwhile is not read.
+/// CONTRACT D18: all of a long queue, also where the client reads it late; what it sends meanwhile
+/// is not read.
 #[test]
 fn a_polite_close_with_a_long_queue() {
     let mut server = Launch::probe().start();
@@ -145,7 +148,8 @@ fn remaining(client: &mut Client) -> usize {
     bytes.len()
 }
 
-/// CONTRACT S5: a forced close of oneself: the client sees the end, the program its callback once it has returned.
+/// CONTRACT S5: a forced close of oneself: the client sees the end, the program its callback once
+/// it has returned.
 #[test]
 fn a_forced_close_of_oneself() {
     let mut server = Launch::probe().start();

@@ -70,7 +70,8 @@ fn burst(client: &mut Client) {
     (0..100).for_each(|_| client.expect_text("hello"));
 }
 
-/// Ten thousand idle connections: each under 300 bytes of the library's memory, and together no processor time.
+/// Ten thousand idle connections: each under 300 bytes of the library's memory, and together no
+/// processor time.
 #[test]
 fn ten_thousand_idle_connections() {
     const COUNT: usize = 10_000;
@@ -86,12 +87,14 @@ fn ten_thousand_idle_connections() {
     let at_first = number(&mut asker, "!bytes");
     let resident = server.process().resident();
     let idle: Vec<Client> = (0..COUNT).map(|_| connected_and_used(&server)).collect();
-    // What the process has allocated altogether: what was taken at the start for connections to come is in it.
+    // What the process has allocated altogether: what was taken at the start for connections to
+    // come is in it.
     let all = number(&mut asker, "!bytes");
     let each = all / COUNT as i64;
     let resident = (server.process().resident() - resident) / COUNT as u64;
     say(&format!(
-        "{COUNT} idle connections: {each} bytes allocated for each ({} since the first), {resident} resident",
+        "{COUNT} idle connections: {each} bytes allocated for each ({} since the first), \
+         {resident} resident",
         (all - at_first) / COUNT as i64
     ));
     assert!(each < MOST, "{each} bytes");

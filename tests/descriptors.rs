@@ -42,8 +42,8 @@ fn no_descriptor_is_left_behind() {
     server.stop();
 }
 
-/// CONTRACT S16: where descriptors run out, accepting pauses without a busy loop and with one line; those who are there
-/// go on; and who waits is served when there are descriptors again.
+/// CONTRACT S16: where descriptors run out, accepting pauses without a busy loop and with one line;
+/// those who are there go on; and who waits is served when there are descriptors again.
 #[test]
 fn accepting_pauses_where_descriptors_run_out() {
     let mut server = Launch::probe().descriptors(256, 256).start();
@@ -54,7 +54,8 @@ fn accepting_pauses_where_descriptors_run_out() {
     waiting.iter_mut().for_each(|it| it.send_bytes(&Request::new().bytes()));
     client.echo("still here");
 
-    // How much processor time a while of waiting costs is what is measured: two seconds are 200 ticks.
+    // How much processor time a while of waiting costs is what is measured: two seconds are 200
+    // ticks.
     let before = server.process().ticks();
     assert!(!client.hears_within(Duration::from_secs(2)));
     let used = server.process().ticks() - before;

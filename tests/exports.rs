@@ -50,7 +50,8 @@ fn the_shared_library_exports_the_contract_and_nothing_else() {
     }
     let listed = output("nm", &["-D", "--defined-only", &path("libdorrit.so")]);
     let symbols = listed.lines().filter_map(|line| line.split_whitespace().next_back());
-    // A version script names its version as a symbol of kind A; a name may carry a version behind an @.
+    // A version script names its version as a symbol of kind A; a name may carry a version behind
+    // an @.
     let mut names: Vec<&str> = symbols.filter_map(|it| it.split('@').next()).collect();
     names.sort_unstable();
     assert_eq!(names, NAMES);

@@ -54,7 +54,8 @@ fn any_mask_will_do() {
     server.stop();
 }
 
-/// CONTRACT D2: a ping is answered with a pong that carries its payload; a pong is answered with nothing.
+/// CONTRACT D2: a ping is answered with a pong that carries its payload; a pong is answered with
+/// nothing.
 #[test]
 fn pings_and_pongs() {
     let mut server = Launch::probe().start();
@@ -70,8 +71,8 @@ fn pings_and_pongs() {
     server.stop();
 }
 
-/// CONTRACT D2, D13: what comes in one packet is taken in order; the callback's writing into its buffer does not harm
-/// what stands behind it there (probe.c overwrites every message).
+/// CONTRACT D2, D13: what comes in one packet is taken in order; the callback's writing into its
+/// buffer does not harm what stands behind it there (probe.c overwrites every message).
 #[test]
 fn many_frames_in_one_packet() {
     let mut server = Launch::probe().start();
@@ -206,7 +207,8 @@ fn await_close(server: &Server, number: usize) {
     server.await_journal(&format!("close {number} "));
 }
 
-/// CONTRACT D13: a client that only closes its sending side has what it sent answered before the end.
+/// CONTRACT D13: a client that only closes its sending side has what it sent answered before the
+/// end.
 #[test]
 fn what_came_before_the_end_is_answered() {
     let mut server = Launch::probe().start();

@@ -7,7 +7,8 @@ fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|i| b'a' + (i % 26) as u8).collect()
 }
 
-/// CONTRACT D14: `binary` chooses the opcode; the frames are whole and unmasked, with the shortest form of length.
+/// CONTRACT D14: `binary` chooses the opcode; the frames are whole and unmasked, with the shortest
+/// form of length.
 #[test]
 fn both_kinds_of_message() {
     let mut server = Launch::probe().start();
@@ -85,7 +86,8 @@ fn misuses_of_ws_write_conn() {
     server.stop();
 }
 
-/// CONTRACT D11, D14: frames are queued, not written, while the callback runs; none is left when they have been sent.
+/// CONTRACT D11, D14: frames are queued, not written, while the callback runs; none is left when
+/// they have been sent.
 #[test]
 fn the_queues_length() {
     let mut server = Launch::probe().start();
@@ -148,7 +150,8 @@ fn a_broadcast_is_kept_once() {
     server.stop();
 }
 
-/// CONTRACT D16: a client that never reads, while ten thousand broadcasts go out, harms nobody, and misses nothing.
+/// CONTRACT D16: a client that never reads, while ten thousand broadcasts go out, harms nobody, and
+/// misses nothing.
 #[test]
 fn a_client_that_never_reads() {
     let mut server = Launch::probe().start();
@@ -174,7 +177,8 @@ fn receive_all(client: &mut Client) {
     (0..10000).for_each(|_| assert_eq!(client.receive(), expected));
 }
 
-/// CONTRACT D16: while one connection's long queue is being read, the others are answered between any two of its frames.
+/// CONTRACT D16: while one connection's long queue is being read, the others are answered between
+/// any two of its frames.
 #[test]
 fn a_long_queue_holds_nobody_back() {
     let mut server = Launch::probe().start();

@@ -1,8 +1,10 @@
-//! The `void *conn`: what a program may keep in it, and what becomes of it when its connection is gone.
+//! The `void *conn`: what a program may keep in it, and what becomes of it when its connection is
+//! gone.
 
 use crate::harness::{Frame, Launch, Op};
 
-/// CONTRACT D10: one pointer for each connection, NULL before the first set (probe.c looks in the open callback).
+/// CONTRACT D10: one pointer for each connection, NULL before the first set (probe.c looks in the
+/// open callback).
 #[test]
 fn each_connection_has_a_pointer_of_its_own() {
     let mut server = Launch::probe().start();
@@ -55,7 +57,8 @@ fn null_and_nonsense_do_nothing() {
     server.stop();
 }
 
-/// CONTRACT S6: nobody inherits a handle: what is done to the old one does nothing to whoever has its place now.
+/// CONTRACT S6: nobody inherits a handle: what is done to the old one does nothing to whoever has
+/// its place now.
 #[test]
 fn a_stale_handle_is_not_the_next_connection() {
     let mut server = Launch::probe().start();
@@ -78,8 +81,8 @@ fn a_stale_handle_is_not_the_next_connection() {
     server.stop();
 }
 
-/// CONTRACT S6, S5: a connection that is closing keeps its handle until its callback has returned; messages to it are
-/// taken and not sent, and its queue can still be looked at.
+/// CONTRACT S6, S5: a connection that is closing keeps its handle until its callback has returned;
+/// messages to it are taken and not sent, and its queue can still be looked at.
 #[test]
 fn a_closing_connections_handle() {
     let mut server = Launch::probe().start();

@@ -2,7 +2,8 @@
 
 use crate::harness::{ACCEPT, Client, Frame, Launch, Op, Request};
 
-/// CONTRACT S2: the answer of RFC 6455 4.2.2, header for header; no sub-protocol and no extension is promised (T19-T22).
+/// CONTRACT S2: the answer of RFC 6455 4.2.2, header for header; no sub-protocol and no extension
+/// is promised (T19-T22).
 #[test]
 fn the_answer_to_an_upgrade() {
     let mut server = Launch::probe().start();
@@ -98,7 +99,8 @@ fn a_request_byte_by_byte() {
     server.stop();
 }
 
-/// CONTRACT S2, D9: frames that come with the request are served, behind what the open callback queues.
+/// CONTRACT S2, D9: frames that come with the request are served, behind what the open callback
+/// queues.
 #[test]
 fn frames_in_the_packet_of_the_request() {
     let mut server = Launch::probe().start();
@@ -116,7 +118,8 @@ fn frames_in_the_packet_of_the_request() {
     server.stop();
 }
 
-/// CONTRACT S2: a request of exactly 16384 bytes, and one with exactly 128 headers, are the largest.
+/// CONTRACT S2: a request of exactly 16384 bytes, and one with exactly 128 headers, are the
+/// largest.
 #[test]
 fn the_largest_requests() {
     let mut server = Launch::probe().start();

@@ -36,7 +36,8 @@ fn compiles(source: &str) {
     }
 }
 
-/// CONTRACT part 1: every signature is the contract's, in C99, C11, C17 and C++17, with gcc and clang.
+/// CONTRACT part 1: every signature is the contract's, in C99, C11, C17 and C++17, with gcc and
+/// clang.
 #[test]
 fn every_signature_is_the_contracts() {
     compiles("prototypes.c");

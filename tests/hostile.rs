@@ -1,9 +1,10 @@
-//! Clients that break the rules: each is dropped with the right code, says one line in the log at most, and nobody else
-//! notices anything. T numbers are the advisories that a case comes from.
+//! Clients that break the rules: each is dropped with the right code, says one line in the log at
+//! most, and nobody else notices anything. T numbers are the advisories that a case comes from.
 
 use crate::harness::{Client, Frame, Launch, Op, Server};
 
-/// Sends the bytes on a connection of its own: a close frame with one of the codes must come back, then the end.
+/// Sends the bytes on a connection of its own: a close frame with one of the codes must come back,
+/// then the end.
 fn dropped(server: &Server, bystander: &mut Client, bytes: &[u8], codes: &[u16]) {
     let lines = server.stderr().lines().count();
     let mut client = server.connect();
@@ -215,7 +216,8 @@ fn declared_lengths_take_no_memory() {
     server.stop();
 }
 
-/// CONTRACT S14, T12, T13: many tiny messages and empty ones cost what they cost, and no more the more they are.
+/// CONTRACT S14, T12, T13: many tiny messages and empty ones cost what they cost, and no more the
+/// more they are.
 #[test]
 fn floods_of_tiny_frames() {
     let mut server = Launch::probe().start();
@@ -234,7 +236,8 @@ fn floods_of_tiny_frames() {
     server.stop();
 }
 
-/// CONTRACT S14: bytes without any sense, as a request and as frames: no answer is wrong but the end of the server.
+/// CONTRACT S14: bytes without any sense, as a request and as frames: no answer is wrong but the
+/// end of the server.
 #[test]
 fn noise() {
     let mut server = Launch::probe().start();

@@ -74,7 +74,8 @@ fn sixteen_thousand_is_the_default() {
     server.stop();
 }
 
-/// DESIGN, traps: a crowd that comes while the server is busy waits its turn; nobody is turned away with EAGAIN.
+/// DESIGN, traps: a crowd that comes while the server is busy waits its turn; nobody is turned away
+/// with EAGAIN.
 #[test]
 fn a_crowd_waits_its_turn() {
     let mut server = Launch::probe().start();
@@ -120,7 +121,8 @@ fn the_soft_limit_is_raised() {
     server.stop();
 }
 
-/// CONTRACT S18: where the hard limit is not enough, one line says how many are taken, and so many are.
+/// CONTRACT S18: where the hard limit is not enough, one line says how many are taken, and so many
+/// are.
 #[test]
 fn the_hard_limit_bounds_the_connections() {
     let mut server = Launch::probe().descriptors(64, 128).start();

@@ -1,4 +1,5 @@
-//! The ways in which people compile and link: in each, the program serves, and all its callbacks run.
+//! The ways in which people compile and link: in each, the program serves, and all its callbacks
+//! run.
 
 use crate::harness::{Frame, Launch, Need, Op, Variant, program, skipped};
 use std::process::Command;

@@ -1,7 +1,8 @@
-//! C programs against the library: built as C programmers build them, run, and talked to by a client of our own.
+//! C programs against the library: built as C programmers build them, run, and talked to by a
+//! client of our own.
 //!
-//! Each module is named after the behaviour that it pins; the doc comments name the clause. One test:
-//! `cargo test --test c_programs closing::`.
+//! Each module is named after the behaviour that it pins; the doc comments name the clause. One
+//! test: `cargo test --test c_programs closing::`.
 
 mod harness;
 

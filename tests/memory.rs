@@ -26,7 +26,8 @@ fn every_allocation_of_a_write_may_fail() {
     let mut server = Launch::of("counts.c", Variant::Default).start();
     let mut client = server.connect();
     for length in [1, 100, 65535, 65536, 300_000, 1 << 20] {
-        // So that what the loop keeps for later is there, and what the message itself takes remains.
+        // So that what the loop keeps for later is there, and what the message itself takes
+        // remains.
         client.text(&format!("!starve {length}"));
         let mut received = 0;
         let answer = loop {

@@ -22,7 +22,8 @@ fn without_f_there_is_no_config_file() {
     server.stop();
 }
 
-/// CONTRACT S19: relative paths are taken from the directory of the start, also by a program that has left it.
+/// CONTRACT S19: relative paths are taken from the directory of the start, also by a program that
+/// has left it.
 #[test]
 fn relative_paths_are_taken_from_where_the_server_was_started() {
     let launch = Launch::probe().socket(Some("sub.socket".into())).args(["-f", "etc/a.conf"]);
@@ -35,7 +36,8 @@ fn relative_paths_are_taken_from_where_the_server_was_started() {
     assert!(!run.join("sub.socket").exists());
 }
 
-/// CONTRACT D20: the grammar is getopt(3)'s. Clusters, values with and without a blank, and the last one wins.
+/// CONTRACT D20: the grammar is getopt(3)'s. Clusters, values with and without a blank, and the
+/// last one wins.
 #[test]
 fn options_are_clustered_as_getopt_does() {
     let mut server = Launch::probe().args(["-m3", "-b", "200", "-xb10", "-f", "a", "-f/b"]).start();
@@ -48,7 +50,8 @@ fn options_are_clustered_as_getopt_does() {
     server.stop();
 }
 
-/// CONTRACT D20: -b may be 10, and then a message is at most 5 bytes long; control frames have RFC 6455's own bound.
+/// CONTRACT D20: -b may be 10, and then a message is at most 5 bytes long; control frames have RFC
+/// 6455's own bound.
 #[test]
 fn the_smallest_buffer_takes_messages_of_five_bytes() {
     let mut server = Launch::probe().args(["-b", "10"]).start();
@@ -98,7 +101,8 @@ fn a_name_that_is_no_file_name_is_ignored() {
     }
 }
 
-/// CONTRACT D6: `ws_set_name` is for `ws_init_func`; elsewhere it changes nothing and a line says so.
+/// CONTRACT D6: `ws_set_name` is for `ws_init_func`; elsewhere it changes nothing and a line says
+/// so.
 #[test]
 fn a_name_that_comes_too_late_is_ignored() {
     let mut server = Launch::probe().start();

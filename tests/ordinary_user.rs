@@ -26,8 +26,8 @@ fn an_ordinary_user_keeps_user_and_group() {
     assert_eq!(server.process().status("Gid"), four.join(" "));
     let it = server.socket().symlink_metadata().expect("the socket");
     assert_eq!((it.uid(), it.gid(), it.mode() & 0o7777), (STRANGER, STRANGER, 0o770));
+    assert!(server.await_stderr("not started as root").starts_with("server: "));
     assert_eq!(server.stderr().lines().count(), 1, "{}", server.stderr());
-    assert!(server.stderr().starts_with("server: "), "{}", server.stderr());
     server.connect().echo("hello");
     assert_eq!(server.processes().len(), 1, "no helper is needed");
     server.stop();

@@ -1,4 +1,5 @@
-//! `ws_set_periodic`. Times are what is measured here, and only from below: a late call is no fault.
+//! `ws_set_periodic`. Times are what is measured here, and only from below: a late call is no
+//! fault.
 
 use std::time::Duration;
 
@@ -41,7 +42,8 @@ fn it_is_called_while_messages_come() {
     server.stop();
 }
 
-/// CONTRACT D8: a second call replaces the first; less than a second, or no function, switches it off.
+/// CONTRACT D8: a second call replaces the first; less than a second, or no function, switches it
+/// off.
 #[test]
 fn it_can_be_changed_and_switched_off() {
     let mut server = Launch::probe().start();

@@ -1,5 +1,6 @@
-//! Every function of the library, called from within every callback, on its own connection, on another, on a closed one
-//! and on NULL (tests/c/matrix.c): nothing may break, whatever the order (CONTRACT S5, S6, S14).
+//! Every function of the library, called from within every callback, on its own connection, on
+//! another, on a closed one and on NULL (tests/c/matrix.c): nothing may break, whatever the order
+//! (CONTRACT S5, S6, S14).
 
 use crate::harness::{Client, Frame, Launch, Need, Server, Variant, skipped};
 use crate::linking::valgrind;
@@ -70,7 +71,8 @@ fn without_a_connection(server: &Server, callback: &str, targets: &[&str]) {
                 "write" => "0",
                 _ => "done",
             };
-            // What was written to the other connection just before is in its queue, or is not any more.
+            // What was written to the other connection just before is in its queue, or is not any
+            // more.
             assert!(line.ends_with(result) || (alive && call == "qlen"), "{line}: {result}");
         }
     }
@@ -88,7 +90,8 @@ impl Cast {
         assert_eq!(self.control.ask(&format!("arm {callback} {call} {target}")), "armed");
     }
 
-    /// One cell: the callback, the call, the target, what came of it, and that everybody else noticed nothing.
+    /// One cell: the callback, the call, the target, what came of it, and that everybody else
+    /// noticed nothing.
     fn cell(&mut self, server: &Server, callback: &str, call: &str, target: &str) {
         self.cells += 1;
         self.arm(callback, call, target);

@@ -188,8 +188,8 @@ fn a_request_that_ends_early() {
     nothing_has_happened(server);
 }
 
-/// CONTRACT S17, T37: 408 after ten seconds, to one who says nothing and to one who never stops. The time is what is
-/// measured here.
+/// CONTRACT S17, T37: 408 after ten seconds, to one who says nothing and to one who never stops.
+/// The time is what is measured here.
 #[test]
 fn slow_requests_get_408() {
     let server = Launch::probe().start();

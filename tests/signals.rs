@@ -4,7 +4,8 @@ use rustix::process::Signal;
 
 use crate::harness::{Launch, Op};
 
-/// CONTRACT S13: the dispositions that change are those of SIGTERM, of SIGINT in the foreground, and of SIGPIPE.
+/// CONTRACT S13: the dispositions that change are those of SIGTERM, of SIGINT in the foreground,
+/// and of SIGPIPE.
 #[test]
 fn only_documented_signals_are_touched() {
     let mut server = Launch::probe().start();
@@ -44,7 +45,8 @@ fn clients_that_only_stop_reading() {
     server.stop();
 }
 
-/// CONTRACT S13: a signal that is sent to it is nobody's to take: the program's handler sees it, the server goes on.
+/// CONTRACT S13: a signal that is sent to it is nobody's to take: the program's handler sees it,
+/// the server goes on.
 #[test]
 fn the_programs_own_handlers_stay() {
     let mut server = Launch::probe().env("PROBE_SIGNAL", "yes").start();
@@ -52,7 +54,8 @@ fn the_programs_own_handlers_stay() {
     for _ in 0..100 {
         server.signal(Signal::USR1);
         client.text("between signals");
-        // Where the handler interrupts the program, not the library, its message is as good as any other.
+        // Where the handler interrupts the program, not the library, its message is as good as any
+        // other.
         while client.receive().as_text() != "between signals" {}
     }
     server.await_journal("interrupted");

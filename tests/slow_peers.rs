@@ -1,10 +1,12 @@
-//! Peers that do not do their part, and the deadlines that end it. The times are what is measured here.
+//! Peers that do not do their part, and the deadlines that end it. The times are what is measured
+//! here.
 
 use std::time::{Duration, Instant};
 
 use crate::harness::{Client, Frame, Launch, Op, Server};
 
-/// Waits for the close callback while the client holds on; it must not come before `least` nor much later.
+/// Waits for the close callback while the client holds on; it must not come before `least` nor much
+/// later.
 fn cut_after(server: &Server, _held: &Client, number: u32, least: Duration) {
     let start = Instant::now();
     server.await_journal(&format!("close {number} "));
@@ -38,7 +40,8 @@ fn a_dropped_client_that_holds_on() {
     server.stop();
 }
 
-/// CONTRACT S8, D18, T38: one who takes nothing of the queue is cut off after half a minute, and the rest is not held up.
+/// CONTRACT S8, D18, T38: one who takes nothing of the queue is cut off after half a minute, and
+/// the rest is not held up.
 #[test]
 fn a_closing_client_that_takes_nothing() {
     let mut server = Launch::probe().start();
@@ -47,7 +50,8 @@ fn a_closing_client_that_takes_nothing() {
     stuck.text("!write 0 1 65535 100");
     await_full_socket(&mut other);
     assert_eq!(other.ask("!close 1 0"), "closed");
-    // The waits of `await_journal` are as long as the deadline: first see that it has not come too early.
+    // The waits of `await_journal` are as long as the deadline: first see that it has not come too
+    // early.
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(20) {
         assert!(!other.hears_within(Duration::from_millis(500)), "nobody talks to it");

@@ -14,7 +14,8 @@ fn journal_from(server: &Server, beginning: &str) -> Vec<String> {
     lines.map(|line| line.split(" queued").next().unwrap_or(line).to_owned()).collect()
 }
 
-/// CONTRACT D19, S10, D5, S5: 1001 to everyone, a close callback for each, then `ws_exit_func`, and status 0.
+/// CONTRACT D19, S10, D5, S5: 1001 to everyone, a close callback for each, then `ws_exit_func`, and
+/// status 0.
 #[test]
 fn sigterm_stops_the_server_in_order() {
     in_order(Signal::TERM);
@@ -62,7 +63,8 @@ fn queues_are_flushed_first() {
     assert_eq!(server.journal().matches("close 1 ").count(), 1);
 }
 
-/// CONTRACT S10: a client that never reads holds the end up for two seconds at most (the limit here is generous).
+/// CONTRACT S10: a client that never reads holds the end up for two seconds at most (the limit here
+/// is generous).
 #[test]
 fn a_client_that_never_reads_does_not_hold_up_the_end() {
     let mut server = Launch::probe().start();
@@ -91,7 +93,8 @@ fn nobody_is_accepted_while_it_stops() {
     server.stop();
 }
 
-/// CONTRACT S10, S5: connections that have not upgraded are closed without a word, and without a callback.
+/// CONTRACT S10, S5: connections that have not upgraded are closed without a word, and without a
+/// callback.
 #[test]
 fn half_made_connections_at_the_end() {
     let mut server = Launch::probe().start();
@@ -133,7 +136,8 @@ fn sigterm_until_the_end() {
     }
 }
 
-/// CONTRACT S14: a program that calls `exit` in a callback, and the library in its `atexit` handler, ends as it says.
+/// CONTRACT S14: a program that calls `exit` in a callback, and the library in its `atexit`
+/// handler, ends as it says.
 #[test]
 fn a_program_that_ends_itself() {
     let mut server = Launch::probe().env("PROBE_ATEXIT", "yes").start();

@@ -4,7 +4,8 @@ use rustix::process::Signal;
 
 use crate::harness::Launch;
 
-/// CONTRACT S7: from another thread nothing changes; `ws_write_conn` returns -3; the log says so once.
+/// CONTRACT S7: from another thread nothing changes; `ws_write_conn` returns -3; the log says so
+/// once.
 #[test]
 fn calls_from_another_thread() {
     let mut server = Launch::probe().start();

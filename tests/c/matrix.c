@@ -1,11 +1,12 @@
 /*
- * Calls every function of the library from within every callback, on the callback's own connection, on another, on one
- * that is closed, and on NULL.
+ * Calls every function of the library from within every callback, on the callback's own connection,
+ * on another, on one that is closed, and on NULL.
  *
- * Connections have roles, which their cookies tell: "control" sends commands, "own" and "other" are what their names say,
- * "gone" is closed before anything begins. The control connection arms one cell ("arm read write own"), which the next
- * callback of that kind on an "own" connection runs; the journal then says "did read write own: RESULT". The callbacks
- * that have no connection of their own (init, exit, the periodic function) run all that is left of their rows at once.
+ * Connections have roles, which their cookies tell: "control" sends commands, "own" and "other" are
+ * what they are called, "gone" is closed before anything begins. The control connection arms one cell
+ * ("arm read write own"), which the next callback of that kind on an "own" connection runs; the
+ * journal then says "did read write own: RESULT". The callbacks that have no connection of their own
+ * (init, exit, the periodic function) run all that is left of their rows at once.
  */
 #define _GNU_SOURCE
 #include <dorrit.h>

@@ -1,4 +1,5 @@
-//! A WebSocket client over a UNIX socket: blocking, with a limit on every wait, and free to break every rule.
+//! A WebSocket client over a UNIX socket: blocking, with a limit on every wait, and free to break
+//! every rule.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -164,7 +165,8 @@ impl Client {
         match uninterrupted(|| self.stream.read(&mut buffer)) {
             Ok(0) => self.ended = true,
             Ok(count) => self.input.extend(&buffer[..count]),
-            // Where the server closes before it has read everything, the kernel says so after its last byte.
+            // Where the server closes before it has read everything, the kernel says so after its
+            // last byte.
             Err(e) if e.kind() == ErrorKind::ConnectionReset => self.ended = true,
             Err(e) => panic!("nothing comes: {e}; so far {:?}", self.input),
         }

@@ -148,8 +148,8 @@ impl Frame {
         bytes
     }
 
-    /// The first frame of these bytes and its length on the wire, or `None` where they are too few. A server's frame has
-    /// no mask and the shortest form of length: anything else panics.
+    /// The first frame of these bytes and its length on the wire, or `None` where they are too few.
+    /// A server's frame has no mask and the shortest form of length: anything else panics.
     pub(crate) fn parse(bytes: &[u8]) -> Option<(Frame, usize)> {
         let [first, second, rest @ ..] = bytes else {
             return None;

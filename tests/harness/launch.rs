@@ -16,8 +16,8 @@ use super::program::{Variant, program};
 use super::server::Server;
 use super::wait::until;
 
-/// A program about to be started. Its directory holds `run`, in which it starts and where its socket goes, and `out`,
-/// where its journal and its output go.
+/// A program about to be started. Its directory holds `run`, in which it starts and where its
+/// socket goes, and `out`, where its journal and its output go.
 pub(crate) struct Launch {
     source: &'static str,
     program: PathBuf,
@@ -105,7 +105,8 @@ impl Launch {
         self
     }
 
-    /// Under that name, whose files in /var/run are removed when the test is over. Every daemon needs one.
+    /// Under that name, whose files in /var/run are removed when the test is over. Every daemon
+    /// needs one.
     pub(crate) fn name(mut self, name: &str) -> Launch {
         self.run_files = Some(RunFiles::of(name));
         self.env("PROBE_NAME", name)
@@ -117,13 +118,15 @@ impl Launch {
         self.under(["sh", "-c", &script])
     }
 
-    /// Under another program, which takes the command as its last arguments. What comes later stands further inside.
+    /// Under another program, which takes the command as its last arguments. What comes later
+    /// stands further inside.
     pub(crate) fn under<'a>(mut self, wrapper: impl IntoIterator<Item = &'a str>) -> Launch {
         self.wrapper.extend(wrapper.into_iter().map(str::to_owned));
         self
     }
 
-    /// With a program that everybody may run: one that needs nothing of the build directory, which others may not read.
+    /// With a program that everybody may run: one that needs nothing of the build directory, which
+    /// others may not read.
     pub(crate) fn everybodys(mut self) -> Launch {
         let copy = self.dir().join("program");
         let original = program(self.source, Variant::StaticLibrary);
@@ -158,7 +161,8 @@ impl Launch {
         Server::new(Some(child), &Client::on(client), socket, launch.tag, keep)
     }
 
-    /// Starts the server as a daemon: when the parent is gone it takes connections at once (CONTRACT S1).
+    /// Starts the server as a daemon: when the parent is gone it takes connections at once
+    /// (CONTRACT S1).
     pub(crate) fn start_daemon(self) -> Server {
         // The daemon becomes our child when its parent leaves, so that its exit status can be had.
         let this = rustix::process::getpid();

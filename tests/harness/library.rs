@@ -1,4 +1,5 @@
-//! The libraries as a C programmer meets them: built for release, with the names that the loader looks for.
+//! The libraries as a C programmer meets them: built for release, with the names that the loader
+//! looks for.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,8 +9,8 @@ use rustix::process::Pid;
 
 /// Where the built libraries lie, and what a program that takes a static one must add.
 pub(crate) struct Library {
-    /// Holds `libdorrit.so`, `libdorrit.so.3` and `libdorrit.a`, and the same of `libdorrit-classic`: copies, which a
-    /// later build does not change.
+    /// Holds `libdorrit.so`, `libdorrit.so.3` and `libdorrit.a`, and the same of
+    /// `libdorrit-classic`: copies, which a later build does not change.
     pub(crate) dir: PathBuf,
     /// What rustc says that a static library of its own needs, as linker arguments.
     pub(crate) native: Vec<String>,
@@ -66,7 +67,8 @@ fn stage(built: &Path) -> PathBuf {
     dir
 }
 
-/// What this run compiles lies here, not in a run's that goes on beside it. Directories of runs that are over go.
+/// What this run compiles lies here, not in a run's that goes on beside it. Directories of runs
+/// that are over go.
 pub(crate) fn program_dir() -> &'static Path {
     static DIR: OnceLock<PathBuf> = OnceLock::new();
     DIR.get_or_init(|| {

@@ -1,5 +1,6 @@
-//! What the tests share: the library, built once; C programs, compiled once for each way of compiling; servers, each in
-//! a directory of its own; and a WebSocket client that owes nothing to the product's crates.
+//! What the tests share: the library, built once; C programs, compiled once for each way of
+//! compiling; servers, each in a directory of its own; and a WebSocket client that owes nothing to
+//! the product's crates.
 
 mod client;
 mod frame;
@@ -17,7 +18,7 @@ mod wait;
 pub(crate) use client::Client;
 pub(crate) use frame::{Frame, Op};
 pub(crate) use launch::{Ended, Launch, RunFiles, snapshot};
-pub(crate) use library::{library, root};
+pub(crate) use library::{library, program_dir, root, target_dir};
 pub(crate) use process::Process;
 pub(crate) use program::{Variant, program};
 pub(crate) use request::{ACCEPT, Request, Response};

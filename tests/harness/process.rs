@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The environment variable that every process of a [`super::Server`] carries, with a value of its own.
+/// The environment variable that every process of a [`super::Server`] carries, with a value of its
+/// own.
 pub(crate) const TAG: &str = "DORRIT_TEST";
 
 /// One process.
@@ -74,6 +75,13 @@ impl Process {
         let path = format!("/proc/{}/fd", self.0.as_raw_pid());
         let entries = std::fs::read_dir(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    /// What stands behind its descriptors. Those that are closed meanwhile are left out.
+    pub(crate) fn open_files(self) -> Vec<PathBuf> {
+        let path = format!("/proc/{}/fd", self.0.as_raw_pid());
+        let entries = std::fs::read_dir(&path).into_iter().flatten().flatten();
+        entries.filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect()
     }
 
     fn read(self, name: &str) -> String {

@@ -1,5 +1,5 @@
-//! C programs: sources of tests/c, compiled in the ways that people compile. Those in tests/c/classic are programs of
-//! libdorrit(8).
+//! C programs: sources of tests/c, compiled in the ways that people compile. Those in
+//! tests/c/classic are programs of libdorrit(8).
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -66,7 +66,8 @@ impl Variant {
         let archive = format!("{dir}/lib{name}.a");
         match self {
             Variant::StaticLibrary => [vec![archive], library.native.clone()].concat(),
-            // gcc has no static form of gcc_s; the C library may say that users are looked up with shared parts.
+            // gcc has no static form of gcc_s; the C library may say that users are looked up with
+            // shared parts.
             Variant::FullyStatic => {
                 let native = library.native.iter().filter(|name| *name != "-lgcc_s").cloned();
                 let more = ["-static".to_owned(), archive].into_iter().chain(native);

@@ -42,7 +42,8 @@ impl Syslog {
         Some(Syslog { lines, over, reader: Some(reader), _turn: turn })
     }
 
-    /// Waits for its turn, in which there is no syslogd. `None` where the test must be skipped, which is said.
+    /// Waits for its turn, in which there is no syslogd. `None` where the test must be skipped,
+    /// which is said.
     pub(crate) fn absent() -> Option<MutexGuard<'static, ()>> {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
         (!skipped(&[Need::Root, Need::Free(SOCKET)])).then_some(turn)

@@ -19,7 +19,8 @@ impl Trace {
         (launch.under(strace.into_iter().chain(more.iter().copied())), Trace { file })
     }
 
-    /// The calls of the server's own process, one a line: `name(arguments) = result`. It must have been stopped.
+    /// The calls of the server's own process, one a line: `name(arguments) = result`. It must have
+    /// been stopped.
     pub(crate) fn calls(&self, server: &Server) -> Vec<String> {
         assert!(server.processes().is_empty(), "strace has written all when it has ended");
         let text = std::fs::read_to_string(&self.file).expect("strace has written");

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-/// The longest that any test waits for an event: generous, because it only costs time where the test fails.
+/// The longest that any test waits for an event: generous, because it only costs time where the
+/// test fails.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-/// Asks again and again, with a short and growing pause, until there is an answer or the limit is over.
+/// Asks again and again, with a short and growing pause, until there is an answer or the limit is
+/// over.
 pub(crate) fn until<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     let mut pause = Duration::from_micros(100);

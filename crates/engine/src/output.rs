@@ -138,6 +138,30 @@ impl Engine {
         self.settle(id);
     }
 
+    /// Sends the output of a turn, and a frame behind it, now. What the socket does not take is queued; that
+    /// it has failed is acted on when the turn ends.
+    pub(crate) fn send_directly(&mut self, id: ConnId, head: FrameHead, payload: &[u8]) {
+        let Some(socket) = self.table.get(id).and_then(|conn| conn.socket.as_ref()) else { return };
+        let parts = [&self.output.bytes[..], head.as_bytes(), payload];
+        let sent = sys::send(socket.as_fd(), &parts.map(IoSlice::new));
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        if sent.as_ref().is_ok_and(|sent| *sent == len) {
+            return self.output.clear();
+        }
+        if self.output.bytes.try_reserve_exact(len - self.output.bytes.len()).is_err() {
+            // A frame of which a part is lost cannot be made up for.
+            return self.kill(id);
+        }
+        self.output.bytes.extend_from_slice(head.as_bytes());
+        self.output.bytes.extend_from_slice(payload);
+        self.output.frames += 1;
+        match (self.spill_output(id, *sent.as_ref().unwrap_or(&0)), sent) {
+            (Ok(()), Ok(_)) => self.block(id),
+            (Ok(()), Err(_)) => self.mute(id),
+            (Err(_), _) => self.kill(id),
+        }
+    }
+
     /// Moves the output of a turn, of which this much is sent, into the connection's queue.
     pub(crate) fn spill_output(&mut self, id: ConnId, sent: usize) -> Result<(), OutOfMemory> {
         if self.output.bytes.is_empty() {

@@ -3,7 +3,7 @@
 use dorrit_proto::{CloseCode, Coding, Deflater, FrameHead, MessageKind, OpCode, fragments};
 
 use crate::closing::Ending;
-use crate::conn::{Conn, Then};
+use crate::conn::{Conn, Phase, Then};
 use crate::deadlines::Kind;
 use crate::engine::{DropCause, Engine, OutOfMemory, OverflowPolicy, SendError};
 use crate::messages::MessageId;
@@ -12,6 +12,9 @@ use crate::{ConnId, Event};
 
 /// Shorter messages are sent as they are: compression would not make them shorter.
 const MIN_DEFLATED: usize = 64;
+
+/// Longer answers are sent from where they are, without a copy.
+const MIN_DIRECT: usize = 8192;
 
 /// How a message is sent to a connection: the size of the window of the one that it is compressed for, or 0.
 type Variant = usize;
@@ -91,9 +94,15 @@ impl Engine {
             && conn.queue.is_none()
             && conn.deflate.is_none()
             && self.config.max_queued_frames.is_none()
-            && self.output.push_message(kind, Coding::Plain, payload, self.config.max_fragment)?
         {
-            return Ok(1);
+            let max = self.config.max_fragment;
+            if (MIN_DIRECT..=max).contains(&payload.len()) && conn.phase == Phase::Open {
+                self.send_directly(id, FrameHead::new(kind.into(), payload.len()), payload);
+                return Ok(1);
+            }
+            if self.output.push_message(kind, Coding::Plain, payload, max)? {
+                return Ok(1);
+            }
         }
         self.send([id].into_iter(), kind, payload)
     }

@@ -50,6 +50,14 @@ impl Deadlines {
         Ok(())
     }
 
+    /// Forgets those that are not live any more, where they are by far the most: connections that come
+    /// and go quickly leave them behind.
+    pub(crate) fn tidy(&mut self, conns: usize, is_live: impl Fn(&Deadline) -> bool) {
+        if self.heap.len() > 1024 + 8 * conns {
+            self.heap.retain(|Reverse(deadline)| is_live(deadline));
+        }
+    }
+
     /// The next deadline that is due and that still `is_live`.
     pub(crate) fn pop(
         &mut self,
@@ -91,5 +99,17 @@ mod tests {
         assert_eq!(deadlines.pop(at(12), is_live).unwrap().kind, Kind::Close);
         assert_eq!(deadlines.pop(at(12), is_live).unwrap().kind, Kind::Idle);
         assert_eq!(deadlines.next_at(is_live), None);
+    }
+
+    #[test]
+    fn those_left_behind_are_few() {
+        let mut deadlines = Deadlines::default();
+        let at = Instant::now();
+        for n in 1..=100_000 {
+            let conn = ConnId::from_bits(n << 32).unwrap();
+            deadlines.push(Deadline { at, conn, kind: Kind::Idle, mark: 0 }).unwrap();
+            deadlines.tidy(1, |deadline| deadline.conn.to_bits() >> 32 == n);
+            assert!(deadlines.heap.len() < 1100);
+        }
     }
 }

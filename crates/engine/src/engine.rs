@@ -439,6 +439,7 @@ impl Engine {
             return Some(Duration::ZERO);
         }
         let table = &self.table;
+        self.deadlines.tidy(table.len(), |deadline| deadline.is_live(table));
         let deadline = self.deadlines.next_at(|deadline| deadline.is_live(table));
         let tick = self.tick.map(|(_, at)| at).filter(|_| self.stop_at.is_none());
         let retry = self.acceptors.iter().filter_map(Acceptor::retry_at).min();

@@ -156,11 +156,12 @@ impl Engine {
         };
         conn.phase = Phase::Dead;
         conn.socket = None;
-        conn.input = Vec::new();
+        let is_accepted = conn.is_accepted;
+        self.drop_start(id);
         if is_turn {
             self.output.clear();
         }
-        if conn.is_accepted {
+        if is_accepted {
             self.closed.push_back(id);
         } else if self.opening != Some(id) {
             self.retire(id);

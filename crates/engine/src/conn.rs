@@ -23,7 +23,7 @@ pub(crate) struct Conn {
     /// It stands in the list of those that go on without waiting for the poll.
     pub(crate) is_resumed: bool,
     /// The start of a request, of a frame's header or of a control frame, of which more must come.
-    pub(crate) input: Vec<u8>,
+    pub(crate) input: Option<Key>,
     /// The message that comes in parts.
     pub(crate) incoming: Option<Key>,
     /// What the socket did not take yet.
@@ -84,7 +84,7 @@ impl Conn {
             has_waited: false,
             is_dirty: false,
             is_resumed: false,
-            input: Vec::new(),
+            input: None,
             incoming: None,
             queue: None,
             tag: 0,
@@ -123,6 +123,6 @@ pub(crate) mod tests {
     /// USERS 55: all that an idle connection takes is its place in the table.
     #[test]
     fn an_idle_connection_is_small() {
-        assert!(size_of::<Conn>() <= 88, "{}", size_of::<Conn>());
+        assert!(size_of::<Conn>() <= 56, "{}", size_of::<Conn>());
     }
 }

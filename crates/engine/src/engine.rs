@@ -199,6 +199,8 @@ pub struct Engine {
     pub(crate) open: usize,
     pub(crate) messages: Messages,
     pub(crate) queues: Pool<Queue>,
+    /// Starts of requests and frames, of which more must come.
+    pub(crate) starts: Pool<Vec<u8>>,
     /// Messages that come in parts.
     pub(crate) incoming: Pool<Incoming>,
     pub(crate) inflater: Option<Box<Inflater>>,
@@ -258,6 +260,7 @@ impl Engine {
             open: 0,
             messages: Messages::default(),
             queues: Pool::default(),
+            starts: Pool::default(),
             incoming: Pool::default(),
             inflater: None,
             inflated: Vec::new(),

@@ -1,11 +1,23 @@
 //! Values by number, whose places are used again.
 
 use std::collections::TryReserveError;
+use std::num::NonZeroU32;
 use std::ops::{Index, IndexMut};
 
 /// Names a place in a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key(u32);
+pub(crate) struct Key(NonZeroU32);
+
+impl Key {
+    /// The first key is 1, so that an `Option` of one takes no room of its own.
+    fn new(index: usize) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(index as u32))
+    }
+
+    fn index(self) -> usize {
+        (self.0.get() - 1) as usize
+    }
+}
 
 /// Values that stay in their place when they are given back, with what memory they have, for the
 /// next one who takes it.
@@ -30,7 +42,7 @@ impl<T: Default> Pool<T> {
     pub(crate) fn take(&mut self) -> Key {
         self.vacant.pop().unwrap_or_else(|| {
             self.slots.push(T::default());
-            Key((self.slots.len() - 1) as u32)
+            Key::new(self.slots.len() - 1)
         })
     }
 
@@ -48,12 +60,12 @@ impl<T: Default> Pool<T> {
 impl<T> Index<Key> for Pool<T> {
     type Output = T;
     fn index(&self, key: Key) -> &T {
-        &self.slots[key.0 as usize]
+        &self.slots[key.index()]
     }
 }
 
 impl<T> IndexMut<Key> for Pool<T> {
     fn index_mut(&mut self, key: Key) -> &mut T {
-        &mut self.slots[key.0 as usize]
+        &mut self.slots[key.index()]
     }
 }

@@ -1,5 +1,6 @@
 //! The turn of a connection: what has arrived is read and dealt with, and answered once.
 
+use std::collections::TryReserveError;
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
@@ -9,7 +10,7 @@ use dorrit_proto::{
     Rules, SHORT_HEADER, Short, Violation, receive_frame, receive_short,
 };
 
-use crate::conn::Phase;
+use crate::conn::{Conn, Phase};
 use crate::engine::{DropCause, Engine, Event};
 use crate::pool::Key;
 use crate::{Buffers, ConnId, sys};
@@ -103,9 +104,12 @@ impl Engine {
             return;
         }
         let Some(socket) = &conn.socket else { return };
-        let is_own = !conn.input.is_empty();
-        if is_own {
-            self.parked = std::mem::replace(&mut self.input, std::mem::take(&mut conn.input));
+        let start = conn.input.take();
+        let is_own = start.is_some();
+        if let Some(key) = start {
+            let start = std::mem::take(&mut self.starts[key]);
+            self.starts.give_back(key);
+            self.parked = std::mem::replace(&mut self.input, start);
         } else {
             self.input.clear();
         }
@@ -401,26 +405,47 @@ impl Engine {
     fn end_turn(&mut self) {
         self.take_back_message();
         let Some(turn) = self.turn.take() else { return };
-        let is_kept = match self.table.get_mut(turn.conn) {
-            Some(conn) if conn.is_keeping() => {
-                if turn.is_own && turn.pos == 0 {
-                    conn.input = std::mem::take(&mut self.input);
-                    true
-                } else {
-                    keep(&self.input[turn.pos..], &mut conn.input)
-                }
-            }
-            _ => true,
-        };
+        let is_keeping = self.table.get(turn.conn).is_some_and(Conn::is_keeping);
+        let is_lost = is_keeping && self.keep_start(&turn).is_err();
         if turn.is_own {
             self.input = std::mem::take(&mut self.parked);
         }
-        if !is_kept {
+        if is_lost {
             self.kill(turn.conn);
         }
         self.send_output(turn.conn);
         if turn.more {
             self.resume(turn.conn);
+        }
+    }
+
+    /// Keeps what is left of the input in a buffer of the connection's own.
+    fn keep_start(&mut self, turn: &Turn) -> Result<(), TryReserveError> {
+        let rest = &self.input[turn.pos..];
+        if rest.is_empty() {
+            return Ok(());
+        }
+        self.starts.reserve()?;
+        let start = if turn.is_own && turn.pos == 0 {
+            std::mem::take(&mut self.input)
+        } else {
+            let mut start = Vec::new();
+            start.try_reserve_exact(rest.len() + MIN_SPARE)?;
+            start.extend_from_slice(rest);
+            start
+        };
+        let Some(conn) = self.table.get_mut(turn.conn) else { return Ok(()) };
+        let key = self.starts.take();
+        self.starts[key] = start;
+        conn.input = Some(key);
+        Ok(())
+    }
+
+    /// Frees what is kept of a connection's input.
+    pub(crate) fn drop_start(&mut self, id: ConnId) {
+        if let Some(key) = self.table.get_mut(id).and_then(|conn| conn.input.take()) {
+            self.starts[key] = Vec::new();
+            self.starts.give_back(key);
         }
     }
 
@@ -444,20 +469,6 @@ impl Engine {
         let _ = self.queue_control(id, OpCode::Pong, &input[payload]);
         self.input = input;
     }
-}
-
-/// Keeps bytes in a buffer of a connection's own; false where there is no memory for that.
-fn keep(bytes: &[u8], own: &mut Vec<u8>) -> bool {
-    if bytes.is_empty() {
-        return true;
-    }
-    let mut buffer = Vec::new();
-    if buffer.try_reserve_exact(bytes.len() + MIN_SPARE).is_err() {
-        return false;
-    }
-    buffer.extend_from_slice(bytes);
-    *own = buffer;
-    true
 }
 
 enum Step {

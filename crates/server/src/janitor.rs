@@ -12,6 +12,7 @@ use nix::sys::signal::SigSet;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork, setsid};
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 
 use crate::files::OwnFile;
 use crate::limits;
@@ -60,7 +61,10 @@ impl Janitor {
     pub(crate) fn remove_all(self) {
         drop(self.orders);
         let timeout = PATIENCE.try_into().ok();
-        let _ = poll(&mut [PollFd::new(&self.done, PollFlags::IN)], timeout.as_ref());
+        // A signal more, while the server ends, is no reason to leave before the files are gone.
+        while poll(&mut [PollFd::new(&self.done, PollFlags::IN)], timeout.as_ref())
+            == Err(Errno::INTR)
+        {}
     }
 }
 

@@ -1,7 +1,7 @@
 //! From the command line to a server that listens. The order of the steps is CONTRACT D4's.
 
 use std::ffi::{CStr, CString, OsString};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -126,7 +126,6 @@ impl<P: Program> Launch<'_, P> {
             None => var_run(SOCKET_NAME, ".socket"),
         };
         if !is_new_start {
-            credentials.tell(&options);
             socket::check(&socket)?;
         }
         let mut config = self.config(&options);
@@ -176,12 +175,17 @@ impl<P: Program> Launch<'_, P> {
         let path = has_pidfile.then(|| var_run(NAME, ".pid"));
         let pidfile = path.map(|path| Pidfile::write(&path)).transpose()?;
         let own_pidfile = pidfile.as_ref().map(|pidfile| pidfile.file.clone());
+        // Who can connect can also have seen that the server runs, and may stop it.
+        let stop = signals::catch_stop(plan.options.is_foreground);
+        let stop = stop.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))));
         let opened = match legacy {
             Some(legacy) => Ok(Files::inherit(legacy, plan.socket.clone(), own_pidfile)),
             None => Files::make(&plan.socket, &plan.credentials, own_pidfile),
         };
         let (listener, mut files) = opened?;
-        match self.settle(plan, origin, listener, &mut files) {
+        plan.credentials.tell(&plan.options);
+        let settled = stop.and_then(|stop| self.settle(plan, origin, listener, stop, &mut files));
+        match settled {
             Ok(()) => Ok(Server { files, told: plan.options.told, _pidfile: pidfile }),
             Err(error) => {
                 files.remove_all();
@@ -196,6 +200,7 @@ impl<P: Program> Launch<'_, P> {
         plan: &Plan,
         origin: Origin,
         listener: UnixListener,
+        stop: OwnedFd,
         files: &mut Files,
     ) -> Result<(), StartError> {
         if plan.credentials.is_drop() {
@@ -211,7 +216,7 @@ impl<P: Program> Launch<'_, P> {
         let make = || {
             let mut engine = Engine::new(plan.config)?;
             engine.listen(listener)?;
-            engine.watch_control(signals::catch_stop(plan.options.is_foreground)?)?;
+            engine.watch_control(stop)?;
             if self.flavor.restarts {
                 restart::arm(origin, &name_or(NAME), fd, files)?;
             }

@@ -34,7 +34,7 @@ fn the_answer_to_a_close_frame_comes_last() {
     for _ in 0..50 {
         assert_eq!(client.receive().op, Op::BINARY);
     }
-    client.expect_text("0 50");
+    client.expect_queued(50);
     client.expect_close(1000);
     server.await_journal("close 1 ");
     drop(client);
@@ -98,7 +98,7 @@ fn a_polite_close_with_a_long_queue() {
     for _ in 1..100 {
         assert_eq!(client.receive().payload.len(), 65535);
     }
-    client.expect_text("0 100");
+    client.expect_queued(100);
     assert_eq!(client.receive().code(), Some(1000));
     client.text("!id");
     client.send(&Frame::close(1000, ""));

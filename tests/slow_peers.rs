@@ -86,7 +86,7 @@ fn a_closing_client_that_reads_slowly() {
         assert_eq!(slow.receive().op, Op::BINARY);
         assert!(!other.hears_within(Duration::from_millis(400)));
     }
-    slow.expect_text("0 20");
+    slow.expect_queued(20);
     assert_eq!(slow.receive().code(), Some(1000));
     slow.send(&Frame::close(1000, ""));
     slow.expect_end();

@@ -97,6 +97,18 @@ impl Client {
         assert_eq!(frame.as_text(), text);
     }
 
+    /// The next frame must be the answer to a `!write` to this client itself: that it succeeded, and that
+    /// `frames` were queued, less those that the socket took at once. That may be where frames are long
+    /// and nothing waits before them: a frame that is written is not queued (CONTRACT D11).
+    pub(crate) fn expect_queued(&mut self, frames: u32) {
+        /// More frames of a long message than a socket has room for.
+        const TAKEN: u32 = 12;
+        let answer = self.receive();
+        let queued = answer.as_text().strip_prefix("0 ").and_then(|it| it.parse::<u32>().ok());
+        let queued = queued.unwrap_or_else(|| panic!("{answer:?} instead of a queue's length"));
+        assert!(queued <= frames && queued + TAKEN >= frames, "{queued} of {frames} are queued");
+    }
+
     /// Sends a text and returns the text that comes back.
     pub(crate) fn ask(&mut self, text: &str) -> String {
         self.text(text);

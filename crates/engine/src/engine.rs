@@ -335,7 +335,15 @@ impl Engine {
     /// Waits for what happens next, which is all that this thread waits for. It never returns
     /// without an event.
     #[allow(clippy::should_implement_trait, reason = "an iterator would borrow the engine")]
+    #[inline]
     pub fn next(&mut self) -> Event {
+        match self.next_short() {
+            Some(event) => event,
+            None => self.next_long(),
+        }
+    }
+
+    fn next_long(&mut self) -> Event {
         if let Some(id) = self.retiring.take() {
             self.retire(id);
         }

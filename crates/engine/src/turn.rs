@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 
 use dorrit_proto::{
     Coding, Complete, FrameStart, Incoming, IncomingError, MessageKind, OpCode, Received, Refusal,
-    Rules, SHORT_HEADER, Short, Violation, receive_frame, receive_short,
+    Rules, SHORT_HEADER, Violation, receive_frame, receive_short,
 };
 
 use crate::conn::{Conn, Phase};
@@ -133,6 +133,35 @@ impl Engine {
         }
     }
 
+    /// Takes the short way to the next message of the turn, where that is a short one. Where it is not,
+    /// nothing has happened yet but what [`Engine::continue_turn`] begins with.
+    #[inline]
+    pub(crate) fn next_short(&mut self) -> Option<Event> {
+        let turn = self.turn.as_mut()?;
+        match turn.message {
+            Message::None => {}
+            Message::Input(ref range, Terminator::Over(byte)) => {
+                self.input[range.end] = byte;
+                turn.message = Message::None;
+            }
+            _ => return None,
+        }
+        let (id, pos) = (turn.conn, turn.pos);
+        let conn = self.table.get(id)?;
+        let is_shared = self.config.buffers == Buffers::Shared;
+        if conn.phase != Phase::Open || conn.incoming.is_some() || !is_shared {
+            return None;
+        }
+        let Rules { max_payload, binary, .. } = self.config.rules;
+        let short = receive_short(max_payload, binary, self.input.get_mut(pos..)?)?;
+        let start = pos + SHORT_HEADER;
+        let message = self.terminate(start..start + short.len);
+        let turn = self.turn.as_mut()?;
+        turn.pos = start + short.len;
+        turn.message = message;
+        Some(Event::Message(id, short.kind))
+    }
+
     /// Goes on with the turn. Without an event it has ended.
     pub(crate) fn continue_turn(&mut self) -> Option<Event> {
         self.take_back_message();
@@ -191,19 +220,6 @@ impl Engine {
     fn receive_frame(&mut self, id: ConnId, pos: usize) -> Step {
         let Some(conn) = self.table.get(id) else { return Step::End };
         let (incoming, deflate) = (conn.incoming, conn.deflate);
-        if incoming.is_none() && self.config.buffers == Buffers::Shared {
-            let Rules { max_payload, binary, .. } = self.config.rules;
-            match receive_short(max_payload, binary, &mut self.input[pos..]) {
-                Some(Ok(Short { kind, len })) => {
-                    self.consume(SHORT_HEADER + len);
-                    let start = pos + SHORT_HEADER;
-                    let message = self.terminate(start..start + len);
-                    return self.tell_message(id, kind, message);
-                }
-                Some(Err(violation)) => return self.violated(id, violation),
-                None => {}
-            }
-        }
         let incoming = incoming.map(|key| (key, &self.incoming[key]));
         if let Some((key, _)) = incoming.filter(|(_, incoming)| incoming.is_in_frame()) {
             return self.receive_part(id, key, pos);

@@ -6,7 +6,6 @@
 use std::ffi::c_int;
 
 use dorrit_engine::{ConnId, Event};
-use dorrit_proto::MessageKind;
 
 use crate::files::Files;
 use crate::handle::from_id;
@@ -20,9 +19,18 @@ pub(crate) fn serve(program: &impl Program, told: Told, files: &mut Files) -> c_
     let introduction = Introduction::default();
     let mut dispatch = Dispatch { program, told, introduction, drops: Limiter::default() };
     loop {
-        let Ok(event) = with_engine(|engine| engine.next()) else { return 1 };
+        let next = with_engine(|engine| {
+            let event = engine.next();
+            let message = engine.message();
+            (event, message.as_mut_ptr(), message.len())
+        });
+        let Ok((event, start, len)) = next else { return 1 };
         match event {
-            Event::Message(id, kind) => dispatch.read(id, kind),
+            Event::Message(id, kind) => {
+                // SAFETY: the engine leaves the message where it is, and touches it only at the next event.
+                let message = unsafe { std::slice::from_raw_parts_mut(start, len) };
+                program.read(from_id(id), kind, message);
+            }
             Event::Opened(id) => dispatch.open(id),
             Event::Closed(id) => {
                 program.close(from_id(id));
@@ -94,17 +102,6 @@ impl<P: Program> Dispatch<'_, P> {
         }
         [cookie, hostname, protocol].into_iter().for_each(|text| text.push(0));
         Some(())
-    }
-
-    fn read(&mut self, id: ConnId, kind: MessageKind) {
-        let message = with_engine(|engine| {
-            let message = engine.message();
-            (message.as_mut_ptr(), message.len())
-        });
-        let Ok((start, len)) = message else { return };
-        // SAFETY: the engine leaves the message where it is, and touches it only at the next event.
-        let message = unsafe { std::slice::from_raw_parts_mut(start, len) };
-        self.program.read(from_id(id), kind, message);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::handle::from_id;
 use crate::host::{self, State, with_engine};
 use crate::log::{self, Limiter};
 use crate::program::{Introduction, Program, Told};
-use crate::{restart, signals};
+use crate::signals;
 
 /// Serves until the server has stopped. Returns the exit status.
 pub(crate) fn serve(program: &impl Program, told: Told, files: &mut Files) -> c_int {
@@ -39,7 +39,6 @@ pub(crate) fn serve(program: &impl Program, told: Told, files: &mut Files) -> c_
             Event::Drained(id) => program.drain(from_id(id)),
             Event::Tick => tick(),
             Event::Control if signals::is_stopping() => {
-                restart::disarm();
                 let _ = with_engine(|engine| engine.stop());
                 files.remove_socket();
             }

@@ -1,16 +1,16 @@
 //! The files that a running server owns: its socket and its pidfile.
 
 use std::io;
-use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use crate::janitor::Janitor;
 use crate::privileges::Credentials;
-use crate::restart::Legacy;
-use crate::socket;
+use crate::restart::Place;
 use crate::start::{StartError, words};
+use crate::{pidfile, socket};
 
 /// A file of ours, recognised by its inode.
 #[derive(Clone, Debug)]
@@ -35,6 +35,16 @@ impl OwnFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Removes the socket and the pidfile of a server that has crashed too often.
+pub(crate) fn remove_left(place: &Place<'_>, socket_id: (u64, u64)) {
+    let _ = OwnFile { path: place.socket.to_owned(), id: socket_id }.remove();
+    let path = pidfile::path(place.name);
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    if text.trim_end() == std::process::id().to_string() {
+        let _ = std::fs::remove_file(path);
     }
 }
 
@@ -64,13 +74,14 @@ impl Files {
 
     /// Takes over the socket of the start before.
     pub(crate) fn inherit(
-        legacy: Legacy,
+        listener: UnixListener,
+        id: (u64, u64),
+        janitor: Option<[OwnedFd; 2]>,
         path: PathBuf,
         pidfile: Option<OwnFile>,
     ) -> (UnixListener, Self) {
-        let socket = OwnFile { path, id: legacy.file };
-        let janitor = legacy.janitor.map(Janitor::from);
-        (legacy.listener, Self { socket, pidfile, janitor })
+        let socket = OwnFile { path, id };
+        (listener, Self { socket, pidfile, janitor: janitor.map(Janitor::from) })
     }
 
     /// The socket's device and inode.

@@ -1,7 +1,7 @@
 //! From the command line to a server that listens. The order of the steps is CONTRACT D4's.
 
 use std::ffi::{CStr, CString, OsString};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ use crate::options::{BUFFER_OVERHEAD, Options};
 use crate::pidfile::Pidfile;
 use crate::privileges::Credentials;
 use crate::program::{Flavor, Program, Told};
-use crate::restart::{self, Legacy, Origin};
+use crate::restart::{self, Legacy, Origin, Place};
 use crate::settings::{Protocols, Settings};
 use crate::start::{StartError, words};
-use crate::{limits, log, signals, socket};
+use crate::{limits, log, pidfile, signals, socket};
 
 /// The name of a server that sets none, and of its socket (CONTRACT D6).
 pub(crate) const NAME: &CStr = c"server";
@@ -48,13 +48,21 @@ struct Plan {
     config: Config,
 }
 
+/// The descriptors of a server that is about to listen.
+struct Ends {
+    listener: UnixListener,
+    /// Wakes the loop on SIGTERM.
+    stop: OwnedFd,
+    pidfile: Option<RawFd>,
+}
+
 impl<P: Program> Launch<'_, P> {
     pub(crate) fn launch(
         &self,
         origin: Origin,
         legacy: Option<Legacy>,
     ) -> Result<Server, StartError> {
-        let options = Options::parse(origin.options(), self.flavor)?;
+        let options = Options::parse(origin.options(), &origin.path, self.flavor)?;
         let is_new_start = legacy.is_some();
         if is_new_start && !options.is_foreground {
             log::use_syslog();
@@ -65,6 +73,9 @@ impl<P: Program> Launch<'_, P> {
             self.set_config_file(path)?;
         }
         self.init();
+        if let Some(signal) = origin.signal() {
+            log::warning(&format!("started anew after signal {signal}"));
+        }
         let plan = self.plan(options, credentials, is_new_start)?;
         if plan.options.is_foreground || is_new_start {
             return self.open(&plan, origin, legacy);
@@ -123,7 +134,7 @@ impl<P: Program> Launch<'_, P> {
     ) -> Result<Plan, StartError> {
         let socket = match &options.socket {
             Some(path) => path.clone(),
-            None => var_run(SOCKET_NAME, ".socket"),
+            None => default_socket(),
         };
         if !is_new_start {
             socket::check(&socket)?;
@@ -171,20 +182,37 @@ impl<P: Program> Launch<'_, P> {
         origin: Origin,
         legacy: Option<Legacy>,
     ) -> Result<Server, StartError> {
+        let path = pidfile::path(&name_or(NAME));
+        let is_new_start = legacy.is_some();
+        let (inherited, lock) = match legacy {
+            Some(Legacy { listener, file, janitor, pidfile }) => {
+                (Some((listener, file, janitor)), pidfile)
+            }
+            None => (None, None),
+        };
         let has_pidfile = geteuid().is_root() && !plan.options.is_foreground;
-        let path = has_pidfile.then(|| var_run(NAME, ".pid"));
-        let pidfile = path.map(|path| Pidfile::write(&path)).transpose()?;
+        let pidfile = match lock {
+            Some(lock) => Pidfile::inherit(lock, &path).ok(),
+            None if has_pidfile => Some(Pidfile::write(&path)?),
+            None => None,
+        };
         let own_pidfile = pidfile.as_ref().map(|pidfile| pidfile.file.clone());
         // Who can connect can also have seen that the server runs, and may stop it.
         let stop = signals::catch_stop(plan.options.is_foreground);
-        let stop = stop.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))));
-        let opened = match legacy {
-            Some(legacy) => Ok(Files::inherit(legacy, plan.socket.clone(), own_pidfile)),
+        let stop =
+            stop.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))))?;
+        let opened = match inherited {
+            Some((listener, file, janitor)) => {
+                Ok(Files::inherit(listener, file, janitor, plan.socket.clone(), own_pidfile))
+            }
             None => Files::make(&plan.socket, &plan.credentials, own_pidfile),
         };
         let (listener, mut files) = opened?;
-        plan.credentials.tell(&plan.options);
-        let settled = stop.and_then(|stop| self.settle(plan, origin, listener, stop, &mut files));
+        if !is_new_start {
+            plan.credentials.tell(&plan.options);
+        }
+        let ends = Ends { listener, stop, pidfile: pidfile.as_ref().map(|it| it.as_raw_fd()) };
+        let settled = self.settle(plan, origin, ends, &mut files);
         match settled {
             Ok(()) => Ok(Server { files, told: plan.options.told, _pidfile: pidfile }),
             Err(error) => {
@@ -199,8 +227,7 @@ impl<P: Program> Launch<'_, P> {
         &self,
         plan: &Plan,
         origin: Origin,
-        listener: UnixListener,
-        stop: OwnedFd,
+        ends: Ends,
         files: &mut Files,
     ) -> Result<(), StartError> {
         if plan.credentials.is_drop() {
@@ -212,13 +239,19 @@ impl<P: Program> Launch<'_, P> {
             let changed = std::env::set_current_dir(root);
             changed.map_err(|error| StartError::path("chdir", root, words(&error)))?;
         }
+        let Ends { listener, stop, pidfile } = ends;
         let fd = listener.as_raw_fd();
         let make = || {
             let mut engine = Engine::new(plan.config)?;
             engine.listen(listener)?;
             engine.watch_control(stop)?;
             if self.flavor.restarts {
-                restart::arm(origin, &name_or(NAME), fd, files)?;
+                let place = Place {
+                    name: &name_or(NAME),
+                    socket: &plan.socket,
+                    is_foreground: plan.options.is_foreground,
+                };
+                restart::arm(origin, &place, fd, files, pidfile)?;
             }
             Ok(engine)
         };
@@ -239,9 +272,9 @@ fn name_or(default: &CStr) -> CString {
     name.unwrap_or_else(|| default.to_owned())
 }
 
-/// `/var/run/<name><suffix>`.
-fn var_run(default: &CStr, suffix: &str) -> PathBuf {
-    let mut file = OsString::from_vec(name_or(default).into_bytes());
-    file.push(suffix);
+/// `/var/run/<name>.socket`.
+fn default_socket() -> PathBuf {
+    let mut file = OsString::from_vec(name_or(SOCKET_NAME).into_bytes());
+    file.push(".socket");
     Path::new("/var/run").join(file)
 }

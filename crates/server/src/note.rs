@@ -18,9 +18,9 @@ pub(crate) struct Note {
 /// The places of the numbers.
 const PID: usize = 0;
 const SIGNAL: usize = 1;
-const DESCRIPTORS: Range<usize> = 2..5;
-const FILE: Range<usize> = 5..7;
-const TIMES: Range<usize> = 7..7 + CRASHES;
+const DESCRIPTORS: Range<usize> = 2..6;
+const FILE: Range<usize> = 6..8;
+const TIMES: Range<usize> = 8..8 + CRASHES;
 
 impl Note {
     const NUMBERS: usize = TIMES.end;
@@ -28,11 +28,11 @@ impl Note {
     /// How many bytes the numbers take, each with a blank behind it.
     pub(crate) const LEN: usize = Self::NUMBERS * (Self::WIDTH + 1);
 
-    /// A note of no crash yet: for this process, with the listener and the janitor's pipes, and the
-    /// socket's device and inode. Crashes of an earlier start are taken over from its note.
+    /// A note of no crash yet: for this process, with the listener, the janitor's pipes and the pidfile,
+    /// and the socket's device and inode. Crashes of an earlier start are taken over from its note.
     pub(crate) fn new(
         pid: u32,
-        descriptors: [Option<RawFd>; 3],
+        descriptors: [Option<RawFd>; 4],
         file: (u64, u64),
         earlier: Option<&Self>,
     ) -> Self {
@@ -46,14 +46,13 @@ impl Note {
         Self { numbers }
     }
 
-    /// Reads a note. What stands behind the numbers is the server's name.
-    pub(crate) fn parse(text: &[u8]) -> Option<(Self, &[u8])> {
-        let (digits, name) = text.split_at_checked(Self::LEN)?;
+    /// Reads a note.
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let mut numbers = [0; Self::NUMBERS];
-        for (number, digits) in numbers.iter_mut().zip(digits.chunks(Self::WIDTH + 1)) {
+        for (number, digits) in numbers.iter_mut().zip(text.chunks(Self::WIDTH + 1)) {
             *number = std::str::from_utf8(digits).ok()?.strip_suffix(' ')?.parse().ok()?;
         }
-        Some((Self { numbers }, name))
+        (text.len() == Self::LEN).then_some(Self { numbers })
     }
 
     /// Writes the numbers. Safe in a signal handler.
@@ -89,8 +88,8 @@ impl Note {
         self.numbers[SIGNAL] as c_int
     }
 
-    /// The listener and the ends of the janitor's pipes.
-    pub(crate) fn descriptors(&self) -> [Option<RawFd>; 3] {
+    /// The listener, the ends of the janitor's pipes, and the pidfile.
+    pub(crate) fn descriptors(&self) -> [Option<RawFd>; 4] {
         std::array::from_fn(|i| RawFd::try_from(self.numbers[DESCRIPTORS.start + i]).ok())
     }
 
@@ -105,7 +104,7 @@ mod tests {
     use super::*;
 
     fn note() -> Note {
-        Note::new(4711, [Some(5), None, Some(7)], (u64::MAX, 12), None)
+        Note::new(4711, [Some(5), None, Some(7), None], (u64::MAX, 12), None)
     }
 
     #[test]
@@ -114,10 +113,10 @@ mod tests {
         note.add_crash(11, Duration::from_millis(1234));
         let mut text = vec![b'?'; Note::LEN];
         note.write(&mut text);
-        let whole = [&text[..], b"name"].concat();
-        assert_eq!(Note::parse(&whole), Some((note, &b"name"[..])));
+        assert_eq!(Note::parse(&text), Some(note));
+        assert_eq!(Note::parse(&[&text[..], b"0"].concat()), None);
         assert_eq!((note.pid(), note.signal(), note.file()), (4711, 11, (u64::MAX, 12)));
-        assert_eq!(note.descriptors(), [Some(5), None, Some(7)]);
+        assert_eq!(note.descriptors(), [Some(5), None, Some(7), None]);
         for cut in 0..Note::LEN {
             assert_eq!(Note::parse(&text[..cut]), None);
         }

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dorrit_engine::Keepalive;
 use getopts::Matches;
@@ -41,8 +41,12 @@ const BUFFER: std::ops::RangeInclusive<usize> = 10..=65540;
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
 
 impl Options {
-    /// Reads the arguments behind the program's name.
-    pub(crate) fn parse(arguments: &[OsString], flavor: &Flavor) -> Result<Self, StartError> {
+    /// Reads the arguments behind the program's name. Paths are taken from `directory` (CONTRACT S19).
+    pub(crate) fn parse(
+        arguments: &[OsString],
+        directory: &Path,
+        flavor: &Flavor,
+    ) -> Result<Self, StartError> {
         // getopts takes text. Arguments are bytes: each byte goes through as the character of its number.
         let arguments = arguments.iter().map(|argument| widen(argument));
         let mut grammar = getopts::Options::new();
@@ -67,11 +71,11 @@ impl Options {
         let name = |option| last(&matches, option).map(|value| text(&value));
         Ok(Self {
             buffer: number(&matches, "b", BUFFER)?.unwrap_or(*BUFFER.end()),
-            socket: path(&matches, "l")?,
+            socket: path(&matches, "l", directory)?,
             max_connections: number(&matches, "m", CONNECTIONS)?.unwrap_or(flavor.max_connections),
             user: name("u"),
             group: name("g"),
-            config_file: path(&matches, "f")?,
+            config_file: path(&matches, "f", directory)?,
             max_message: number(&matches, "max-message", 1..=MAX_MESSAGE)?,
             compression: compression(&matches)?,
             origins: origins(&matches)?,
@@ -176,13 +180,12 @@ fn is_known(matches: &Matches, option: &str) -> bool {
     matches.opt_defined(option)
 }
 
-/// A path, taken from the directory in which the server was started (CONTRACT S19).
-fn path(matches: &Matches, option: &str) -> Result<Option<PathBuf>, StartError> {
-    let Some(value) = last(matches, option) else { return Ok(None) };
-    let absolute = std::path::absolute(&value);
-    absolute.map(Some).map_err(|error| {
-        StartError::option(&format!("-{option}"), text(&value), crate::start::words(&error))
-    })
+/// A path, taken from this directory.
+fn path(matches: &Matches, option: &str, directory: &Path) -> Result<Option<PathBuf>, StartError> {
+    match last(matches, option) {
+        Some(value) if value.is_empty() => Err(wrong(option, "\"\"", "must be a path")),
+        value => Ok(value.map(|value| directory.join(value))),
+    }
 }
 
 #[cfg(test)]
@@ -204,7 +207,7 @@ mod tests {
 
     fn parse(arguments: &[&str]) -> Result<Options, StartError> {
         let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
-        Options::parse(&arguments, &FLAVOR)
+        Options::parse(&arguments, Path::new("/start"), &FLAVOR)
     }
 
     /// CONTRACT D20.
@@ -228,7 +231,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text() {
         let arguments = [OsString::from("-l"), OsString::from_vec(b"/\xff\xc3\xa9".to_vec())];
-        let options = Options::parse(&arguments, &FLAVOR).unwrap();
+        let options = Options::parse(&arguments, Path::new("/start"), &FLAVOR).unwrap();
         assert_eq!(options.socket.unwrap().as_os_str().as_bytes(), b"/\xff\xc3\xa9");
     }
 

@@ -1,9 +1,12 @@
 //! The pidfile `/var/run/<name>.pid` (CONTRACT D6).
 
+use std::ffi::{CStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
@@ -15,7 +18,14 @@ use crate::start::{StartError, words};
 #[derive(Debug)]
 pub(crate) struct Pidfile {
     pub(crate) file: OwnFile,
-    _lock: File,
+    lock: File,
+}
+
+/// Where the pidfile of a server of this name is.
+pub(crate) fn path(name: &CStr) -> PathBuf {
+    let mut file = name.to_bytes().to_vec();
+    file.extend_from_slice(b".pid");
+    Path::new("/var/run").join(OsString::from_vec(file))
 }
 
 impl Pidfile {
@@ -31,12 +41,25 @@ impl Pidfile {
         }
         let written = fill(&mut lock).and_then(|()| OwnFile::at(path));
         match written {
-            Ok(file) => Ok(Self { file, _lock: lock }),
+            Ok(file) => Ok(Self { file, lock }),
             Err(error) => {
                 let _ = std::fs::remove_file(path);
                 Err(fail(words(&error)))
             }
         }
+    }
+}
+
+impl Pidfile {
+    /// The one of the start before, which is still locked: a process keeps its locks over execve(2).
+    pub(crate) fn inherit(lock: OwnedFd, path: &Path) -> io::Result<Self> {
+        Ok(Self { file: OwnFile::at(path)?, lock: lock.into() })
+    }
+}
+
+impl AsRawFd for Pidfile {
+    fn as_raw_fd(&self) -> RawFd {
+        self.lock.as_raw_fd()
     }
 }
 

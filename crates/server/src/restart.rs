@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::{FromRawFd as _, IntoRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
@@ -18,12 +19,19 @@ use std::time::Duration;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction, signal};
 use nix::unistd::getpid;
 
-use crate::files::Files;
-use crate::log;
+use crate::files::{self, Files};
 use crate::note::{CRASHES, Note, WINDOW};
+use crate::{log, signals};
 
 /// The note's name in the environment.
 const VARIABLE: &str = "DORRIT_RESTART";
+/// What else stands there: see [`Place`].
+const PLACE: [&str; 4] = [
+    "DORRIT_RESTART_NAME",
+    "DORRIT_RESTART_SOCKET",
+    "DORRIT_RESTART_DIRECTORY",
+    "DORRIT_RESTART_FOREGROUND",
+];
 const SIGNALS: [Signal; 2] = [Signal::SIGSEGV, Signal::SIGBUS];
 
 /// How the server was started: noted before it changes that.
@@ -32,6 +40,10 @@ pub(crate) struct Origin {
     /// The program's name and what follows it.
     arguments: Vec<OsString>,
     directory: Option<File>,
+    /// The path of that directory.
+    pub(crate) path: PathBuf,
+    /// As it was before the program has run.
+    environment: Vec<(OsString, OsString)>,
     /// The signals that were blocked.
     mask: SigSet,
     /// Of the crash after which this is the new start.
@@ -46,31 +58,47 @@ pub(crate) struct Legacy {
     pub(crate) file: (u64, u64),
     /// The ends of the janitor's pipes: for orders, and for the word that they are done.
     pub(crate) janitor: Option<[OwnedFd; 2]>,
+    /// The pidfile, which stays locked.
+    pub(crate) pidfile: Option<OwnedFd>,
+}
+
+/// Where a server is, in words.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) name: &'a CStr,
+    pub(crate) socket: &'a Path,
+    pub(crate) is_foreground: bool,
 }
 
 impl Origin {
     /// Notes it. A new start has a legacy; one that comes once too often does not return.
     pub(crate) fn find(arguments: Vec<OsString>) -> (Self, Option<Legacy>) {
-        let found = std::env::var_os(VARIABLE).map(OsString::into_vec);
-        if found.is_some() {
-            // SAFETY: the server has one thread.
-            unsafe { std::env::remove_var(VARIABLE) };
-        }
-        let note = found.as_deref().and_then(Note::parse);
+        let note = take_variable(VARIABLE).and_then(|text| Note::parse(text.as_bytes()));
+        let [name, socket, directory, is_foreground] = PLACE.map(take_variable);
         // A program may have handed its environment to another server.
-        let note = note.filter(|(note, _)| note.pid() == u64::from(std::process::id()));
-        let legacy = note.as_ref().and_then(|(note, _)| Legacy::take_over(note));
-        if let Some((note, name)) = note.filter(|(note, _)| note.is_enough()) {
-            drop(legacy);
-            give_up(note.signal(), name);
+        let note = note.filter(|note| note.pid() == u64::from(std::process::id()));
+        let legacy = note.as_ref().and_then(Legacy::take_over);
+        if let Some(note) = note.filter(Note::is_enough) {
+            let name = CString::new(name.unwrap_or_default().into_vec()).unwrap_or_default();
+            let socket = PathBuf::from(socket.unwrap_or_default());
+            let is_foreground = is_foreground.is_some();
+            give_up(&note, &Place { name: &name, socket: &socket, is_foreground }, legacy);
         }
+        let inherited = directory.filter(|_| note.is_some()).map(PathBuf::from);
         let origin = Self {
             arguments,
             directory: File::open(".").ok(),
+            path: inherited.or_else(|| std::env::current_dir().ok()).unwrap_or_default(),
+            environment: std::env::vars_os().collect(),
             mask: SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty()),
-            note: note.map(|(note, _)| note),
+            note,
         };
         (origin, legacy)
+    }
+
+    /// The signal after which this is the new start.
+    pub(crate) fn signal(&self) -> Option<c_int> {
+        self.note.as_ref().map(Note::signal)
     }
 
     /// What follows the program's name.
@@ -81,7 +109,7 @@ impl Origin {
 
 impl Legacy {
     fn take_over(note: &Note) -> Option<Self> {
-        let [listener, orders, done] = note.descriptors();
+        let [listener, orders, done, pidfile] = note.descriptors();
         let own = |fd: Option<RawFd>| -> Option<OwnedFd> {
             // SAFETY: this sets a flag, and fails where nothing is open under the number.
             let is_open = unsafe { libc::fcntl(fd?, libc::F_SETFD, libc::FD_CLOEXEC) } == 0;
@@ -90,18 +118,33 @@ impl Legacy {
         };
         let listener = UnixListener::from(own(listener)?);
         let janitor = own(orders).zip(own(done)).map(|(orders, done)| [orders, done]);
-        Some(Self { listener, file: note.file(), janitor })
+        Some(Self { listener, file: note.file(), janitor, pidfile: own(pidfile) })
     }
 }
 
-/// Ends by the signal that has come too often. The janitor, where there is one, tidies up.
-fn give_up(number: c_int, name: &[u8]) -> ! {
-    log::open(&CString::new(name).unwrap_or_default());
-    log::use_syslog();
+/// Takes a variable out of the environment.
+fn take_variable(name: &str) -> Option<OsString> {
+    let value = std::env::var_os(name)?;
+    // SAFETY: the server has one thread.
+    unsafe { std::env::remove_var(name) };
+    Some(value)
+}
+
+/// Ends by the signal that has come too often, and leaves no file behind: the janitor removes them, where
+/// there is one, when its pipe is closed.
+fn give_up(note: &Note, place: &Place<'_>, legacy: Option<Legacy>) -> ! {
+    log::open(place.name);
+    if !place.is_foreground {
+        log::use_syslog();
+    }
+    let number = note.signal();
     log::error(&format!(
         "signal {number} came {CRASHES} times within {} seconds: not started again",
         WINDOW.as_secs()
     ));
+    if legacy.is_some_and(|legacy| legacy.janitor.is_none()) {
+        files::remove_left(place, note.file());
+    }
     if let Ok(number) = Signal::try_from(number) {
         // SAFETY: the default action is no handler.
         let _ = unsafe { signal(number, SigHandler::SigDfl) };
@@ -123,21 +166,31 @@ struct Plan {
     environment: Vec<*const c_char>,
     directory: RawFd,
     mask: SigSet,
+    /// The handler's own: the program's may be what has overflown.
+    stack: Vec<u8>,
 }
 
 /// The plan, once there is one. Nobody but the handler looks at it.
 static PLAN: AtomicPtr<UnsafeCell<Plan>> = AtomicPtr::new(ptr::null_mut());
 
 /// From now on a crash starts the server anew, unless the program has set a handler of its own.
-pub(crate) fn arm(origin: Origin, name: &CStr, listener: RawFd, files: &Files) -> io::Result<()> {
+pub(crate) fn arm(
+    origin: Origin,
+    place: &Place<'_>,
+    listener: RawFd,
+    files: &Files,
+    pidfile: Option<RawFd>,
+) -> io::Result<()> {
     let [orders, done] = files.janitor_descriptors();
-    let descriptors = [Some(listener), orders, done];
+    let descriptors = [Some(listener), orders, done, pidfile];
     let pid = std::process::id();
     let note = Note::new(pid, descriptors, files.socket_id(), origin.note.as_ref());
-    let plan = Plan::new(origin, note, name)?;
+    let mut plan = Plan::new(origin, note, place)?;
+    give_stack(&mut plan.stack)?;
     PLAN.store(Box::into_raw(Box::new(UnsafeCell::new(plan))), Ordering::Release);
-    give_stack()?;
-    let action = SigAction::new(SigHandler::Handler(crashed), SaFlags::SA_ONSTACK, SigSet::empty());
+    let mut blocked = SigSet::empty();
+    blocked.add(Signal::SIGTERM);
+    let action = SigAction::new(SigHandler::Handler(crashed), SaFlags::SA_ONSTACK, blocked);
     for signal in SIGNALS {
         // SAFETY: the handler calls only what signal-safety(7) allows; the program's is put back.
         unsafe {
@@ -150,17 +203,18 @@ pub(crate) fn arm(origin: Origin, name: &CStr, listener: RawFd, files: &Files) -
     Ok(())
 }
 
-/// From now on a crash ends the server.
-pub(crate) fn disarm() {
-    // The handler may be at work with it: what it has is left to it.
-    PLAN.store(ptr::null_mut(), Ordering::Release);
-}
-
 impl Plan {
-    fn new(origin: Origin, note: Note, name: &CStr) -> io::Result<Self> {
+    fn new(origin: Origin, note: Note, place: &Place<'_>) -> io::Result<Self> {
         let program = CString::new(std::env::current_exe()?.into_os_string().into_vec())?;
-        let start = [VARIABLE.as_bytes(), b"="].concat();
-        let variable = [&start[..], &[0; Note::LEN], name.to_bytes_with_nul()].concat();
+        let variable = [VARIABLE.as_bytes(), b"=", &[0; Note::LEN], b"\0"].concat();
+        let texts = [
+            Some(OsStr::from_bytes(place.name.to_bytes())),
+            Some(place.socket.as_os_str()),
+            Some(origin.path.as_os_str()),
+            place.is_foreground.then_some(OsStr::new("yes")),
+        ];
+        let place = PLACE.into_iter().zip(texts).filter_map(|(name, text)| Some((name, text?)));
+        let place: Vec<_> = place.map(|(name, text)| (name.into(), text.into())).collect();
         let entry = |(name, value): (OsString, OsString)| {
             [name.as_os_str(), &value].map(OsStr::as_bytes).join(&b'=')
         };
@@ -169,7 +223,7 @@ impl Plan {
             texts.map(CString::new).collect::<Result<Vec<_>, _>>()
         };
         let arguments = strings(&mut arguments.into_iter())?;
-        let environment = strings(&mut std::env::vars_os().map(entry))?;
+        let environment = strings(&mut origin.environment.into_iter().chain(place).map(entry))?;
         let pointers = |strings: &[CString]| strings.iter().map(|s| s.as_ptr()).collect::<Vec<_>>();
         let end = [variable.as_ptr().cast(), ptr::null()];
         Ok(Self {
@@ -180,7 +234,13 @@ impl Plan {
             variable,
             _strings: arguments.into_iter().chain(environment).collect(),
             directory: origin.directory.map_or(-1, File::into_raw_fd),
-            mask: origin.mask,
+            mask: {
+                // One that comes meanwhile waits for the new start, which catches it before it listens.
+                let mut mask = origin.mask;
+                mask.add(Signal::SIGTERM);
+                mask
+            },
+            stack: Vec::new(),
         })
     }
 
@@ -211,6 +271,8 @@ extern "C" fn crashed(number: c_int) {
     // the handler does not come here again, as the signal is blocked meanwhile.
     if let Some(plan) = unsafe { plan.as_ref() }.map(|plan| unsafe { &mut *plan.get() })
         && plan.note.pid() == getpid().as_raw() as u64
+        // One that has been told to stop need not be there again.
+        && !signals::is_stopping()
     {
         plan.carry_out(number);
     }
@@ -221,10 +283,17 @@ extern "C" fn crashed(number: c_int) {
     }
 }
 
-/// Gives the handler a stack of its own: the program's may be what has overflown.
-fn give_stack() -> io::Result<()> {
+/// Gives the handler a stack of its own.
+fn give_stack(stack: &mut Vec<u8>) -> io::Result<()> {
     const SIZE: usize = 64 * 1024;
-    let stack = Box::leak(vec![0_u8; SIZE.max(libc::SIGSTKSZ)].into_boxed_slice());
+    let mut present = libc::stack_t { ss_sp: ptr::null_mut(), ss_flags: 0, ss_size: 0 };
+    // SAFETY: it fills what it is given.
+    unsafe { libc::sigaltstack(ptr::null(), &mut present) };
+    if present.ss_flags & libc::SS_DISABLE == 0 {
+        // The program has seen to that.
+        return Ok(());
+    }
+    stack.resize(SIZE.max(libc::SIGSTKSZ), 0);
     let stack =
         libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: stack.len() };
     // SAFETY: the stack is the handler's for as long as the process runs.

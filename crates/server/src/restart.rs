@@ -78,11 +78,19 @@ impl Origin {
         // A program may have handed its environment to another server.
         let note = note.filter(|note| note.pid() == u64::from(std::process::id()));
         let legacy = note.as_ref().and_then(Legacy::take_over);
-        if let Some(note) = note.filter(Note::is_enough) {
+        if let Some(note) = &note {
             let name = CString::new(name.unwrap_or_default().into_vec()).unwrap_or_default();
             let socket = PathBuf::from(socket.unwrap_or_default());
             let is_foreground = is_foreground.is_some();
-            give_up(&note, &Place { name: &name, socket: &socket, is_foreground }, legacy);
+            let place = Place { name: &name, socket: &socket, is_foreground };
+            if is_told_to_stop() {
+                remove_left(note, &place, legacy);
+                // SAFETY: nothing of the program's has run.
+                unsafe { libc::_exit(0) }
+            }
+            if note.is_enough() {
+                give_up(note, &place, legacy);
+            }
         }
         let inherited = directory.filter(|_| note.is_some()).map(PathBuf::from);
         let origin = Self {
@@ -130,8 +138,27 @@ fn take_variable(name: &str) -> Option<OsString> {
     Some(value)
 }
 
-/// Ends by the signal that has come too often, and leaves no file behind: the janitor removes them, where
-/// there is one, when its pipe is closed.
+/// Whether SIGTERM has come between the crash and the new start. From now on it does what it does.
+fn is_told_to_stop() -> bool {
+    let mut pending = *SigSet::empty().as_ref();
+    // SAFETY: it fills what it is given.
+    let found = unsafe { libc::sigpending(&mut pending) } == 0;
+    // SAFETY: it looks at what it is given.
+    let is_pending = found && unsafe { libc::sigismember(&pending, libc::SIGTERM) } == 1;
+    let mut stop = SigSet::empty();
+    stop.add(Signal::SIGTERM);
+    is_pending || stop.thread_unblock().is_err()
+}
+
+/// Removes the files of a server that is not started anew. The janitor does so, where there is one, when
+/// its pipe is closed.
+fn remove_left(note: &Note, place: &Place<'_>, legacy: Option<Legacy>) {
+    if legacy.is_some_and(|legacy| legacy.janitor.is_none()) {
+        files::remove_left(place, note.file());
+    }
+}
+
+/// Ends by the signal that has come too often, and leaves no file behind.
 fn give_up(note: &Note, place: &Place<'_>, legacy: Option<Legacy>) -> ! {
     log::open(place.name);
     if !place.is_foreground {
@@ -142,9 +169,7 @@ fn give_up(note: &Note, place: &Place<'_>, legacy: Option<Legacy>) -> ! {
         "signal {number} came {CRASHES} times within {} seconds: not started again",
         WINDOW.as_secs()
     ));
-    if legacy.is_some_and(|legacy| legacy.janitor.is_none()) {
-        files::remove_left(place, note.file());
-    }
+    remove_left(note, place, legacy);
     if let Ok(number) = Signal::try_from(number) {
         // SAFETY: the default action is no handler.
         let _ = unsafe { signal(number, SigHandler::SigDfl) };

@@ -42,7 +42,7 @@ static void write_behind_the_file(void)
     FILE *file = tmpfile();
     char *page = NULL;
 
-    if (file != NULL && ftruncate(fileno(file), 4096) == 0)
+    if (file != NULL && fcntl(fileno(file), F_SETFD, FD_CLOEXEC) == 0 && ftruncate(fileno(file), 4096) == 0)
         page = (char *)mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
     if (page == NULL || page == (char *)MAP_FAILED || ftruncate(fileno(file), 0) != 0)
         journal("fault: no mapping");

@@ -4,7 +4,7 @@
  *
  * Connections are numbered from 1 in the order of ws_open_callback; 0 means the one that asks. The cookie, or where
  * there is none the host, tells what ws_open_callback does: "refuse" refuses, "close0" and "close1" close at once,
- * "say=TEXT" queues TEXT, "crash=WAY" crashes in that way (crash.h).
+ * "say=TEXT" queues TEXT, "do=COMMAND" obeys the command, "crash=WAY" crashes in that way (crash.h).
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -216,6 +216,12 @@ static void do_handle(struct peer *self, const char *args)
     reply(self, "handled");
 }
 
+static void do_default(struct peer *self, const char *args)
+{
+    signal(atoi(args), SIG_DFL);
+    reply(self, "default");
+}
+
 static void do_where(struct peer *self, const char *args)
 {
     char directory[512];
@@ -231,7 +237,7 @@ static const struct command {
     {"write", do_write}, {"fill", do_fill}, {"full", do_full},   {"misuse", do_misuse}, {"close", do_close},
     {"last", do_last},   {"qlen", do_qlen}, {"reads", do_reads}, {"kept", do_kept},     {"data", do_data},
     {"where", do_where}, {"crash", do_crash}, {"later", do_later}, {"child", do_child}, {"handle", do_handle},
-    {"thread", do_thread}, {"nothing", do_nothing},
+    {"thread", do_thread}, {"nothing", do_nothing}, {"default", do_default},
 };
 
 static void obey(struct peer *self, const char *text)
@@ -307,6 +313,8 @@ int ws_open_callback(void *conn, char *cookie, char *hostname, char *protocol)
         reply(self, "never sent");
     if (strncmp(wish, "say=", 4) == 0)
         reply(self, "%s", wish + 4);
+    if (strncmp(wish, "do=", 3) == 0)
+        obey(self, wish + 3);
     if (strncmp(wish, "crash=", 6) == 0)
         crash(wish + 6);
     if (strncmp(wish, "close", 5) == 0)

@@ -1,0 +1,256 @@
+//! `make install`: both libraries side by side, and an old Makefile that finds the older one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::harness::{
+    Launch, Need, Server, Variant, library, program_dir, root, skipped, target_dir,
+};
+
+/// Runs make for one of the Makefile's targets, on what cargo has built for these tests.
+fn make(program: &str, target: &str, arguments: &[&str]) {
+    let mut command = Command::new(program);
+    command.arg(target).args(arguments).arg(format!("CARGO={}", env!("CARGO")));
+    output(command.current_dir(root()).env("CARGO_TARGET_DIR", target_dir()));
+}
+
+/// The prefix below which everything is installed, once for all tests.
+pub(super) fn installation() -> &'static Path {
+    static PREFIX: OnceLock<PathBuf> = OnceLock::new();
+    PREFIX.get_or_init(|| {
+        let _built = library();
+        let prefix = program_dir().join("prefix");
+        make("make", "install", &[&format!("PREFIX={}", prefix.display())]);
+        prefix
+    })
+}
+
+/// Files below a directory, with what they point to where they are links.
+fn files(dir: &Path) -> BTreeMap<String, Option<PathBuf>> {
+    fn walk(top: &Path, dir: &Path, found: &mut BTreeMap<String, Option<PathBuf>>) {
+        for entry in std::fs::read_dir(dir).expect("a directory").flatten() {
+            let path = entry.path();
+            if entry.file_type().expect("its type").is_dir() {
+                walk(top, &path, found);
+            } else {
+                let name = path.strip_prefix(top).expect("below it").display().to_string();
+                found.insert(name, std::fs::read_link(&path).ok());
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(dir, dir, &mut found);
+    found
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn soname(file: &Path) -> String {
+    let dynamic = output(Command::new("readelf").arg("-d").arg(file));
+    let (_, name) = dynamic.split_once("soname: [").expect("a soname");
+    name.split(']').next().expect("its end").to_owned()
+}
+
+/// Both libraries, each under its real name and two links; the headers apart; the two files by
+/// which an old `-ldorrit` finds the older library.
+#[test]
+fn both_libraries_side_by_side() {
+    let found = files(installation());
+    let version = env!("CARGO_PKG_VERSION");
+    let major = env!("CARGO_PKG_VERSION_MAJOR");
+    let (new, old) =
+        (format!("libdorrit.so.{version}"), format!("libdorrit-classic.so.1.{version}"));
+    let links = [
+        (format!("lib/libdorrit.so.{major}"), new.clone()),
+        ("lib/libdorrit.so".into(), new.clone()),
+        ("lib/libdorrit-classic.so.1".into(), old.clone()),
+        ("lib/libdorrit-classic.so".into(), old.clone()),
+        ("lib/dorrit-classic/libdorrit.so".into(), "../libdorrit-classic.so".into()),
+        ("lib/dorrit-classic/libdorrit.a".into(), "../libdorrit-classic.a".into()),
+    ];
+    for (link, target) in links {
+        assert_eq!(found.get(&link), Some(&Some(PathBuf::from(target))), "{link}");
+        assert!(installation().join(&link).exists(), "{link} leads somewhere");
+    }
+    for file in [
+        &format!("lib/{new}"),
+        &format!("lib/{old}"),
+        "lib/libdorrit.a",
+        "lib/libdorrit-classic.a",
+        "lib/pkgconfig/dorrit.pc",
+        "lib/pkgconfig/dorrit-classic.pc",
+        "include/dorrit.h",
+        "include/dorrit-classic/dorrit.h",
+        "share/man/man3/libdorrit.3",
+        "share/man/man3/libdorrit-classic.3",
+        "share/examples/dorrit/Makefile",
+        "share/examples/dorrit/classic/echo.c",
+        "share/examples/dorrit/classic/session.c",
+        "share/examples/dorrit/classic/rooms.c",
+    ] {
+        assert_eq!(found.get(file), Some(&None), "{file}");
+    }
+    let header = std::fs::read(installation().join("include/dorrit-classic/dorrit.h"));
+    assert_eq!(header.ok(), std::fs::read(root().join("include/classic/dorrit.h")).ok());
+    if !skipped(&[Need::Tool("readelf")]) {
+        for link in ["libdorrit-classic.so.1".to_owned(), format!("libdorrit.so.{major}")] {
+            assert_eq!(soname(&installation().join("lib").join(&link)), link);
+        }
+    }
+}
+
+/// With either make, below DESTDIR or not, the same is installed; and uninstall leaves no file, and
+/// no directory of ours.
+#[test]
+fn uninstall_leaves_nothing() {
+    let expected: Vec<_> = files(installation()).into_keys().collect();
+    for program in ["make", "bmake"] {
+        if skipped(&[Need::Tool(program)]) {
+            continue;
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        let prefix = format!("PREFIX={}", dir.path().join("here").display());
+        let stage = format!("DESTDIR={}", dir.path().join("stage").display());
+        for (place, arguments) in [
+            (dir.path().join("here"), vec![&*prefix]),
+            (dir.path().join("stage/opt/it"), vec![&*stage, "PREFIX=/opt/it"]),
+        ] {
+            make(program, "install", &arguments);
+            assert_eq!(files(&place).into_keys().collect::<Vec<_>>(), expected);
+            // Over what is there already.
+            make(program, "install", &arguments);
+            let text = std::fs::read_to_string(place.join("lib/pkgconfig/dorrit-classic.pc"));
+            assert!(
+                !text.expect("it is installed").contains("stage"),
+                "DESTDIR is not where it will be"
+            );
+            make(program, "uninstall", &arguments);
+            assert_eq!(files(&place), BTreeMap::new());
+            for ours in [
+                "lib/dorrit-classic",
+                "include/dorrit-classic",
+                "share/examples/dorrit",
+                "share/dorrit",
+            ] {
+                assert!(!place.join(ours).exists(), "{ours}");
+            }
+        }
+    }
+}
+
+/// Runs a program that needs the installed library, and is found by the loader's path.
+fn serves(program: PathBuf) {
+    let lib = installation().join("lib").display().to_string();
+    let launch = Launch::of("classic/plain.c", Variant::Default).with_program(program);
+    let mut server: Server = launch.env("LD_LIBRARY_PATH", &lib).start();
+    server.connect().echo("hello");
+    server.stop();
+}
+
+/// A Makefile as people have it for the original, in which nothing but -I and -L is changed.
+#[test]
+fn an_old_makefile() {
+    const OLD: &str = "\
+CFLAGS = -O2 -Wall -Wextra -I/usr/local/include
+LDFLAGS = -L/usr/local/lib
+LDLIBS = -ldorrit
+
+all: server
+
+server: server.c
+\t$(CC) $(CFLAGS) -o server server.c $(LDFLAGS) $(LDLIBS)
+";
+    let prefix = installation().display().to_string();
+    let text = OLD
+        .replace("-I/usr/local/include", &format!("-I{prefix}/include/dorrit-classic"))
+        .replace("-L/usr/local/lib", &format!("-L{prefix}/lib/dorrit-classic"));
+    assert_eq!(text.lines().zip(OLD.lines()).filter(|(new, old)| new != old).count(), 2);
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("Makefile"), text).expect("a file");
+    let source = root().join("tests/c/classic/plain.c");
+    std::fs::copy(source, dir.path().join("server.c")).expect("a file");
+    output(Command::new("make").current_dir(dir.path()));
+    let program = dir.path().join("server");
+    if !skipped(&[Need::Tool("readelf")]) {
+        let dynamic = output(Command::new("readelf").arg("-d").arg(&program));
+        assert!(dynamic.contains("Shared library: [libdorrit-classic.so.1]"), "{dynamic}");
+    }
+    serves(program);
+}
+
+/// The same with the static library, and what pkg-config says must stand behind it.
+#[test]
+fn an_old_makefile_that_links_statically() {
+    if skipped(&[Need::Tool("pkg-config")]) {
+        return;
+    }
+    let prefix = installation();
+    let pkg_config = |arguments: &[&str]| {
+        let path = prefix.join("lib/pkgconfig");
+        output(Command::new("pkg-config").env("PKG_CONFIG_PATH", path).args(arguments))
+    };
+    let all = pkg_config(&["--static", "--libs", "dorrit-classic"]);
+    let shared = pkg_config(&["--libs", "dorrit-classic"]);
+    let (_, private) = all.split_once("-ldorrit-classic").expect("the library");
+    assert_eq!(shared.trim(), format!("-L{}/lib -ldorrit-classic", prefix.display()));
+    assert_eq!(pkg_config(&["--modversion", "dorrit-classic"]).trim(), env!("CARGO_PKG_VERSION"));
+    let flags = pkg_config(&["--cflags", "dorrit-classic"]);
+    assert_eq!(flags.trim(), format!("-I{}/include/dorrit-classic", prefix.display()));
+
+    let dir = tempfile::tempdir().expect("a directory");
+    let program = dir.path().join("server");
+    output(
+        Command::new("cc")
+            .arg("-Wall")
+            .args(flags.split_whitespace())
+            .arg("-o")
+            .arg(&program)
+            .arg(root().join("tests/c/classic/plain.c"))
+            .arg(format!("-L{}/lib/dorrit-classic", prefix.display()))
+            .args(["-Wl,-Bstatic", "-ldorrit", "-Wl,-Bdynamic"])
+            .args(private.split_whitespace()),
+    );
+    let launch = Launch::of("classic/plain.c", Variant::Default).with_program(program);
+    let mut server = launch.start();
+    server.connect().echo("hello");
+    server.stop();
+}
+
+/// One program of each library, at the same time.
+#[test]
+fn one_program_of_each() {
+    let prefix = installation();
+    let dir = tempfile::tempdir().expect("a directory");
+    let servers: Vec<_> = [
+        ("classic/plain.c", "/dorrit-classic", "-ldorrit-classic"),
+        ("parentheses.c", "", "-ldorrit"),
+    ]
+    .into_iter()
+    .map(|(source, headers, library)| {
+        let program = dir.path().join(library);
+        output(
+            Command::new("cc")
+                .arg(format!("-I{}/include{headers}", prefix.display()))
+                .arg("-o")
+                .arg(&program)
+                .arg(root().join("tests/c").join(source))
+                .arg(format!("-L{}/lib", prefix.display()))
+                .arg(library),
+        );
+        let lib = prefix.join("lib").display().to_string();
+        let launch = Launch::of("classic/plain.c", Variant::Default).with_program(program);
+        launch.env("LD_LIBRARY_PATH", &lib).start()
+    })
+    .collect();
+    for mut server in servers {
+        server.connect().echo("hello");
+        server.stop();
+    }
+}

@@ -1,9 +1,10 @@
 # A thin wrapper around cargo, for GNU make and BSD make alike.
 #
-#	make		builds the library
+#	make		builds the libraries
 #	make run	starts the echo server and says how to talk to it
 #	make test	installs what the tests need, where it may, and runs them
-#	make lint	formatting, clippy, the header, the manual, the scripts
+#	make autobahn	the Autobahn testsuite, in a quarter of an hour; see tests/autobahn
+#	make lint	formatting, clippy, the headers, the manual, the scripts
 #	make install	into PREFIX, below DESTDIR where that is given
 #	make uninstall	removes what install has put there
 #	make clean	removes all that was built
@@ -29,11 +30,11 @@ SOCKET = target/run/echo.socket
 
 all: build
 
-.PHONY: all build run test lint install uninstall clean
+.PHONY: all build run test autobahn lint install uninstall clean
 
-# The system libraries that a program must name when it links libdorrit.a, as
-# rustc knows them for this system, are noted for dorrit.pc: install may be run
-# by a root who has no Rust.  -lgcc_s is left out: the compiler adds it, or its
+# The system libraries that a program must name when it links a static library of
+# ours, as rustc knows them for this system, are noted for pkg-config: install may
+# be run by a root who has no Rust.  -lgcc_s is left out: the compiler adds it, or its
 # static twin, by itself.
 build:
 	$(CARGO) build --release
@@ -58,6 +59,9 @@ test:
 	$(CARGO) build --release
 	$(CARGO) test --workspace
 
+autobahn: build
+	@sh tests/autobahn
+
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
@@ -71,35 +75,56 @@ lint:
 		echo "mandoc -T lint man/*.3"; mandoc -T lint -W warning man/*.3; \
 	else echo "lint: no mandoc: the manual is not checked"; fi
 	sh -n tests/setup
+	sh -n tests/autobahn
 	sh -n rc.d/dorrit
 	sh -n .ci/run
 
 install:
-	@[ -f $(TARGET)/libdorrit.a ] && [ -f $(TARGET)/native-static-libs ] || $(MAKE) build
+	@for file in libdorrit.a libdorrit_classic.a native-static-libs; do \
+		[ -f $(TARGET)/$$file ] || exec $(MAKE) build; \
+	done
 	@$(PLACES); set -ex; \
-	$(INSTALL) -d "$$lib" "$$include" "$$man" "$$pc" "$$data" "$$rc" "$$examples"; \
-	$(INSTALL) -m 755 "$$target/$$built" "$$lib/$$real"; \
-	$$set_id; \
-	for link in $$links; do ln -sf "$$real" "$$lib/$$link"; done; \
-	$(INSTALL) -m 644 "$$target/libdorrit.a" "$$lib"; \
+	$(INSTALL) -d "$$lib" "$$include" "$$man" "$$pc" "$$data" "$$rc" "$$examples" \
+		"$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic"; \
+	for name in $$libraries; do \
+		names $$name; \
+		$(INSTALL) -m 755 "$$target/$$built" "$$lib/$$real"; \
+		[ $$system != Darwin ] || install_name_tool -id "$(LIBDIR)/$$soname" "$$lib/$$real"; \
+		for link in $$soname $$plain; do ln -sf $$real "$$lib/$$link"; done; \
+		$(INSTALL) -m 644 "$$target/$$archive" "$$lib/lib$$name.a"; \
+		sed -e "s|@PREFIX@|$(PREFIX)|" -e "s|@LIBDIR@|$(LIBDIR)|" \
+			-e "s|@INCLUDEDIR@|$(INCLUDEDIR)|" -e "s|@VERSION@|$$version|" \
+			-e "s|@LIBS_PRIVATE@|`cat $$target/native-static-libs`|" $$name.pc.in >"$$pc/$$name.pc"; \
+		chmod 644 "$$pc/$$name.pc"; \
+	done; \
+	ln -sf ../$$plain "$$lib/dorrit-classic/$$old"; \
+	ln -sf ../libdorrit-classic.a "$$lib/dorrit-classic/libdorrit.a"; \
 	$(INSTALL) -m 644 include/dorrit.h "$$include"; \
-	sed -e "s|@PREFIX@|$(PREFIX)|" -e "s|@LIBDIR@|$(LIBDIR)|" -e "s|@INCLUDEDIR@|$(INCLUDEDIR)|" \
-		-e "s|@VERSION@|$$version|" -e "s|@LIBS_PRIVATE@|`cat $$target/native-static-libs`|" \
-		dorrit.pc.in >"$$pc/dorrit.pc"; \
-	chmod 644 "$$pc/dorrit.pc"; \
+	$(INSTALL) -m 644 include/classic/dorrit.h "$$include/dorrit-classic"; \
 	$(INSTALL) -m 644 man/*.3 "$$man"; \
 	$(INSTALL) -m 644 rc.d/dorrit.service "$$data"; \
 	$(INSTALL) -m 755 rc.d/dorrit "$$rc"; \
 	$(INSTALL) -m 644 c-examples/Makefile c-examples/*.c "$$examples"; \
+	$(INSTALL) -m 644 c-examples/classic/*.c "$$examples/classic"; \
 	$(TELL_LINKER)
 
 uninstall:
 	@$(PLACES); set -ex; \
-	for name in $$real $$links libdorrit.a; do rm -f "$$lib/$$name"; done; \
-	rm -f "$$include/dorrit.h" "$$pc/dorrit.pc" "$$data/dorrit.service" "$$rc/dorrit"; \
+	for name in $$libraries; do \
+		names $$name; \
+		for file in $$real $$soname $$plain lib$$name.a; do rm -f "$$lib/$$file"; done; \
+		rm -f "$$pc/$$name.pc"; \
+	done; \
+	rm -f "$$lib/dorrit-classic/$$old" "$$lib/dorrit-classic/libdorrit.a"; \
+	rm -f "$$include/dorrit.h" "$$include/dorrit-classic/dorrit.h"; \
+	rm -f "$$data/dorrit.service" "$$rc/dorrit"; \
 	for page in man/*.3; do rm -f "$$man/$${page##*/}"; done; \
-	for file in c-examples/Makefile c-examples/*.c; do rm -f "$$examples/$${file##*/}"; done; \
-	for ours in "$$examples" "$$data"; do [ ! -d "$$ours" ] || rmdir "$$ours"; done; \
+	for file in c-examples/Makefile c-examples/*.c c-examples/classic/*.c; do \
+		rm -f "$$examples/$${file#c-examples/}"; \
+	done; \
+	for ours in "$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic" "$$examples" "$$data"; do \
+		[ ! -d "$$ours" ] || rmdir "$$ours"; \
+	done; \
 	$(TELL_LINKER)
 
 clean:
@@ -110,11 +135,17 @@ clean:
 
 TARGET = $${CARGO_TARGET_DIR:-target}/release
 
-# What install and uninstall agree about.  On macOS a library carries the path
+# The number of libdorrit(8)'s interface, as build.rs has it: its signatures are
+# settled, and the number does not rise with the version.
+CLASSIC_ABI = 1
+
+# What install and uninstall agree about.  names says what the files of a library
+# are called, as cargo makes them and as they are installed; the last one named is
+# the one to which lib/dorrit-classic leads.  On macOS a library carries the path
 # by which programs will look for it.
 PLACES = \
 	version=`sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml`; \
-	major=$${version%%.*}; \
+	system=`uname -s`; \
 	target=$(TARGET); \
 	lib=$(DESTDIR)$(LIBDIR); \
 	include=$(DESTDIR)$(INCLUDEDIR); \
@@ -123,19 +154,26 @@ PLACES = \
 	examples=$(DESTDIR)$(EXAMPLESDIR); \
 	pc=$(LIBDIR)/pkgconfig; \
 	rc=$(DATADIR); \
-	built=libdorrit.so; \
-	real=libdorrit.so.$$version; \
-	links="libdorrit.so.$$major libdorrit.so"; \
-	set_id=:; \
-	case `uname -s` in \
+	libraries="dorrit dorrit-classic"; \
+	names() { \
+		case $$1 in \
+		dorrit) cargos=libdorrit abi=$${version%%.*} full=$$version ;; \
+		dorrit-classic) cargos=libdorrit_classic abi=$(CLASSIC_ABI) full=$(CLASSIC_ABI).$$version ;; \
+		esac; \
+		archive=$$cargos.a; \
+		case $$system in \
+		Darwin) \
+			built=$$cargos.dylib real=lib$$1.$$full.dylib soname=lib$$1.$$abi.dylib; \
+			plain=lib$$1.dylib old=libdorrit.dylib ;; \
+		*) \
+			built=$$cargos.so real=lib$$1.so.$$full soname=lib$$1.so.$$abi; \
+			plain=lib$$1.so old=libdorrit.so ;; \
+		esac; \
+	}; \
+	case $$system in \
 	FreeBSD) \
 		pc=$(PREFIX)/libdata/pkgconfig; \
 		rc=$(PREFIX)/etc/rc.d ;; \
-	Darwin) \
-		built=libdorrit.dylib; \
-		real=libdorrit.$$version.dylib; \
-		links="libdorrit.$$major.dylib libdorrit.dylib"; \
-		set_id="install_name_tool -id $(LIBDIR)/libdorrit.$$major.dylib $$lib/$$real" ;; \
 	esac; \
 	[ -z "$(PKGCONFIGDIR)" ] || pc=$(PKGCONFIGDIR); \
 	[ -z "$(RCDIR)" ] || rc=$(RCDIR); \
@@ -149,24 +187,28 @@ TELL_LINKER = \
 		PATH=$$PATH:/sbin ldconfig; \
 	fi
 
-HEADER_FLAGS = -Iinclude -Wall -Wextra -Wpedantic -Werror -fsyntax-only
+C_FLAGS = -Wall -Wextra -Wpedantic -Werror -fsyntax-only
 
 LINT_HEADER = \
 	for cc in gcc clang; do \
-		command -v $$cc >/dev/null || { echo "lint: no $$cc: the header is not compiled with it"; continue; }; \
-		for std in c99 c11 c17 c++17; do \
-			case $$std in c++*) language=c++ ;; *) language=c ;; esac; \
-			echo "$$cc -std=$$std include/dorrit.h"; \
-			echo '\#include <dorrit.h>' | $$cc -x $$language -std=$$std $(HEADER_FLAGS) - || exit 1; \
+		command -v $$cc >/dev/null || { echo "lint: no $$cc: the headers are not compiled with it"; continue; }; \
+		for include in include include/classic; do \
+			for std in c99 c11 c17 c++17; do \
+				case $$std in c++*) language=c++ ;; *) language=c ;; esac; \
+				echo "$$cc -std=$$std $$include/dorrit.h"; \
+				echo '\#include <dorrit.h>' | \
+					$$cc -x $$language -std=$$std -I$$include $(C_FLAGS) - || exit 1; \
+			done; \
 		done; \
 	done
 
 LINT_EXAMPLES = \
 	for cc in gcc clang; do \
 		command -v $$cc >/dev/null || continue; \
-		for source in c-examples/*.c; do \
-			$$cc -std=c99 $(HEADER_FLAGS) $$source && \
-			$$cc -x c++ -std=c++17 $(HEADER_FLAGS) $$source || exit 1; \
+		for source in c-examples/*.c c-examples/classic/*.c; do \
+			case $$source in */classic/*) include=include/classic ;; *) include=include ;; esac; \
+			$$cc -std=c99 -I$$include $(C_FLAGS) $$source && \
+			$$cc -x c++ -std=c++17 -I$$include $(C_FLAGS) $$source || exit 1; \
 		done; \
 	done
 

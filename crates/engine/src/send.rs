@@ -53,8 +53,14 @@ impl Engine {
         let Some(first) = writable.next() else { return Ok(0) };
         let is_single = writable.next().is_none();
         self.check_frames(conns.clone(), payload.len())?;
-        if is_single && self.is_output_of(first) && self.send_in_turn(first, kind, payload)? {
-            return Ok(1);
+        if is_single && self.is_output_of(first) {
+            if self.is_overflow(self.output.bytes().len(), payload.len()) {
+                self.overflow(first);
+                return Ok(0);
+            }
+            if self.send_in_turn(first, kind, payload)? {
+                return Ok(1);
+            }
         }
         let messages = match self.prepare(conns.clone(), kind, payload) {
             Ok(messages) => messages,
@@ -68,7 +74,8 @@ impl Engine {
             let Some(conn) = self.table.get(id).filter(|conn| conn.is_writable()) else { continue };
             let variant = self.variant(conn, payload.len());
             let (Some(key), Some(message)) = (conn.queue, messages[variant]) else { continue };
-            if self.is_overflow(key, message) {
+            if self.is_overflow(self.queues[key].bytes(), self.messages.bytes(message).len()) {
+                self.queues[key].unreserve();
                 self.overflow(id);
                 continue;
             }
@@ -94,6 +101,7 @@ impl Engine {
             && conn.queue.is_none()
             && conn.deflate.is_none()
             && self.config.max_queued_frames.is_none()
+            && !self.is_overflow(self.output.bytes().len(), payload.len())
         {
             let max = self.config.max_fragment;
             if (MIN_DIRECT..=max).contains(&payload.len()) && conn.phase == Phase::Open {
@@ -208,10 +216,8 @@ impl Engine {
         }
     }
 
-    /// Whether a message would be too much for a queue. An empty queue takes any.
-    fn is_overflow(&self, key: Key, message: MessageId) -> bool {
-        let queued = self.queues[key].bytes();
-        let len = self.messages.bytes(message).len();
+    /// Whether a message of so many bytes would be too much behind so many. An empty queue takes any.
+    fn is_overflow(&self, queued: usize, len: usize) -> bool {
         queued > 0 && queued.saturating_add(len) > self.config.queue_limit.bytes
     }
 

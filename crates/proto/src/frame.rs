@@ -87,12 +87,12 @@ pub(crate) struct FrameHeader {
 
 impl FrameHeader {
     /// Reads the header at the start of `input`, a client's. A fault is told as soon as the bytes
-    /// that show it are there. `max_payload` bounds the payload of a data frame. `deflate` says whether
-    /// messages may be compressed.
+    /// that show it are there. `deflate` says whether messages may be compressed, and `max_payload` how
+    /// long the payload of a data frame may be, by its opcode and coding.
     pub(crate) fn receive(
         input: &[u8],
-        max_payload: usize,
         deflate: Option<Deflate>,
+        max_payload: impl FnOnce(OpCode, Coding) -> usize,
     ) -> Result<Option<Self>, Violation> {
         let [first, second, rest @ ..] = input else { return Ok(None) };
         let opcode = OpCode::new(first & 0x0f).ok_or(Violation::ReservedOpCode)?;
@@ -127,9 +127,7 @@ impl FrameHeader {
             len => (u64::from(len), rest),
         };
         let payload_len = usize::try_from(payload_len).map_err(|_| Violation::TooLong)?;
-        // Bytes that cannot be compressed grow a little; what they become is measured later.
-        let overhead = if deflate.is_some() { max_payload / 64 + 64 } else { 0 };
-        if payload_len > max_payload.saturating_add(overhead) && !opcode.is_control() {
+        if !opcode.is_control() && payload_len > max_payload(opcode, coding) {
             return Err(Violation::TooLong);
         }
         let Some((key, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };

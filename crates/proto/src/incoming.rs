@@ -80,6 +80,10 @@ impl Incoming {
         self.bytes.len()
     }
 
+    pub(crate) fn coding(&self) -> Coding {
+        self.coding
+    }
+
     /// Begins a frame of it, and the message itself where that is its first frame.
     pub fn begin(&mut self, start: FrameStart) {
         if let FrameStart { kind: Some(kind), .. } = start {

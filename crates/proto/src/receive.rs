@@ -73,8 +73,19 @@ pub fn receive_frame(
     input: &mut [u8],
 ) -> Result<Option<Frame>, Violation> {
     let under_way = incoming.filter(|incoming| incoming.is_under_way());
-    let max_payload = rules.max_payload - under_way.map_or(0, Incoming::len).min(rules.max_payload);
-    let Some(header) = FrameHeader::receive(input, max_payload, deflate)? else { return Ok(None) };
+    let max_payload = |opcode, coding| {
+        let (coding, len) = match under_way {
+            Some(incoming) if opcode == OpCode::Continuation => (incoming.coding(), incoming.len()),
+            _ => (coding, 0),
+        };
+        let max = match coding {
+            Coding::Plain => rules.max_payload,
+            // Bytes that cannot be compressed grow a little; what they become is measured later.
+            Coding::Deflated => rules.max_payload.saturating_add(rules.max_payload / 64 + 64),
+        };
+        max.saturating_sub(len)
+    };
+    let Some(header) = FrameHeader::receive(input, deflate, max_payload)? else { return Ok(None) };
     let start = header.len;
     let kind = match header.opcode {
         OpCode::Text => MessageKind::Text,
@@ -398,6 +409,34 @@ mod tests {
                 assert_eq!(receive_short(0, Binary::Refused, &mut masked(0x82, b"12")), None);
                 assert_eq!(receive_short(1, Binary::Refused, &mut masked(0x81, b"12")), None);
             }
+        }
+    }
+
+    /// ADVISORIES T14, T17: where compression was agreed, only what is compressed may be a little longer
+    /// than the limit, and once for all its fragments.
+    #[test]
+    fn the_limit_where_compression_was_agreed() {
+        let deflate = Deflate::negotiate([&b"permessage-deflate"[..]].into_iter());
+        let rules = Rules { max_payload: 100, fragments: Fragments::Joined, ..RULES };
+        for (first, most) in [(0x02, 100), (0x42, 165)] {
+            let mut incoming = Incoming::new();
+            let mut total = 0;
+            let mut next = first;
+            loop {
+                let mut input = masked(next, b"x");
+                match receive_frame(&rules, Some(&incoming), deflate, &mut input) {
+                    Ok(Some(Frame { received: Received::Part(start), payload })) => {
+                        incoming.begin(start);
+                        incoming.receive(&input[payload.end..]).unwrap();
+                    }
+                    other => {
+                        assert_eq!(other, Err(Violation::TooLong));
+                        break;
+                    }
+                }
+                (total, next) = (total + 1, 0x00);
+            }
+            assert_eq!(total, most);
         }
     }
 

@@ -92,8 +92,15 @@ impl Options {
 /// The command line is not understood: why, and how it is used.
 fn usage(why: &OsStr, flavor: &Flavor) -> StartError {
     let flags = if flavor.without_h.is_some() { "-hx" } else { "-x" };
+    let extensions = match flavor.has_extensions {
+        true => {
+            "\n       [--compress[=level]] [--max-message bytes] [--origin origin] [--ping idle[,timeout]]"
+        }
+        false => "",
+    };
     StartError::usage(format_args!(
-        "{}\nusage: [{flags}] [-b bytes] [-f file] [-g group] [-l socket] [-m count] [-u user]",
+        "{}\nusage: [{flags}] [-b bytes] [-f file] [-g group] [-l socket] [-m count] [-u user]\
+         {extensions}",
         text(why),
     ))
 }

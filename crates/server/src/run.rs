@@ -4,6 +4,7 @@ use std::ffi::{CStr, OsString, c_char, c_int};
 use std::os::unix::ffi::OsStringExt as _;
 
 use crate::launch::{Launch, NAME};
+use crate::opening::Openings;
 use crate::program::{Flavor, Program};
 use crate::restart::Origin;
 use crate::{dispatch, host, log, signals};
@@ -30,7 +31,10 @@ pub unsafe fn run(
                 let status = dispatch::serve(program, server.told, &mut server.files);
                 program.exit();
                 server.files.remove_all();
-                let _ = host::with(|state| state.engine = None);
+                let _ = host::with(|state| {
+                    state.engine = None;
+                    state.openings = Openings::NONE;
+                });
                 status
             }
             Err(error) => {

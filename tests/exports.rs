@@ -42,7 +42,8 @@ fn path(name: &str) -> String {
     library().dir.join(name).display().to_string()
 }
 
-/// CONTRACT D23: `main`, the `ws_*` functions, `ws_config_file`, and nothing else.
+/// CONTRACT D23: `main`, the `ws_*` functions, `ws_config_file`, and nothing else. T36: none of them
+/// compares secrets.
 #[test]
 fn the_shared_library_exports_the_contract_and_nothing_else() {
     if skipped(&[Need::Tool("nm")]) {

@@ -3,7 +3,7 @@
 use crate::harness::{ACCEPT, Client, Frame, Launch, Op, Request};
 
 /// CONTRACT S2: the answer of RFC 6455 4.2.2, header for header; no sub-protocol and no extension
-/// is promised (T19-T22).
+/// is promised (T19, T20, T21, T22).
 #[test]
 fn the_answer_to_an_upgrade() {
     let mut server = Launch::probe().start();

@@ -105,7 +105,8 @@ fn frames_that_are_too_long() {
     );
 }
 
-/// CONTRACT S8, S14, T1-T9: lengths that overflow whatever is added to them.
+/// CONTRACT S8, S14, T1, T2, T3, T4, T5, T6, T7, T8, T9: lengths that overflow whatever is added to
+/// them.
 #[test]
 fn lengths_that_overflow() {
     let either: &[u16] = &[1002, 1009];
@@ -236,8 +237,8 @@ fn floods_of_tiny_frames() {
     server.stop();
 }
 
-/// CONTRACT S14: bytes without any sense, as a request and as frames: no answer is wrong but the
-/// end of the server.
+/// CONTRACT S14, T42: bytes without any sense, as a request and as frames: no answer is wrong but
+/// the end of the server, and nothing in it panics.
 #[test]
 fn noise() {
     let mut server = Launch::probe().start();
@@ -261,6 +262,7 @@ fn noise() {
     bystander.echo("undisturbed");
     drop(bystander);
     server.stop();
+    assert!(!server.stderr().contains("panicked"), "{}", server.stderr());
 }
 
 /// Numbers that look random and are the same every time (xorshift).

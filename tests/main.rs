@@ -8,6 +8,7 @@ mod harness;
 
 mod arrows;
 mod bad_start;
+mod beyond;
 mod classic;
 mod closing;
 mod cookies;

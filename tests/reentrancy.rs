@@ -2,19 +2,43 @@
 //! another, on a closed one and on NULL (tests/c/matrix.c): nothing may break, whatever the order
 //! (CONTRACT S5, S6, S14).
 
-use crate::harness::{Client, Frame, Launch, Need, Server, Variant, skipped};
+use crate::harness::{Client, Frame, Launch, Need, Request, Server, Variant, skipped};
 use crate::linking::valgrind;
 
-const CALLS: [&str; 8] = ["name", "periodic", "set", "get", "qlen", "write", "close0", "close1"];
+const CALLS: [&str; 23] = [
+    "name",
+    "periodic",
+    "set",
+    "get",
+    "qlen",
+    "write",
+    "maxmessage",
+    "compression",
+    "protocols",
+    "origins",
+    "ping",
+    "limit",
+    "header",
+    "target",
+    "choose",
+    "status",
+    "send",
+    "protocol",
+    "qbytes",
+    "code",
+    "close0",
+    "close1",
+    "closecode",
+];
 const TARGETS: [&str; 4] = ["own", "other", "closed", "null"];
 
-/// CONTRACT S5, S6, S14.
+/// CONTRACT S5, S6, S14, T41.
 #[test]
 fn the_matrix() {
     run(Launch::of("matrix.c", Variant::Default));
 }
 
-/// CONTRACT S5, S6, S14: the same under valgrind.
+/// CONTRACT S5, S6, S14, T41: the same under valgrind.
 #[test]
 fn the_matrix_under_valgrind() {
     if !skipped(&[Need::Tool("valgrind")]) {
@@ -22,7 +46,7 @@ fn the_matrix_under_valgrind() {
     }
 }
 
-/// CONTRACT S5, S6, S14: the same with the C side under AddressSanitizer.
+/// CONTRACT S5, S6, S14, T41: the same with the C side under AddressSanitizer.
 #[test]
 fn the_matrix_under_address_sanitizer() {
     let root = rustix::process::geteuid().is_root();
@@ -67,13 +91,15 @@ fn without_a_connection(server: &Server, callback: &str, targets: &[&str]) {
                 "set" => "lost",
                 "get" if alive => "some",
                 "get" => "null",
-                "qlen" => "0",
-                "write" => "0",
-                _ => "done",
+                "qlen" | "qbytes" | "write" => "0",
+                "send" if alive => "1",
+                "send" => "0",
+                other => beyond(other, callback == "init"),
             };
             // What was written to the other connection just before is in its queue, or is not any
             // more.
-            assert!(line.ends_with(result) || (alive && call == "qlen"), "{line}: {result}");
+            let is_queue = call == "qlen" || call == "qbytes";
+            assert!(line.ends_with(result) || (alive && is_queue), "{line}: {result}");
         }
     }
 }
@@ -97,7 +123,11 @@ impl Cast {
         self.arm(callback, call, target);
         let closed_before = count(server, "close own");
         let mut own = server.raw();
-        own.send_bytes(&crate::harness::Request::new().with("Cookie", "own").bytes());
+        let mut request = Request::new().with("Cookie", "own");
+        if call == "choose" {
+            request = request.with("Sec-WebSocket-Protocol", "superchat");
+        }
+        own.send_bytes(&request.bytes());
         let closes_own = target == "own" && call.starts_with("close");
         let cell = format!("did {callback} {call} {target}: ");
         match callback {
@@ -132,7 +162,7 @@ impl Cast {
         if callback == "open" {
             own.response();
         }
-        if call == "write" && target == "own" {
+        if (call == "write" || call == "send") && target == "own" {
             own.expect_text("from the matrix");
         }
         if callback == "read" {
@@ -146,10 +176,11 @@ impl Cast {
     fn others_notice_nothing(&mut self, server: &Server, call: &str, target: &str) {
         self.control.echo("undisturbed");
         match (target, call) {
-            ("other", "write") => self.other.expect_text("from the matrix"),
-            ("other", "close0") => {
-                assert_eq!(self.other.receive().code(), Some(1000));
-                self.other.send(&Frame::close(1000, ""));
+            ("other", "write" | "send") => self.other.expect_text("from the matrix"),
+            ("other", "close0" | "closecode") => {
+                let code = if call == "close0" { 1000 } else { 4000 };
+                assert_eq!(self.other.receive().code(), Some(code));
+                self.other.send(&Frame::close(code, ""));
             }
             _ => {}
         }
@@ -169,7 +200,26 @@ fn expected(callback: &str, call: &str, target: &str) -> &'static str {
         // Matrix.c sets an own connection's data when its open callback has run the cell.
         "get" if alive && !(callback == "open" && target == "own") => "some",
         "get" => "null",
-        "qlen" | "write" => "0",
+        "qlen" | "qbytes" | "write" => "0",
+        "send" if alive && !(callback == "close" && target == "own") => "1",
+        "send" => "0",
+        "header" if callback == "open" && target == "own" => "localhost",
+        "target" if callback == "open" && target == "own" => "/chat",
+        "choose" | "status" if callback == "open" && target == "own" => "0",
+        "code" if callback == "close" && target == "own" => "1000",
+        _ => beyond(call, false),
+    }
+}
+
+/// What goes beyond the manuals, where there is no request and no connection.
+fn beyond(call: &str, in_init: bool) -> &'static str {
+    match call {
+        "maxmessage" | "compression" | "protocols" | "origins" | "ping" | "limit" if in_init => "0",
+        "maxmessage" | "compression" | "protocols" | "origins" | "ping" | "limit" => "-1",
+        "choose" | "status" => "-1",
+        "header" | "target" => "null",
+        "protocol" => "[]",
+        "code" => "1006",
         _ => "done",
     }
 }

@@ -23,7 +23,11 @@ static struct peer {
 
 static int peer_count, opened, closed;
 static char armed_in[16], armed_call[16], armed_on[16];
-static const char *const calls[] = {"name", "periodic", "set", "get", "qlen", "write", "close0", "close1"};
+static const char *const calls[] = {
+    "name",   "periodic", "set",    "get",    "qlen", "write",    "maxmessage", "compression",
+    "protocols", "origins", "ping", "limit",  "header", "target", "choose",     "status",
+    "send",   "protocol", "qbytes", "code",   "close0", "close1", "closecode",
+};
 
 enum { CALLS = sizeof calls / sizeof *calls };
 
@@ -58,6 +62,46 @@ static void *target(const char *on, void *own)
 
 static void tick(void);
 
+/* The calls for what goes beyond the manuals; 0 where it is none of them. */
+static int run_beyond(const char *call, void *conn, char *result)
+{
+    const char *header = ws_get_header(conn, "Host"), *target = ws_get_target(conn);
+
+    if (strcmp(call, "maxmessage") == 0)
+        sprintf(result, "%d", ws_set_max_message(65535));
+    else if (strcmp(call, "compression") == 0)
+        sprintf(result, "%d", ws_set_compression(6));
+    else if (strcmp(call, "protocols") == 0)
+        sprintf(result, "%d", ws_set_protocols("chat"));
+    else if (strcmp(call, "origins") == 0)
+        sprintf(result, "%d", ws_set_origins("https://example.org"));
+    else if (strcmp(call, "ping") == 0)
+        sprintf(result, "%d", ws_set_ping(50, 20));
+    else if (strcmp(call, "limit") == 0)
+        sprintf(result, "%d", ws_set_queue_limit(1 << 20, WS_QUEUE_CLOSE));
+    else if (strcmp(call, "header") == 0)
+        strcpy(result, header == NULL ? "null" : header);
+    else if (strcmp(call, "target") == 0)
+        strcpy(result, target == NULL ? "null" : target);
+    else if (strcmp(call, "choose") == 0)
+        sprintf(result, "%d", ws_choose_protocol(conn, "superchat"));
+    else if (strcmp(call, "status") == 0)
+        sprintf(result, "%d", ws_set_status(conn, 404));
+    else if (strcmp(call, "send") == 0)
+        sprintf(result, "%ld", ws_send(&conn, 1, 0, "from the matrix", 15));
+    else if (strcmp(call, "protocol") == 0)
+        sprintf(result, "[%s]", ws_get_protocol(conn));
+    else if (strcmp(call, "qbytes") == 0)
+        sprintf(result, "%lu", ws_get_qbytes(conn));
+    else if (strcmp(call, "code") == 0)
+        sprintf(result, "%d", ws_get_close_code(conn));
+    else if (strcmp(call, "closecode") == 0)
+        ws_close_conn_code(conn, 4000, "from the matrix");
+    else
+        return 0;
+    return 1;
+}
+
 /* One cell of the matrix: what came of it goes to the journal. */
 static void run(const char *in, const char *call, const char *on, void *own)
 {
@@ -68,7 +112,9 @@ static void run(const char *in, const char *call, const char *on, void *own)
     void *conn = target(on, own), *before;
 
     strcpy(result, "done");
-    if (strcmp(call, "name") == 0)
+    if (run_beyond(call, conn, result))
+        ;
+    else if (strcmp(call, "name") == 0)
         ws_set_name(name);
     else if (strcmp(call, "periodic") == 0)
         ws_set_periodic(tick, 1);

@@ -2,8 +2,11 @@
 //!
 //! tokio-tungstenite goes through the list in [`tungstenite`], [`vanish`] and [`never_reads`];
 //! Python's `websockets` and Node's `ws` go through it in the scripts that [`scripts`] runs, where
-//! each scenario has the same name.
+//! each scenario has the same name. What goes beyond the manuals they meet in [`beyond`], and a browser in
+//! [`browser`].
 
+mod beyond;
+mod browser;
 mod never_reads;
 mod nginx;
 mod plain;

@@ -50,15 +50,15 @@ fn node_ws() {
 }
 
 /// Where tests/setup puts the clients.
-fn peers() -> PathBuf {
+pub(super) fn peers() -> PathBuf {
     root().join("target/peers")
 }
 
-fn script(name: &str) -> PathBuf {
+pub(super) fn script(name: &str) -> PathBuf {
     root().join("tests/peers").join(name)
 }
 
-fn succeeds(command: &mut Command) -> bool {
+pub(super) fn succeeds(command: &mut Command) -> bool {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
 }
@@ -68,25 +68,26 @@ fn play(command: &mut Command) {
     let Some(site) = Site::open() else {
         return;
     };
+    let said = finish(command.arg(format!("ws://{}/", site.address())));
+    let done: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("ok: ")).collect();
+    assert_eq!(done, SCENARIOS, "{said}");
+    let connections = said.lines().find_map(|line| line.strip_prefix("connections: "));
+    site.finish(connections.and_then(|it| it.parse().ok()).expect("how many there were"));
+}
+
+/// Runs the script to its end, which must be a good one: what it has said.
+pub(super) fn finish(command: &mut Command) -> String {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("output");
     let output = File::create(&path).expect("a file");
     let errors = output.try_clone().expect("the same file");
-    let child = command
-        .arg(format!("ws://{}/", site.address()))
-        .stdin(Stdio::null())
-        .stdout(output)
-        .stderr(errors)
-        .spawn();
+    let child = command.stdin(Stdio::null()).stdout(output).stderr(errors).spawn();
     let mut script = Script(child.expect("it was there a moment ago"));
     // It has its own limits, which end it long before.
     let code = (0..10).find_map(|_| until(|| script.0.try_wait().expect("our child")));
     let said = read(&path);
     assert!(code.is_some_and(|it| it.success()), "the script ends with {code:?}:\n{said}");
-    let done: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("ok: ")).collect();
-    assert_eq!(done, SCENARIOS, "{said}");
-    let connections = said.lines().find_map(|line| line.strip_prefix("connections: "));
-    site.finish(connections.and_then(|it| it.parse().ok()).expect("how many there were"));
+    said
 }
 
 fn read(path: &Path) -> String {

@@ -22,6 +22,8 @@ pub(crate) struct Conn {
     pub(crate) is_dirty: bool,
     /// It stands in the list of those that go on without waiting for the poll.
     pub(crate) is_resumed: bool,
+    /// There it waits to be read, too.
+    pub(crate) has_more: bool,
     /// The start of a request, of a frame's header or of a control frame, of which more must come.
     pub(crate) input: Option<Key>,
     /// The message that comes in parts.
@@ -84,6 +86,7 @@ impl Conn {
             has_waited: false,
             is_dirty: false,
             is_resumed: false,
+            has_more: false,
             input: None,
             incoming: None,
             queue: None,

@@ -439,7 +439,8 @@ impl Engine {
         for id in self.resumed.drain(..) {
             if let Some(conn) = self.table.get_mut(id) {
                 conn.is_resumed = false;
-                self.batch.push_back((id, Ready::RESUMED));
+                let has_more = std::mem::take(&mut conn.has_more);
+                self.batch.push_back((id, Ready::resumed(has_more)));
             }
         }
         Ok(())
@@ -459,8 +460,16 @@ impl Engine {
         Some(next.saturating_duration_since(self.now))
     }
 
-    /// Sees to it that a connection gets another turn without an event.
+    /// Sees to it that a connection gets another turn without an event, to be read and to be sent more.
     pub(crate) fn resume(&mut self, id: ConnId) {
+        if let Some(conn) = self.table.get_mut(id) {
+            conn.has_more = true;
+        }
+        self.resume_sending(id);
+    }
+
+    /// Sees to it that a connection is sent more without an event.
+    pub(crate) fn resume_sending(&mut self, id: ConnId) {
         if let Some(conn) = self.table.get_mut(id)
             && !conn.is_resumed
         {

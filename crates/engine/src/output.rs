@@ -203,7 +203,7 @@ impl Engine {
         } else if sent < total {
             self.block(id);
         } else {
-            self.resume(id);
+            self.resume_sending(id);
         }
     }
 

@@ -25,8 +25,10 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    /// A turn without an event: whatever can be done is tried.
-    pub(crate) const RESUMED: Self = Self { read: true, write: true, hang_up: false };
+    /// A turn without an event.
+    pub(crate) fn resumed(read: bool) -> Self {
+        Self { read, write: true, hang_up: false }
+    }
 }
 
 impl From<&mio::event::Event> for Ready {

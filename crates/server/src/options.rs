@@ -94,7 +94,7 @@ fn usage(why: &OsStr, flavor: &Flavor) -> StartError {
     let flags = if flavor.without_h.is_some() { "-hx" } else { "-x" };
     let extensions = match flavor.has_extensions {
         true => {
-            "\n       [--compress[=level]] [--max-message bytes] [--origin origin] [--ping idle[,timeout]]"
+            " [--compress[=level]] [--max-message bytes] [--origin origin] [--ping idle[,timeout]]"
         }
         false => "",
     };

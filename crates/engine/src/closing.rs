@@ -7,7 +7,8 @@ use dorrit_proto::{CloseCode, OpCode, Refusal, Request, Violation, encode_accept
 use crate::ConnId;
 use crate::conn::{Phase, Then};
 use crate::deadlines::{Deadline, Kind};
-use crate::engine::{DropCause, Engine, Event, OutOfMemory, STOP};
+use crate::engine::{Engine, STOP};
+use crate::event::{DropCause, Event, OutOfMemory};
 use crate::table::Table;
 
 /// How a connection that is open is ended.

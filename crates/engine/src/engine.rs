@@ -1,19 +1,20 @@
 //! The loop itself.
 
-use std::collections::{TryReserveError, VecDeque};
-use std::fmt;
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use dorrit_proto::{Incoming, Inflater, MessageKind, Refusal, Request, Rules, Violation};
+use dorrit_proto::{Incoming, Inflater, Refusal, Request};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::ConnId;
 use crate::accept::Acceptor;
+use crate::config::Config;
 use crate::conn::{Phase, Watch};
 use crate::deadlines::Deadlines;
+use crate::event::Event;
 use crate::messages::Messages;
 use crate::output::Output;
 use crate::pool::Pool;
@@ -21,160 +22,6 @@ use crate::queue::Queue;
 use crate::send::Deflaters;
 use crate::table::Table;
 use crate::turn::{Ready, Turn};
-
-/// What an engine is made for.
-#[derive(Clone, Copy, Debug)]
-pub struct Config {
-    /// The most connections that are open at a time.
-    pub max_connections: usize,
-    /// What is accepted from clients.
-    pub rules: Rules,
-    /// The longest payload of a frame of ours, in bytes (CONTRACT D15).
-    pub max_fragment: usize,
-    /// Where a message stands while the caller deals with it.
-    pub buffers: Buffers,
-    /// The most frames that may wait for a connection; `None` where memory alone is the limit.
-    pub max_queued_frames: Option<u32>,
-    /// The most bytes that may wait for a connection.
-    pub queue_limit: QueueLimit,
-    /// The level of compression, 1 to 9, where clients offer it; 0 is none (RFC 7692).
-    pub compression: u32,
-    /// When silent clients are asked whether they are there; `None` is never.
-    pub keepalive: Option<Keepalive>,
-}
-
-/// What may wait for a connection that does not read.
-#[derive(Clone, Copy, Debug)]
-pub struct QueueLimit {
-    /// How many bytes, where they are of more than one message.
-    pub bytes: usize,
-    /// What happens to a message that would be more.
-    pub policy: OverflowPolicy,
-}
-
-/// What happens to a message that is too much for a connection's queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OverflowPolicy {
-    /// The connection is closed with code 1008.
-    Close,
-    /// The message is left out, for this connection alone.
-    Skip,
-}
-
-/// How silent clients are found out.
-#[derive(Clone, Copy, Debug)]
-pub struct Keepalive {
-    /// After this long without a byte from the client it is sent a ping.
-    pub idle: Duration,
-    /// After this long without a byte since then it is cut off.
-    pub timeout: Duration,
-}
-
-/// Where a message stands while the caller deals with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Buffers {
-    /// In a buffer of the loop's, until the next event.
-    Shared,
-    /// In a buffer of its connection's own, until that connection's next message.
-    Own,
-}
-
-impl Config {
-    /// How many sockets of clients there may be: the connections, and those whose request is still to
-    /// be answered.
-    pub fn max_sockets(&self) -> usize {
-        self.max_connections.saturating_add(self.max_connections.div_ceil(8).clamp(16, 1024))
-    }
-}
-
-/// What the caller is told by [`Engine::next`].
-#[derive(Debug)]
-pub enum Event {
-    /// A client asks for a connection: see [`Engine::request`], and answer with [`Engine::accept`]
-    /// or [`Engine::refuse`] before the next event. Messages may be sent to it already.
-    Opened(ConnId),
-    /// A message has come: see [`Engine::message`].
-    Message(ConnId, MessageKind),
-    /// A connection that was accepted has ended. Its id is good until the next event.
-    Closed(ConnId),
-    /// The time set by [`Engine::set_tick`] has passed.
-    Tick,
-    /// Something was written to the pipe given to [`Engine::watch_control`].
-    Control,
-    /// The queue of a connection is empty, after it had to wait for its client to read.
-    Drained(ConnId),
-    /// A client is being dropped.
-    Dropped(ConnId, DropCause),
-    /// Connections cannot be accepted just now. Told once a minute at most.
-    AcceptFailed(io::Error),
-    /// All connections have ended, after [`Engine::stop`].
-    Stopped,
-    /// The loop cannot go on.
-    Failed(io::Error),
-}
-
-/// Why a client is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DropCause {
-    /// It broke the protocol.
-    Violation(Violation),
-    /// It does not read what is sent to it.
-    QueueFull,
-    /// It did not answer a ping.
-    Silent,
-}
-
-impl fmt::Display for DropCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Violation(violation) => violation.fmt(f),
-            Self::QueueFull => f.write_str("it does not read, and too much is queued"),
-            Self::Silent => f.write_str("it does not answer"),
-        }
-    }
-}
-
-/// Why a message was queued for nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SendError {
-    /// There was no memory for it.
-    OutOfMemory,
-    /// It would have been more than [`Config::max_queued_frames`] for one of its connections.
-    QueueFull,
-}
-
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OutOfMemory => "out of memory",
-            Self::QueueFull => "too many frames are queued",
-        })
-    }
-}
-
-impl std::error::Error for SendError {}
-
-/// There was no memory.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OutOfMemory;
-
-impl From<TryReserveError> for OutOfMemory {
-    fn from(_: TryReserveError) -> Self {
-        Self
-    }
-}
-
-impl From<OutOfMemory> for SendError {
-    fn from(_: OutOfMemory) -> Self {
-        Self::OutOfMemory
-    }
-}
-
-impl From<TryReserveError> for SendError {
-    fn from(_: TryReserveError) -> Self {
-        Self::OutOfMemory
-    }
-}
 
 /// How much is read at a time, in bytes: the longest frame of the default limit, and some more.
 const INPUT: usize = 128 * 1024;

@@ -10,9 +10,11 @@
 
 mod accept;
 mod closing;
+mod config;
 mod conn;
 mod deadlines;
 mod engine;
+mod event;
 mod id;
 mod messages;
 mod output;
@@ -23,7 +25,7 @@ mod sys;
 mod table;
 mod turn;
 
-pub use engine::{
-    Buffers, Config, DropCause, Engine, Event, Keepalive, OverflowPolicy, QueueLimit, SendError,
-};
+pub use config::{Buffers, Config, Keepalive, OverflowPolicy, QueueLimit};
+pub use engine::Engine;
+pub use event::{DropCause, Event, SendError};
 pub use id::ConnId;

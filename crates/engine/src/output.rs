@@ -7,7 +7,8 @@ use dorrit_proto::{Coding, FrameHead, MessageKind, OpCode, fragments};
 
 use crate::conn::{Phase, Then};
 use crate::deadlines::Kind;
-use crate::engine::{Engine, OutOfMemory};
+use crate::engine::Engine;
+use crate::event::OutOfMemory;
 use crate::{ConnId, sys};
 
 /// How many bytes a connection is sent in a turn (CONTRACT D16): the longest frame of the default limit.

@@ -3,9 +3,11 @@
 use dorrit_proto::{CloseCode, Coding, Deflater, FrameHead, MessageKind, OpCode, fragments};
 
 use crate::closing::Ending;
+use crate::config::OverflowPolicy;
 use crate::conn::{Conn, Phase, Then};
 use crate::deadlines::Kind;
-use crate::engine::{DropCause, Engine, OutOfMemory, OverflowPolicy, SendError};
+use crate::engine::Engine;
+use crate::event::{DropCause, OutOfMemory, SendError};
 use crate::messages::MessageId;
 use crate::pool::Key;
 use crate::{ConnId, Event};

@@ -11,7 +11,8 @@ use dorrit_proto::{
 };
 
 use crate::conn::{Conn, Phase};
-use crate::engine::{DropCause, Engine, Event};
+use crate::engine::Engine;
+use crate::event::{DropCause, Event};
 use crate::pool::Key;
 use crate::{Buffers, ConnId, sys};
 

@@ -1,0 +1,70 @@
+//! What an engine is made for.
+
+use std::time::Duration;
+
+use dorrit_proto::Rules;
+
+/// What an engine is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// The most connections that are open at a time.
+    pub max_connections: usize,
+    /// What is accepted from clients.
+    pub rules: Rules,
+    /// The longest payload of a frame of ours, in bytes (CONTRACT D15).
+    pub max_fragment: usize,
+    /// Where a message stands while the caller deals with it.
+    pub buffers: Buffers,
+    /// The most frames that may wait for a connection; `None` where memory alone is the limit.
+    pub max_queued_frames: Option<u32>,
+    /// The most bytes that may wait for a connection.
+    pub queue_limit: QueueLimit,
+    /// The level of compression, 1 to 9, where clients offer it; 0 is none (RFC 7692).
+    pub compression: u32,
+    /// When silent clients are asked whether they are there; `None` is never.
+    pub keepalive: Option<Keepalive>,
+}
+
+/// What may wait for a connection that does not read.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueLimit {
+    /// How many bytes, where they are of more than one message.
+    pub bytes: usize,
+    /// What happens to a message that would be more.
+    pub policy: OverflowPolicy,
+}
+
+/// What happens to a message that is too much for a connection's queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverflowPolicy {
+    /// The connection is closed with code 1008.
+    Close,
+    /// The message is left out, for this connection alone.
+    Skip,
+}
+
+/// How silent clients are found out.
+#[derive(Clone, Copy, Debug)]
+pub struct Keepalive {
+    /// After this long without a byte from the client it is sent a ping.
+    pub idle: Duration,
+    /// After this long without a byte since then it is cut off.
+    pub timeout: Duration,
+}
+
+/// Where a message stands while the caller deals with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buffers {
+    /// In a buffer of the loop's, until the next event.
+    Shared,
+    /// In a buffer of its connection's own, until that connection's next message.
+    Own,
+}
+
+impl Config {
+    /// How many sockets of clients there may be: the connections, and those whose request is still to
+    /// be answered.
+    pub fn max_sockets(&self) -> usize {
+        self.max_connections.saturating_add(self.max_connections.div_ceil(8).clamp(16, 1024))
+    }
+}

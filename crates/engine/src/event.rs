@@ -1,0 +1,97 @@
+//! What the caller is told.
+
+use std::collections::TryReserveError;
+use std::{fmt, io};
+
+use dorrit_proto::{MessageKind, Violation};
+
+use crate::ConnId;
+
+/// What the caller is told by [`Engine::next`](crate::Engine::next).
+#[derive(Debug)]
+pub enum Event {
+    /// A client asks for a connection: see [`Engine::request`](crate::Engine::request), and answer with [`Engine::accept`](crate::Engine::accept)
+    /// or [`Engine::refuse`](crate::Engine::refuse) before the next event. Messages may be sent to it already.
+    Opened(ConnId),
+    /// A message has come: see [`Engine::message`](crate::Engine::message).
+    Message(ConnId, MessageKind),
+    /// A connection that was accepted has ended. Its id is good until the next event.
+    Closed(ConnId),
+    /// The time set by [`Engine::set_tick`](crate::Engine::set_tick) has passed.
+    Tick,
+    /// Something was written to the pipe given to [`Engine::watch_control`](crate::Engine::watch_control).
+    Control,
+    /// The queue of a connection is empty, after it had to wait for its client to read.
+    Drained(ConnId),
+    /// A client is being dropped.
+    Dropped(ConnId, DropCause),
+    /// Connections cannot be accepted just now. Told once a minute at most.
+    AcceptFailed(io::Error),
+    /// All connections have ended, after [`Engine::stop`](crate::Engine::stop).
+    Stopped,
+    /// The loop cannot go on.
+    Failed(io::Error),
+}
+
+/// Why a client is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropCause {
+    /// It broke the protocol.
+    Violation(Violation),
+    /// It does not read what is sent to it.
+    QueueFull,
+    /// It did not answer a ping.
+    Silent,
+}
+
+impl fmt::Display for DropCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Violation(violation) => violation.fmt(f),
+            Self::QueueFull => f.write_str("it does not read, and too much is queued"),
+            Self::Silent => f.write_str("it does not answer"),
+        }
+    }
+}
+
+/// Why a message was queued for nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// There was no memory for it.
+    OutOfMemory,
+    /// It would have been more than [`Config::max_queued_frames`](crate::Config::max_queued_frames) for one of its connections.
+    QueueFull,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OutOfMemory => "out of memory",
+            Self::QueueFull => "too many frames are queued",
+        })
+    }
+}
+
+impl std::error::Error for SendError {}
+
+/// There was no memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutOfMemory;
+
+impl From<TryReserveError> for OutOfMemory {
+    fn from(_: TryReserveError) -> Self {
+        Self
+    }
+}
+
+impl From<OutOfMemory> for SendError {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+impl From<TryReserveError> for SendError {
+    fn from(_: TryReserveError) -> Self {
+        Self::OutOfMemory
+    }
+}

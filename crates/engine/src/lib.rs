@@ -16,6 +16,7 @@ mod deadlines;
 mod engine;
 mod event;
 mod id;
+mod message;
 mod messages;
 mod output;
 mod pool;

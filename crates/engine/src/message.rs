@@ -1,0 +1,201 @@
+//! Messages on their way from the input to the caller: whole, in parts, or compressed.
+
+use std::ops::Range;
+
+use dorrit_proto::{Coding, Complete, FrameStart, Incoming, IncomingError, MessageKind};
+
+use crate::ConnId;
+use crate::config::Buffers;
+use crate::engine::Engine;
+use crate::event::Event;
+use crate::pool::Key;
+use crate::turn::Step;
+
+/// Where a message stands, with a zero byte behind it.
+#[derive(Debug)]
+pub(crate) enum Message {
+    None,
+    /// In the input, and what stood where the zero byte is.
+    Input(Range<usize>, Terminator),
+    /// It came in parts.
+    Incoming(Key),
+    /// It was compressed.
+    Inflated,
+}
+
+/// What stood where a zero byte was put behind a message.
+#[derive(Debug)]
+pub(crate) enum Terminator {
+    Nothing,
+    Over(u8),
+    End,
+}
+
+/// More memory than this, in bytes, and it is given back behind a message.
+const KEPT: usize = 16 * 1024;
+
+impl Engine {
+    /// The payload of the message that [`Event::Message`] told last, with a zero byte behind it. The
+    /// caller may write into it. It stays where it is as [`Buffers`](crate::Buffers) says.
+    pub fn message(&mut self) -> &mut [u8] {
+        match self.turn.as_ref().map(|turn| &turn.message) {
+            Some(Message::Input(range, _)) => &mut self.input[range.start..=range.end],
+            Some(Message::Incoming(key)) => self.incoming[*key].message(),
+            Some(Message::Inflated) => &mut self.inflated,
+            Some(Message::None) | None => &mut [],
+        }
+    }
+
+    /// Takes a place for a message that comes in parts, or goes on with it.
+    pub(crate) fn begin_part(&mut self, id: ConnId, start: FrameStart, pos: usize) -> Step {
+        let Some(key) = self.incoming_of(id) else {
+            self.kill(id);
+            return Step::Next;
+        };
+        self.incoming[key].begin(start);
+        self.receive_part(id, key, pos)
+    }
+
+    /// The place of a connection's message that comes in parts; `None` where there is no memory.
+    fn incoming_of(&mut self, id: ConnId) -> Option<Key> {
+        self.incoming.reserve().ok()?;
+        let conn = self.table.get_mut(id)?;
+        Some(*conn.incoming.get_or_insert_with(|| self.incoming.take()))
+    }
+
+    pub(crate) fn receive_part(&mut self, id: ConnId, key: Key, pos: usize) -> Step {
+        match self.incoming[key].receive(&self.input[pos..]) {
+            Ok((len, complete)) => {
+                self.consume(len);
+                match complete {
+                    Some(complete) => self.deliver_incoming(id, complete, key),
+                    None if self.incoming[key].is_in_frame() => Step::End,
+                    None => Step::Next,
+                }
+            }
+            Err(error) => self.failed(id, error),
+        }
+    }
+
+    fn failed(&mut self, id: ConnId, error: IncomingError) -> Step {
+        match error {
+            IncomingError::Violation(violation) => self.violated(id, violation),
+            IncomingError::OutOfMemory => {
+                self.kill(id);
+                Step::Next
+            }
+        }
+    }
+
+    /// Frees a connection's place for a message that comes in parts.
+    pub(crate) fn drop_incoming(&mut self, id: ConnId) {
+        if let Some(key) = self.table.get(id).and_then(|conn| conn.incoming) {
+            self.incoming[key] = Incoming::new();
+            self.release_incoming(id, key);
+        }
+    }
+
+    fn release_incoming(&mut self, id: ConnId, key: Key) {
+        if let Some(conn) = self.table.get_mut(id) {
+            conn.incoming = None;
+            self.incoming.give_back(key);
+        }
+    }
+
+    /// Tells a message that came in parts.
+    fn deliver_incoming(&mut self, id: ConnId, complete: Complete, key: Key) -> Step {
+        if complete.coding == Coding::Plain {
+            return self.tell_message(id, complete.kind, Message::Incoming(key));
+        }
+        let mut message = std::mem::take(&mut self.incoming[key]);
+        let payload = message.message();
+        let len = payload.len() - 1;
+        let inflated = self.inflate(complete.kind, &payload[..len]);
+        message.shrink(KEPT);
+        self.incoming[key] = message;
+        self.release_incoming(id, key);
+        match inflated {
+            Ok(()) => self.tell_message(id, complete.kind, Message::Inflated),
+            Err(error) => self.failed(id, error),
+        }
+    }
+
+    fn inflate(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), IncomingError> {
+        let inflater = self.inflater.get_or_insert_default();
+        inflater.inflate(kind, payload, self.config.rules.max_payload, &mut self.inflated)
+    }
+
+    /// Tells a message that stands in the input.
+    pub(crate) fn deliver(
+        &mut self,
+        id: ConnId,
+        complete: Complete,
+        payload: Range<usize>,
+    ) -> Step {
+        let kind = complete.kind;
+        if complete.coding == Coding::Deflated {
+            let input = std::mem::take(&mut self.input);
+            let inflated = self.inflate(kind, &input[payload]);
+            self.input = input;
+            return match inflated {
+                Ok(()) => self.tell_message(id, kind, Message::Inflated),
+                Err(error) => self.failed(id, error),
+            };
+        }
+        if self.config.buffers == Buffers::Own {
+            return match self.incoming_of(id) {
+                Some(key) if self.incoming[key].set(&self.input[payload]).is_ok() => {
+                    self.tell_message(id, kind, Message::Incoming(key))
+                }
+                _ => {
+                    self.kill(id);
+                    Step::Next
+                }
+            };
+        }
+        let message = self.terminate(payload);
+        self.tell_message(id, kind, message)
+    }
+
+    fn tell_message(&mut self, id: ConnId, kind: MessageKind, message: Message) -> Step {
+        if let Some(turn) = &mut self.turn {
+            turn.message = message;
+        }
+        Step::Event(Event::Message(id, kind))
+    }
+
+    /// Puts a zero byte behind a message, over what stands there (CONTRACT D13).
+    pub(crate) fn terminate(&mut self, payload: Range<usize>) -> Message {
+        if let Some(behind) = self.input.get_mut(payload.end) {
+            Message::Input(payload, Terminator::Over(std::mem::take(behind)))
+        } else if self.input.len() < self.input.capacity() {
+            self.input.push(0);
+            Message::Input(payload, Terminator::End)
+        } else {
+            // The buffer is full to its last byte: the message moves over its own header's end.
+            let moved = payload.start - 1..payload.end - 1;
+            self.input.copy_within(payload, moved.start);
+            self.input[moved.end] = 0;
+            Message::Input(moved, Terminator::Nothing)
+        }
+    }
+
+    /// Takes back what the caller has dealt with: what stood behind it in the input, or its memory.
+    pub(crate) fn take_back_message(&mut self) {
+        let Some(turn) = &mut self.turn else { return };
+        match std::mem::replace(&mut turn.message, Message::None) {
+            Message::Input(range, Terminator::Over(byte)) => self.input[range.end] = byte,
+            Message::Input(range, Terminator::End) => self.input.truncate(range.end),
+            Message::Incoming(key) if self.config.buffers == Buffers::Shared => {
+                self.incoming[key].shrink(KEPT);
+                let id = turn.conn;
+                self.release_incoming(id, key);
+            }
+            Message::Inflated if self.inflated.capacity() > KEPT => self.inflated = Vec::new(),
+            Message::None
+            | Message::Inflated
+            | Message::Incoming(_)
+            | Message::Input(_, Terminator::Nothing) => {}
+        }
+    }
+}

@@ -4,6 +4,7 @@
 #	make run	starts the echo server and says how to talk to it
 #	make test	installs what the tests need, where it may, and runs them
 #	make autobahn	the Autobahn testsuite, in a quarter of an hour; see tests/autobahn
+#	make bench	measures against other libraries, in ten minutes; see bench/README.md
 #	make lint	formatting, clippy, the headers, the manual, the scripts
 #	make install	into PREFIX, below DESTDIR where that is given
 #	make uninstall	removes what install has put there
@@ -30,7 +31,7 @@ SOCKET = target/run/echo.socket
 
 all: build
 
-.PHONY: all build run test autobahn lint install uninstall clean
+.PHONY: all build run test autobahn bench lint install uninstall clean
 
 # The system libraries that a program must name when it links a static library of
 # ours, as rustc knows them for this system, are noted for pkg-config: install may
@@ -61,6 +62,9 @@ test:
 
 autobahn: build
 	@sh tests/autobahn
+
+bench:
+	@bench/run
 
 lint:
 	$(CARGO) fmt --all --check

@@ -1,0 +1,147 @@
+/*
+ * The limit: what a server cannot be below.  It waits, receives and sends the same bytes back,
+ * and knows no protocol.  One recv and one send per event; what the socket does not take at once
+ * is kept, and nothing is received meanwhile.
+ *
+ *	limit echo unix:PATH | tcp:PORT
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* More than a UNIX socket holds by default: smaller ones cost more where messages are large. */
+#define BUFFER 262144
+#define MAX_FD 65536
+#define EVENTS 1024
+
+struct rest {
+	char *bytes;
+	size_t at, len;
+};
+
+static struct rest rests[MAX_FD];
+static char buffer[BUFFER];
+
+static int listen_at(const char *address)
+{
+	if (strncmp(address, "unix:", 5) == 0) {
+		struct sockaddr_un sun = { .sun_family = AF_UNIX };
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+		strncpy(sun.sun_path, address + 5, sizeof sun.sun_path - 1);
+		if (bind(fd, (struct sockaddr *)&sun, sizeof sun) == 0 && listen(fd, 4096) == 0)
+			return fd;
+	} else if (strncmp(address, "tcp:", 4) == 0) {
+		struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(atoi(address + 4)) };
+		int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+		sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+		if (bind(fd, (struct sockaddr *)&sin, sizeof sin) == 0 && listen(fd, 4096) == 0)
+			return fd;
+	}
+	perror(address);
+	exit(1);
+}
+
+static void wait_for(int poll, int fd, unsigned int events, int operation)
+{
+	struct epoll_event event = { .events = events, .data.fd = fd };
+
+	epoll_ctl(poll, operation, fd, &event);
+}
+
+static void end(int fd)
+{
+	free(rests[fd].bytes);
+	memset(&rests[fd], 0, sizeof rests[fd]);
+	close(fd);
+}
+
+static void receive(int poll, int fd)
+{
+	ssize_t got = recv(fd, buffer, sizeof buffer, 0), sent;
+
+	if (got <= 0) {
+		if (got == 0 || errno != EAGAIN)
+			end(fd);
+		return;
+	}
+	sent = send(fd, buffer, got, MSG_NOSIGNAL);
+	if (sent == got)
+		return;
+	if (sent < 0 && errno != EAGAIN) {
+		end(fd);
+		return;
+	}
+	if (sent < 0)
+		sent = 0;
+	rests[fd].bytes = malloc(got - sent);
+	rests[fd].len = got - sent;
+	rests[fd].at = 0;
+	memcpy(rests[fd].bytes, buffer + sent, got - sent);
+	wait_for(poll, fd, EPOLLOUT, EPOLL_CTL_MOD);
+}
+
+static void send_rest(int poll, int fd)
+{
+	struct rest *rest = &rests[fd];
+	ssize_t sent = send(fd, rest->bytes + rest->at, rest->len - rest->at, MSG_NOSIGNAL);
+
+	if (sent < 0) {
+		if (errno != EAGAIN)
+			end(fd);
+		return;
+	}
+	rest->at += sent;
+	if (rest->at == rest->len) {
+		free(rest->bytes);
+		memset(rest, 0, sizeof *rest);
+		wait_for(poll, fd, EPOLLIN, EPOLL_CTL_MOD);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct epoll_event events[EVENTS];
+	int listener, poll = epoll_create1(0);
+
+	if (argc != 3 || strcmp(argv[1], "echo") != 0) {
+		fprintf(stderr, "usage: %s echo unix:PATH | tcp:PORT\n", argv[0]);
+		return 2;
+	}
+	listener = listen_at(argv[2]);
+	wait_for(poll, listener, EPOLLIN, EPOLL_CTL_ADD);
+	for (;;) {
+		int count = epoll_wait(poll, events, EVENTS, -1);
+
+		for (int i = 0; i < count; i++) {
+			int fd = events[i].data.fd;
+
+			if (fd == listener) {
+				int on = 1, client = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+
+				if (client < 0)
+					continue;
+				if (client >= MAX_FD) {
+					close(client);
+					continue;
+				}
+				setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+				wait_for(poll, client, EPOLLIN, EPOLL_CTL_ADD);
+			} else if (rests[fd].bytes != NULL) {
+				send_rest(poll, fd);
+			} else {
+				receive(poll, fd);
+			}
+		}
+	}
+}

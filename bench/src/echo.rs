@@ -1,0 +1,294 @@
+//! A closed loop of echoes: each connection keeps `depth` messages in flight, and sends the next as
+//! an answer comes.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+use crate::client::{Address, PATIENCE, Socket};
+use crate::wire::{self, Content, Language, Ring};
+
+/// What is sent, and how much of it at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Talk {
+    pub content: Content,
+    pub size: usize,
+    pub depth: usize,
+}
+
+impl Talk {
+    /// Enough different messages that an answer out of order shows, and few enough for the cache.
+    fn messages(&self) -> Vec<Vec<u8>> {
+        wire::messages(self.content, self.size, (262_144 / self.size.max(1)).clamp(3, 61))
+    }
+}
+
+struct Conn {
+    socket: Socket,
+    /// Messages whose answers may still be missing, counted from the first.
+    asked: u64,
+    answered: u64,
+    /// Messages that are wholly sent, and the place in the requests' ring of the next byte to send.
+    sent: u64,
+    out: usize,
+    /// The place in the answers' ring of the next byte to come.
+    at: usize,
+    /// When each message in flight was sent.
+    times: Vec<u64>,
+    waits_to_send: bool,
+}
+
+pub struct Echo {
+    poll: Epoll,
+    address: Address,
+    language: Language,
+    depth: usize,
+    conns: Vec<Conn>,
+    requests: Ring,
+    answers: Ring,
+    buffer: Vec<u8>,
+    clock: Instant,
+    latencies: Histogram<u64>,
+    records: bool,
+    pub answered: u64,
+}
+
+impl Echo {
+    pub fn new(address: &Address, language: Language, talk: Talk) -> io::Result<Self> {
+        let messages = talk.messages();
+        let (requests, answers) = match language {
+            Language::Bare => {
+                // What a server has to send, both ways.
+                let frames: Vec<_> = messages
+                    .iter()
+                    .map(|message| wire::server_frame(message, talk.content))
+                    .collect();
+                (frames.clone(), frames)
+            }
+            Language::WebSocket | Language::Deflate => {
+                learn(address, language, &messages, talk.content)?
+            }
+        };
+        Ok(Self {
+            poll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+            address: address.clone(),
+            language,
+            depth: talk.depth,
+            conns: Vec::new(),
+            requests: Ring::new(&requests, talk.depth),
+            answers: Ring::new(&answers, 0),
+            buffer: vec![0; 262_144],
+            clock: Instant::now(),
+            latencies: new_histogram(),
+            records: false,
+            answered: 0,
+        })
+    }
+
+    /// Connects until there are `count`, each of which has had one answer.
+    pub fn connect(&mut self, count: usize) -> io::Result<()> {
+        while self.conns.len() < count {
+            let socket = Socket::upgraded(&self.address, self.language)?;
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, self.conns.len() as u64);
+            self.poll.add(&socket, event)?;
+            self.conns.push(Conn {
+                socket,
+                asked: 0,
+                answered: 0,
+                sent: 0,
+                out: 0,
+                at: 0,
+                times: vec![0; self.depth],
+                waits_to_send: false,
+            });
+            // Few at a time are greeted, so that the server is never far behind.
+            if self.conns.len().is_multiple_of(64) || self.conns.len() == count {
+                self.greet()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn greet(&mut self) -> io::Result<()> {
+        let depth = std::mem::replace(&mut self.depth, 1);
+        for index in self.conns.len().saturating_sub(64)..self.conns.len() {
+            if self.conns[index].asked == 0 {
+                self.send(index)?;
+            }
+        }
+        // With a depth of 0 an answer asks for no further one.
+        self.depth = 0;
+        let result = self.drain();
+        self.depth = depth;
+        result
+    }
+
+    /// Waits until nothing is in flight.
+    pub fn stop(&mut self) -> io::Result<()> {
+        let depth = std::mem::replace(&mut self.depth, 0);
+        let result = self.drain();
+        self.depth = depth;
+        result
+    }
+
+    fn drain(&mut self) -> io::Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while self.conns.iter().any(|conn| conn.answered < conn.asked) {
+            if Instant::now() > end {
+                return Err(io::Error::other("answers are missing"));
+            }
+            self.turn()?;
+        }
+        Ok(())
+    }
+
+    /// Has every `step`th connection talk from now on.
+    pub fn start(&mut self, step: usize) -> io::Result<()> {
+        for index in (0..self.conns.len()).step_by(step) {
+            self.send(index)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on for as long.
+    pub fn run(&mut self, time: Duration) -> io::Result<()> {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.turn()?;
+        }
+        Ok(())
+    }
+
+    /// Records latencies from now on, or no longer; gives what there are.
+    pub fn record(&mut self, records: bool) -> Histogram<u64> {
+        self.records = records;
+        std::mem::replace(&mut self.latencies, new_histogram())
+    }
+
+    fn turn(&mut self) -> io::Result<()> {
+        let mut events = [EpollEvent::empty(); 512];
+        let timeout = EpollTimeout::try_from(PATIENCE).unwrap_or(EpollTimeout::NONE);
+        let count = self.poll.wait(&mut events, timeout)?;
+        if count == 0 {
+            return Err(io::Error::other("the server is silent"));
+        }
+        for event in &events[..count] {
+            let index = event.data() as usize;
+            if event.events().contains(EpollFlags::EPOLLOUT) {
+                self.send(index)?;
+            }
+            if event.events() != EpollFlags::EPOLLOUT {
+                self.receive(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, index: usize) -> io::Result<()> {
+        let conn = &mut self.conns[index];
+        let Some(got) = conn.socket.receive(&mut self.buffer)? else { return Ok(()) };
+        if got == 0 {
+            return Err(io::Error::other("the server has closed a connection"));
+        }
+        let now = self.clock.elapsed().as_nanos() as u64;
+        let mut bytes = &self.buffer[..got];
+        let count = self.answers.count as u64;
+        while !bytes.is_empty() {
+            let part = bytes.len().min(self.answers.round() - conn.at);
+            if bytes[..part] != self.answers.bytes[conn.at..conn.at + part] {
+                return Err(io::Error::other(format!("answer {} is wrong", conn.answered)));
+            }
+            conn.at += part;
+            bytes = &bytes[part..];
+            while self.answers.starts[(conn.answered % count) as usize + 1] <= conn.at {
+                if self.records {
+                    let sent = conn.times[(conn.answered % conn.times.len() as u64) as usize];
+                    self.latencies.saturating_record(now - sent);
+                }
+                conn.answered += 1;
+                self.answered += 1;
+                if conn.answered.is_multiple_of(count) {
+                    conn.at = 0;
+                    break;
+                }
+            }
+        }
+        if conn.answered > conn.asked {
+            return Err(io::Error::other("an answer that was not asked for"));
+        }
+        if conn.asked < conn.answered + self.depth as u64 { self.send(index) } else { Ok(()) }
+    }
+
+    fn send(&mut self, index: usize) -> io::Result<()> {
+        let conn = &mut self.conns[index];
+        let now = self.clock.elapsed().as_nanos() as u64;
+        while conn.asked < conn.answered + self.depth as u64 {
+            let slots = conn.times.len() as u64;
+            conn.times[(conn.asked % slots) as usize] = now;
+            conn.asked += 1;
+        }
+        // What is not yet sent lies in one piece: the ring has `depth` messages to spare.
+        let count = self.requests.count as u64;
+        let unsent = (conn.asked - conn.sent) as usize;
+        let end = self.requests.starts[(conn.sent % count) as usize + unsent];
+        if conn.out < end {
+            conn.out += conn.socket.send(&self.requests.bytes[conn.out..end])?;
+        }
+        while conn.sent < conn.asked
+            && self.requests.starts[(conn.sent % count) as usize + 1] <= conn.out
+        {
+            conn.sent += 1;
+            if conn.sent.is_multiple_of(count) {
+                conn.out -= self.requests.round();
+            }
+        }
+        let waits = conn.sent < conn.asked;
+        if waits != conn.waits_to_send {
+            conn.waits_to_send = waits;
+            let out = if waits { EpollFlags::EPOLLOUT } else { EpollFlags::empty() };
+            let mut event = EpollEvent::new(EpollFlags::EPOLLIN | out, index as u64);
+            self.poll.modify(&conn.socket, &mut event)?;
+        }
+        Ok(())
+    }
+}
+
+pub fn new_histogram() -> Histogram<u64> {
+    // One nanosecond to ten seconds, three digits.
+    Histogram::new_with_bounds(1, 10_000_000_000, 3).expect("bounds that are in order")
+}
+
+/// Requests, and the answers that this server gives to them: each is read as RFC 6455 has it, joined and
+/// inflated where it must be, and compared once; then it must come again and again, byte for byte, since
+/// neither side keeps a context.
+type Frames = (Vec<Vec<u8>>, Vec<Vec<u8>>);
+
+fn learn(
+    address: &Address,
+    language: Language,
+    messages: &[Vec<u8>],
+    content: Content,
+) -> io::Result<Frames> {
+    let socket = Socket::upgraded(address, language)?;
+    let mut requests = Vec::new();
+    let mut answers = Vec::new();
+    for (index, message) in messages.iter().enumerate() {
+        let request = match language {
+            Language::Deflate => {
+                wire::client_frame(&wire::deflate(message), content, language, index)
+            }
+            _ => wire::client_frame(message, content, language, index),
+        };
+        let answer = socket.exchange(&request, |bytes| wire::message(bytes).is_some())?;
+        match wire::message(&answer) {
+            Some((kind, payload, len))
+                if len == answer.len() && wire::is_answer(kind, &payload, message, content) => {}
+            _ => return Err(io::Error::other(format!("the answer to message {index} is wrong"))),
+        }
+        requests.push(request);
+        answers.push(answer);
+    }
+    Ok((requests, answers))
+}

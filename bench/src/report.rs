@@ -1,0 +1,258 @@
+//! What a run prints, and what it writes to RESULTS.md.
+
+use std::fmt::Write;
+
+use crate::columns::{Against, Bound, Goal, Metric, Work};
+use crate::run::Results;
+use crate::servers::Server;
+
+/// The figures of one column, for a terminal.
+pub fn column(results: &Results, servers: &[Server]) -> String {
+    let mut out = format!("{} ({})\n", results.column.title, results.column.name);
+    for line in table(results, servers) {
+        let widths = [20, 9, 15, 8, 14, 7, 7, 9, 9];
+        for (cell, width) in line.iter().zip(widths) {
+            let _ = write!(out, "{cell:<width$}");
+        }
+        out.truncate(out.trim_end().len());
+        out.push('\n');
+    }
+    for (index, server) in servers.iter().enumerate() {
+        if let Err(reason) = &results.cells[index] {
+            let _ = writeln!(out, "{}: left out: {reason}", server.name);
+        }
+    }
+    out
+}
+
+/// The head, then a line for each server that has figures.
+fn table(results: &Results, servers: &[Server]) -> Vec<Vec<String>> {
+    let column = &results.column;
+    let (metric, against) = column.measure();
+    let is_memory = matches!(column.work, Work::Idle { .. });
+    let head = if is_memory {
+        vec!["server".into(), "bytes".into(), "min-max".into(), "to uws".into()]
+    } else {
+        let unit = column.unit;
+        let ratio = match (metric, against) {
+            (Metric::Change, _) => "change",
+            (_, Against::Uws) => "to uws",
+            _ => "CPU",
+        };
+        [
+            "server",
+            ratio,
+            "min-max",
+            "rate",
+            &format!("ns/{unit}"),
+            "user",
+            "busy",
+            "p50 us",
+            "p99 us",
+        ]
+        .iter()
+        .map(|&text| text.to_owned())
+        .collect()
+    };
+    let mut lines = vec![head];
+    for (index, server) in servers.iter().enumerate() {
+        let Some(first) = results.figure(index, |figures| figures.cpu) else { continue };
+        let spread = |values: Option<Vec<f64>>| {
+            values.map_or(String::new(), |values| {
+                let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+                let most = values.iter().copied().fold(0.0, f64::max);
+                format!("{}-{}", number(least), number(most))
+            })
+        };
+        let ratio = |metric, against| {
+            results.median(index, metric, against, servers).map_or("-".into(), number)
+        };
+        let all = results.values(index, metric, against, servers);
+        let figure = |which: &dyn Fn(&crate::trial::Figures) -> f64| {
+            results.figure(index, which).unwrap_or(0.0)
+        };
+        lines.push(if is_memory {
+            vec![
+                server.name.clone(),
+                ratio(metric, against),
+                spread(all),
+                ratio(Metric::Memory, Against::Uws),
+            ]
+        } else {
+            vec![
+                server.name.clone(),
+                ratio(metric, against),
+                spread(all),
+                // The rate is compared with the limit's, or uWebSockets' where the limit has none.
+                match ratio(Metric::Rate, Against::Limit).as_str() {
+                    "-" => ratio(Metric::Rate, Against::Uws),
+                    rate => rate.to_owned(),
+                },
+                format!("{first:.0}"),
+                format!("{:.0}%", 100.0 * figure(&|figures| figures.user)),
+                format!("{:.0}%", 100.0 * figure(&|figures| figures.busy)),
+                number(figure(&|figures| figures.p50 / 1000.0)),
+                number(figure(&|figures| figures.p99 / 1000.0)),
+            ]
+        });
+    }
+    lines
+}
+
+fn number(value: f64) -> String {
+    match value {
+        value if value >= 100.0 => format!("{value:.0}"),
+        value if value >= 10.0 => format!("{value:.1}"),
+        value => format!("{value:.2}"),
+    }
+}
+
+fn goal_text(goal: &Goal) -> String {
+    let what = match (goal.metric, goal.against) {
+        (Metric::Cpu, _) => "CPU",
+        (Metric::Rate, _) => "rate",
+        (Metric::PerCpu, _) => "per CPU second",
+        (Metric::Memory, Against::Nothing) => "bytes",
+        (Metric::Memory, _) => "memory",
+        (Metric::Change, _) => "change",
+    };
+    let of = match goal.against {
+        Against::Limit => " of the limit",
+        Against::Uws => " of uWebSockets",
+        Against::Nothing => "",
+    };
+    match goal.bound {
+        Bound::AtMost(bound) => format!("{what} <= {bound}{of}"),
+        Bound::AtLeast(bound) => format!("{what} >= {bound}{of}"),
+    }
+}
+
+fn is_met(goal: &Goal, value: f64) -> bool {
+    match goal.bound {
+        Bound::AtMost(bound) => value <= bound,
+        Bound::AtLeast(bound) => value >= bound,
+    }
+}
+
+/// The goals, one a line: what is aimed at, what ours and uWebSockets reach, whether it is met.
+pub fn goals(all: &[Results], servers: &[Server]) -> String {
+    let ours = servers.iter().position(Server::is_ours);
+    let uws = servers.iter().position(Server::is_uws);
+    let mut out =
+        String::from("| work | goal | libdorrit | uWebSockets | met |\n|---|---|---|---|---|\n");
+    for results in all {
+        for goal in &results.column.goals {
+            let of = |index: Option<usize>| {
+                index.and_then(|index| results.median(index, goal.metric, goal.against, servers))
+            };
+            let text = |value: Option<f64>| value.map_or("-".to_owned(), number);
+            let met = match of(ours) {
+                Some(value) if is_met(goal, value) => "yes",
+                Some(_) => "**no**",
+                None => "not measured",
+            };
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} | {met} |",
+                results.column.title,
+                goal_text(goal),
+                text(of(ours)),
+                text(of(uws)),
+            );
+        }
+    }
+    out
+}
+
+/// What one ratio in each column says of all the servers.
+fn overview(all: &[Results], servers: &[Server]) -> String {
+    let mut out = String::from("| work | compared |");
+    for server in servers {
+        let _ = write!(out, " {} |", server.name);
+    }
+    out.push_str("\n|---|---|");
+    out.push_str(&"---|".repeat(servers.len()));
+    out.push('\n');
+    for results in all {
+        let (metric, against) = results.column.measure();
+        let compared = match (metric, against) {
+            (Metric::Cpu, _) => "CPU, to the limit",
+            (Metric::PerCpu, _) => "work per CPU, to uws",
+            (Metric::Memory, _) => "bytes",
+            _ if matches!(results.column.work, Work::Slow { .. }) => "p99, to its own",
+            _ => "work per CPU, to its own",
+        };
+        let _ = write!(out, "| {} | {compared} |", results.column.title);
+        for index in 0..servers.len() {
+            let cell = results.median(index, metric, against, servers).map_or("-".into(), number);
+            let _ = write!(out, " {cell} |");
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// What was run, on what.
+pub struct Circumstances {
+    pub machine: String,
+    pub how: String,
+    pub transport: &'static str,
+    /// Servers that could not be built, and why.
+    pub missing: Vec<(String, String)>,
+}
+
+pub fn page(all: &[Results], servers: &[Server], circumstances: &Circumstances) -> String {
+    let mut out = String::from(
+        "# Results\n\nWritten by `bench/run`; [`README.md`](README.md) says how it measures and how to read \
+         this.\n\n",
+    );
+    let _ = writeln!(out, "- Machine: {}", circumstances.machine);
+    let _ = writeln!(out, "- Run: {}", circumstances.how);
+    let _ = writeln!(out, "- Transport: {}", circumstances.transport);
+    let _ = writeln!(out, "- Servers:");
+    for server in servers {
+        let _ = writeln!(out, "  - `{}`: {}", server.name, server.title);
+    }
+    for (name, reason) in &circumstances.missing {
+        let _ = writeln!(out, "  - `{name}`: left out: {reason}");
+    }
+    let _ = writeln!(out, "\n## Goals\n\n{}", goals(all, servers));
+    let _ = writeln!(
+        out,
+        "## All servers\n\nMedians over the rounds. CPU and bytes: less is better; work per CPU: more is. \
+         `-`: not measured, for the reason given below.\n\n{}\n![The same as a plot](results.svg)\n",
+        overview(all, servers)
+    );
+    let _ = writeln!(
+        out,
+        "## Column by column\n\n`rate` is units of work in a second, as a ratio to the limit's, or to \
+         uWebSockets' where the limit has none. Nanoseconds are the server's processor time for each unit, \
+         `user` the share of it in user space, `busy` the share of the time that it worked. Absolute \
+         numbers are of this machine and this hour.\n"
+    );
+    for results in all {
+        let _ = writeln!(out, "### {}\n", results.column.title);
+        let lines = table(results, servers);
+        for (number, line) in lines.iter().enumerate() {
+            let _ = writeln!(out, "| {} |", line.join(" | "));
+            if number == 0 {
+                let _ = writeln!(out, "|{}", "---|".repeat(line.len()));
+            }
+        }
+        out.push('\n');
+        let mut left_out = Vec::new();
+        for (index, server) in servers.iter().enumerate() {
+            if let Err(reason) = &results.cells[index] {
+                left_out.push(format!("`{}`: {reason}", server.name));
+            }
+        }
+        if !left_out.is_empty() {
+            let _ = writeln!(out, "Left out: {}.\n", left_out.join("; "));
+        }
+    }
+    while out.ends_with('\n') {
+        out.pop();
+    }
+    out.push('\n');
+    out
+}

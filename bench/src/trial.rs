@@ -1,0 +1,160 @@
+//! One server, one column, once.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use crate::broadcast::Broadcast;
+use crate::client::Address;
+use crate::columns::Work;
+use crate::connect::Connect;
+use crate::echo::{Echo, Talk};
+use crate::machine::{self, Cpu};
+use crate::wire::{Content, Language};
+
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    pub warm: Duration,
+    pub measure: Duration,
+}
+
+/// What a trial has found; zero where it does not apply.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    /// Units of work in a second.
+    pub rate: f64,
+    /// Nanoseconds of the server's processor for each, and the share of them in user space.
+    pub cpu: f64,
+    pub user: f64,
+    /// The share of the time that the server was at work.
+    pub busy: f64,
+    /// Nanoseconds.
+    pub p50: f64,
+    pub p99: f64,
+    /// Bytes for each connection.
+    pub memory: f64,
+    pub change: f64,
+}
+
+/// A load that can be kept up, and counts what was done.
+trait Load {
+    fn run(&mut self, time: Duration) -> io::Result<()>;
+    fn count(&self) -> u64;
+    /// Latencies since the last call.
+    fn latencies(&mut self) -> Histogram<u64>;
+}
+
+impl Load for Echo {
+    fn run(&mut self, time: Duration) -> io::Result<()> {
+        Self::run(self, time)
+    }
+    fn count(&self) -> u64 {
+        self.answered
+    }
+    fn latencies(&mut self) -> Histogram<u64> {
+        self.record(true)
+    }
+}
+
+impl Load for Broadcast {
+    fn run(&mut self, time: Duration) -> io::Result<()> {
+        Self::run(self, time)
+    }
+    fn count(&self) -> u64 {
+        self.delivered
+    }
+    fn latencies(&mut self) -> Histogram<u64> {
+        Self::latencies(self)
+    }
+}
+
+impl Load for Connect {
+    fn run(&mut self, time: Duration) -> io::Result<()> {
+        Self::run(self, time)
+    }
+    fn count(&self) -> u64 {
+        self.upgraded
+    }
+    fn latencies(&mut self) -> Histogram<u64> {
+        Self::latencies(self)
+    }
+}
+
+fn measure(load: &mut impl Load, pid: u32, times: Times) -> io::Result<Figures> {
+    load.run(times.warm)?;
+    load.latencies();
+    let (count, cpu, start) = (load.count(), Cpu::of(pid)?, Instant::now());
+    load.run(times.measure)?;
+    let (used, user) = Cpu::of(pid)?.since(cpu);
+    let elapsed = start.elapsed().as_nanos() as f64;
+    let units = (load.count() - count) as f64;
+    if units == 0.0 {
+        return Err(io::Error::other("nothing was done in time"));
+    }
+    let latencies = load.latencies();
+    Ok(Figures {
+        rate: units * 1e9 / elapsed,
+        cpu: used / units,
+        user,
+        busy: used / elapsed,
+        p50: latencies.value_at_quantile(0.5) as f64,
+        p99: latencies.value_at_quantile(0.99) as f64,
+        ..Figures::default()
+    })
+}
+
+/// `is_bare` has the limit's language spoken, in place of the column's.
+pub fn run(
+    work: Work,
+    is_bare: bool,
+    address: &Address,
+    pid: u32,
+    times: Times,
+) -> io::Result<Figures> {
+    let language = |usual| if is_bare { Language::Bare } else { usual };
+    match work {
+        Work::Echo { talk, connections, language: usual } => {
+            let mut echo = Echo::new(address, language(usual), talk)?;
+            echo.connect(connections)?;
+            echo.start(1)?;
+            measure(&mut echo, pid, times)
+        }
+        Work::Broadcast { size, connections } => {
+            measure(&mut Broadcast::new(address, size, connections)?, pid, times)
+        }
+        Work::Connect { width } => measure(&mut Connect::new(address, width), pid, times),
+        Work::Idle { connections } => {
+            // What a server makes for its first clients is not the price of one more.
+            const FIRST: usize = 100;
+            let talk = Talk { content: Content::Text, size: 20, depth: 1 };
+            let mut echo = Echo::new(address, language(Language::WebSocket), talk)?;
+            echo.connect(FIRST)?;
+            let before = machine::memory(pid)?;
+            echo.connect(FIRST + connections)?;
+            let after = machine::memory(pid)?;
+            let memory = after.saturating_sub(before) as f64 / connections as f64;
+            Ok(Figures { memory, ..Figures::default() })
+        }
+        Work::Growth { talk, few, many } => {
+            let mut echo = Echo::new(address, language(Language::WebSocket), talk)?;
+            echo.connect(few)?;
+            echo.start(1)?;
+            let small = measure(&mut echo, pid, times)?;
+            echo.stop()?;
+            echo.connect(many)?;
+            echo.start(many / few)?;
+            let large = measure(&mut echo, pid, times)?;
+            Ok(Figures { change: small.cpu / large.cpu, ..large })
+        }
+        Work::Slow { size, connections } => {
+            // A tail needs more time to show than a mean.
+            let times = Times { measure: 2 * times.measure, ..times };
+            let mut broadcast = Broadcast::new(address, size, connections)?;
+            let quick = measure(&mut broadcast, pid, times)?;
+            broadcast.slow_down()?;
+            let slow = measure(&mut broadcast, pid, times)?;
+            Ok(Figures { change: slow.p99 / quick.p99, ..slow })
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The bytes of a run, made before it: requests as a client sends them, answers as they must come.
+
+use std::io::{self, ErrorKind};
+
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+/// What RFC 6455 1.3 computes from that key.
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+/// One that both ends can keep without a window of their own per connection.
+const DEFLATE: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+
+/// What is said on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Language {
+    /// The limit's: no handshake, and the server sends back what it has received.
+    Bare,
+    /// WebSocket.
+    WebSocket,
+    /// WebSocket with permessage-deflate, no context kept on either side.
+    Deflate,
+}
+
+/// What a message is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Content {
+    Text,
+    Binary,
+    Json,
+}
+
+/// Messages in a row, each of which is known by its place; they repeat after `count`.
+pub struct Ring {
+    pub bytes: Vec<u8>,
+    /// Where each message starts; one more than there are messages in `bytes`.
+    pub starts: Vec<usize>,
+    pub count: usize,
+}
+
+impl Ring {
+    /// `spare` messages are repeated behind the last, so that as many lie in one piece anywhere.
+    pub fn new(messages: &[Vec<u8>], spare: usize) -> Self {
+        let mut bytes = Vec::new();
+        let mut starts = vec![0];
+        for index in 0..messages.len() + spare {
+            bytes.extend_from_slice(&messages[index % messages.len()]);
+            starts.push(bytes.len());
+        }
+        Self { bytes, starts, count: messages.len() }
+    }
+
+    /// The length of one round.
+    pub fn round(&self) -> usize {
+        self.starts[self.count]
+    }
+}
+
+/// The request for an upgrade.
+pub fn request(language: Language) -> Vec<u8> {
+    let extensions = match language {
+        Language::Deflate => format!("Sec-WebSocket-Extensions: {DEFLATE}\r\n"),
+        _ => String::new(),
+    };
+    format!(
+        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{extensions}\r\n"
+    )
+    .into_bytes()
+}
+
+/// Checks the answer to it, which must be all that has come.
+pub fn check_response(head: &[u8], language: Language) -> io::Result<()> {
+    let text = String::from_utf8_lossy(head);
+    let wrong = |what: &str| {
+        let line = text.lines().next().unwrap_or("nothing");
+        Err(io::Error::new(ErrorKind::InvalidData, format!("handshake: {what}: {line}")))
+    };
+    if !text.starts_with("HTTP/1.1 101 ") {
+        return wrong("no 101");
+    }
+    if !text.contains(ACCEPT) {
+        return wrong("wrong Sec-WebSocket-Accept");
+    }
+    if !text.ends_with("\r\n\r\n") {
+        return wrong("bytes behind the head");
+    }
+    let extensions = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("sec-websocket-extensions").then_some(value)
+    });
+    match (language, extensions) {
+        (Language::Deflate, Some(value))
+            if value.contains("permessage-deflate")
+                && value.contains("server_no_context_takeover")
+                && value.contains("client_no_context_takeover") =>
+        {
+            Ok(())
+        }
+        (Language::Deflate, _) => wrong("compression was not agreed on as offered"),
+        (_, Some(_)) => wrong("an extension that was not offered"),
+        (_, None) => Ok(()),
+    }
+}
+
+/// Different messages of one length, printable where they are text.
+pub fn messages(content: Content, size: usize, count: usize) -> Vec<Vec<u8>> {
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random
+    };
+    (0..count)
+        .map(|index| match content {
+            Content::Text => (0..size).map(|_| b' ' + (next() % 95) as u8).collect(),
+            Content::Binary => (0..size).map(|_| next() as u8).collect(),
+            Content::Json => json(index, size, &mut next),
+        })
+        .collect()
+}
+
+/// What applications send: the same keys again and again, and values that differ.
+fn json(index: usize, size: usize, next: &mut impl FnMut() -> u64) -> Vec<u8> {
+    let mut text = format!("{{\"seq\":{index},\"items\":[");
+    while text.len() + 90 < size {
+        let (id, price, name) = (next() % 100_000, next() % 10_000, next() % 1_000);
+        let state = ["open", "closed", "pending"][(next() % 3) as usize];
+        text += &format!(
+            "{{\"id\":{id},\"price\":{price}.25,\"name\":\"item {name}\",\"state\":\"{state}\"}},"
+        );
+    }
+    text += "{}],\"note\":\"";
+    while text.len() + 2 < size {
+        text.push(char::from(b'a' + (next() % 26) as u8));
+    }
+    text += "\"}";
+    text.into_bytes()
+}
+
+const FIN: u8 = 0x80;
+const RSV1: u8 = 0x40;
+const MASKED: u8 = 0x80;
+
+fn first_byte(content: Content, language: Language) -> u8 {
+    let opcode = if content == Content::Binary { 2 } else { 1 };
+    FIN | opcode | if language == Language::Deflate { RSV1 } else { 0 }
+}
+
+fn header(first: u8, len: usize, masked: u8) -> Vec<u8> {
+    let mut header = vec![first];
+    match len {
+        0..126 => header.push(masked | len as u8),
+        126..65536 => {
+            header.push(masked | 126);
+            header.extend_from_slice(&(len as u16).to_be_bytes());
+        }
+        _ => {
+            header.push(masked | 127);
+            header.extend_from_slice(&(len as u64).to_be_bytes());
+        }
+    }
+    header
+}
+
+/// A client's frame.
+pub fn client_frame(payload: &[u8], content: Content, language: Language, seed: usize) -> Vec<u8> {
+    let key = (seed as u32).wrapping_mul(0x9e37_79b9).wrapping_add(0x1234_5679).to_be_bytes();
+    let mut frame = header(first_byte(content, language), payload.len(), MASKED);
+    frame.extend_from_slice(&key);
+    frame.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+/// The frame with which a server answers: whole, unmasked, shortest length.
+pub fn server_frame(payload: &[u8], content: Content) -> Vec<u8> {
+    let mut frame = header(first_byte(content, Language::WebSocket), payload.len(), 0);
+    frame.extend_from_slice(payload);
+    frame
+}
+
+/// A message compressed as RFC 7692 7.2.1 has it.
+pub fn deflate(payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(payload.len() + 64);
+    let mut deflater = flate2::Compress::new(flate2::Compression::default(), false);
+    deflater
+        .compress_vec(payload, &mut out, flate2::FlushCompress::Sync)
+        .expect("deflating bytes in memory");
+    out.truncate(out.len() - 4);
+    out
+}
+
+/// The first frame in `bytes`, with its length; `None` while it is not whole.
+pub fn frame(bytes: &[u8]) -> Option<(u8, &[u8], usize)> {
+    let (&first, &second) = (bytes.first()?, bytes.get(1)?);
+    let (len, start) = match second & 0x7f {
+        126 => (usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),
+        127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?) as usize, 10),
+        short => (usize::from(short), 2),
+    };
+    Some((first, bytes.get(start..start + len)?, start + len))
+}
+
+/// The first message in `bytes`, its fragments joined, with the length of all its frames; `None` while
+/// it is not whole.
+pub fn message(bytes: &[u8]) -> Option<(u8, Vec<u8>, usize)> {
+    let mut joined = Vec::new();
+    let mut at = 0;
+    loop {
+        let (first, payload, len) = frame(&bytes[at..])?;
+        let is_right = at == 0 || first & 0x7f == 0;
+        joined.extend_from_slice(payload);
+        at += len;
+        if first & FIN != 0 || !is_right {
+            // A frame of another kind between fragments is no part of an answer.
+            let kind = if is_right { bytes[0] & 0x7f } else { 0 };
+            return Some((kind, joined, at));
+        }
+    }
+}
+
+/// Whether a message answers another: the same kind, the same content, compressed or not.
+pub fn is_answer(kind: u8, payload: &[u8], message: &[u8], content: Content) -> bool {
+    let opcode = first_byte(content, Language::WebSocket) & 0x7f;
+    if kind == opcode {
+        return payload == message;
+    }
+    if kind != (RSV1 | opcode) {
+        return false;
+    }
+    let mut whole = payload.to_vec();
+    whole.extend_from_slice(&[0, 0, 0xff, 0xff]);
+    let mut out = Vec::with_capacity(message.len() + 64);
+    let inflated = flate2::Decompress::new(false).decompress_vec(
+        &whole,
+        &mut out,
+        flate2::FlushDecompress::Sync,
+    );
+    inflated.is_ok() && out == message
+}

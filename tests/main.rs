@@ -15,6 +15,7 @@ mod cookies;
 mod counts;
 mod daemon;
 mod descriptors;
+mod examples;
 mod exports;
 mod frames_in;
 mod frames_out;

@@ -16,7 +16,7 @@ pub(crate) struct Conn {
     pub(crate) is_accepted: bool,
     /// The socket takes no more: what is queued is thrown away, what has arrived is still read.
     pub(crate) is_mute: bool,
-    /// The socket did not take all at once since the queue was empty last.
+    /// Not all could be sent at once since the queue was empty last.
     pub(crate) has_waited: bool,
     /// It stands in the list of those whose queue has grown.
     pub(crate) is_dirty: bool,

@@ -204,16 +204,22 @@ impl Engine {
         } else if sent < total {
             self.block(id);
         } else {
+            self.note_wait(id);
             self.resume_sending(id);
         }
     }
 
     /// Waits for the socket to take more.
     fn block(&mut self, id: ConnId) {
+        self.note_wait(id);
+        self.watch(id, true);
+    }
+
+    /// Notes that not all could be sent at once.
+    fn note_wait(&mut self, id: ConnId) {
         if let Some(conn) = self.table.get_mut(id) {
             conn.has_waited = true;
         }
-        self.watch(id, true);
     }
 
     /// Owes the caller the news that a queue which had to wait is empty.

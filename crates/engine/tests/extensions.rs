@@ -241,6 +241,12 @@ fn drained() {
     }
     assert_eq!(server.drained, [id]);
     assert_eq!(server.engine.queued_bytes(id), 0);
+    // More than goes out in a turn waits as well, though the socket takes it all.
+    server.engine.send([id].into_iter(), MessageKind::Binary, &[0; 150_000]).unwrap();
+    server.pump();
+    client.read();
+    server.pump();
+    assert_eq!(server.drained, [id, id]);
 }
 
 /// USERS 43 to 45: a silent client is asked, one that answers stays, and one that does not is cut off.

@@ -190,6 +190,10 @@ impl<P: Program> Launch<'_, P> {
             }
             None => (None, None),
         };
+        // Who can connect can also have seen that the server runs, and may stop it.
+        let stop = signals::catch_stop(plan.options.is_foreground);
+        let stop =
+            stop.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))))?;
         let has_pidfile = geteuid().is_root() && !plan.options.is_foreground;
         let pidfile = match lock {
             Some(lock) => Pidfile::inherit(lock, &path).ok(),
@@ -197,23 +201,17 @@ impl<P: Program> Launch<'_, P> {
             None => None,
         };
         let own_pidfile = pidfile.as_ref().map(|pidfile| pidfile.file.clone());
-        // Who can connect can also have seen that the server runs, and may stop it.
-        let stop = signals::catch_stop(plan.options.is_foreground);
-        let stop =
-            stop.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))))?;
-        let opened = match inherited {
+        let (listener, mut files) = match inherited {
             Some((listener, file, janitor)) => {
-                Ok(Files::inherit(listener, file, janitor, plan.socket.clone(), own_pidfile))
+                Files::inherit(listener, file, janitor, plan.socket.clone(), own_pidfile)
             }
-            None => Files::make(&plan.socket, &plan.credentials, own_pidfile),
+            None => Files::make(&plan.socket, &plan.credentials, own_pidfile)?,
         };
-        let (listener, mut files) = opened?;
         if !is_new_start {
             plan.credentials.tell(&plan.options);
         }
         let ends = Ends { listener, stop, pidfile: pidfile.as_ref().map(|it| it.as_raw_fd()) };
-        let settled = self.settle(plan, origin, ends, &mut files);
-        match settled {
+        match self.settle(plan, origin, ends, &mut files) {
             Ok(()) => Ok(Server { files, told: plan.options.told, _pidfile: pidfile }),
             Err(error) => {
                 files.remove_all();

@@ -39,11 +39,7 @@ impl Process {
 
     /// The processor time that it has used, in ticks of the kernel's clock (100 a second).
     pub(crate) fn ticks(self) -> u64 {
-        let stat = self.read("stat");
-        let (_, fields) = stat.rsplit_once(')').expect("the name stands in parentheses");
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        // utime and stime are the 14th and 15th field, the state behind the name being the third.
-        fields[11..=12].iter().map(|it| it.parse::<u64>().expect("a number")).sum()
+        self.stat(14) + self.stat(15)
     }
 
     /// The value of a line of /proc/PID/status, its blanks made one.
@@ -59,9 +55,10 @@ impl Process {
         status.trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 
-    /// The session that it belongs to.
+    /// The session that it belongs to; 0 for one whose leader cannot be seen from here, as where
+    /// the tests run in a container.
     pub(crate) fn session(self) -> i32 {
-        rustix::process::getsid(Some(self.0)).expect("it runs").as_raw_pid()
+        self.stat(6).try_into().expect("a process number")
     }
 
     /// What stands behind "fd/2", "cwd" and the like.
@@ -82,6 +79,14 @@ impl Process {
         let path = format!("/proc/{}/fd", self.0.as_raw_pid());
         let entries = std::fs::read_dir(&path).into_iter().flatten().flatten();
         entries.filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect()
+    }
+
+    /// A field of /proc/PID/stat, by the number that proc(5) gives it.
+    fn stat(self, number: usize) -> u64 {
+        let stat = self.read("stat");
+        let (_, fields) = stat.rsplit_once(')').expect("the name, the second, is in parentheses");
+        let field = fields.split_whitespace().nth(number - 3).expect("proc(5) promises it");
+        field.parse().unwrap_or_else(|_| panic!("field {number} is {field}"))
     }
 
     fn read(self, name: &str) -> String {

@@ -120,7 +120,7 @@ impl Engine {
             turn: None,
             input: Vec::new(),
             parked: Vec::new(),
-            output: Output::default(),
+            output: Output::new().map_err(out_of_memory)?,
             request: Request::new(),
             opening: None,
             dirty: Vec::new(),
@@ -182,15 +182,7 @@ impl Engine {
     /// Waits for what happens next, which is all that this thread waits for. It never returns
     /// without an event.
     #[allow(clippy::should_implement_trait, reason = "an iterator would borrow the engine")]
-    #[inline]
     pub fn next(&mut self) -> Event {
-        match self.next_short() {
-            Some(event) => event,
-            None => self.next_long(),
-        }
-    }
-
-    fn next_long(&mut self) -> Event {
         if let Some(id) = self.retiring.take() {
             self.retire(id);
         }
@@ -198,10 +190,13 @@ impl Engine {
             self.refuse(id, Refusal::Forbidden);
         }
         loop {
-            if self.turn.is_some()
-                && let Some(event) = self.continue_turn()
-            {
-                return event;
+            if self.turn.is_some() {
+                if let Some((id, kind, _)) = self.next_short() {
+                    return Event::Message(id, kind);
+                }
+                if let Some(event) = self.continue_turn() {
+                    return event;
+                }
             }
             if let Some(event) = self.next_owed() {
                 return event;

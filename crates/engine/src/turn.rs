@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 
 use dorrit_proto::{
-    OpCode, Received, Refusal, Rules, SHORT_HEADER, Violation, receive_frame, receive_short,
+    MessageKind, OpCode, Received, Refusal, Rules, Short, Violation, receive_frame, receive_short,
 };
 
 use crate::conn::{Conn, Phase};
@@ -102,33 +102,30 @@ impl Engine {
         }
     }
 
-    /// Takes the short way to the next message of the turn, where that is a short one. Where it is not,
-    /// nothing has happened yet but what [`Engine::continue_turn`] begins with.
+    /// Tells the next message of the turn by the shortest way, where that is a short one: what
+    /// [`Engine::next`] would tell, and where its payload stands with a zero byte behind it. `None` says
+    /// nothing.
     #[inline]
-    pub(crate) fn next_short(&mut self) -> Option<Event> {
+    pub fn next_short(&mut self) -> Option<(ConnId, MessageKind, &mut [u8])> {
         let turn = self.turn.as_mut()?;
         match turn.message {
-            Message::None => {}
-            Message::Input(ref range, Terminator::Over(byte)) => {
-                self.input[range.end] = byte;
-                turn.message = Message::None;
-            }
+            Message::None | Message::Input(_, Terminator::Nothing) => {}
+            Message::Input(ref range, Terminator::Over(byte)) => self.input[range.end] = byte,
             _ => return None,
         }
-        let (id, pos) = (turn.conn, turn.pos);
-        let conn = self.table.get(id)?;
+        turn.message = Message::None;
+        let conn = self.table.get(turn.conn)?;
         let is_shared = self.config.buffers == Buffers::Shared;
         if conn.phase != Phase::Open || conn.incoming.is_some() || !is_shared {
             return None;
         }
         let Rules { max_payload, binary, .. } = self.config.rules;
-        let short = receive_short(max_payload, binary, self.input.get_mut(pos..)?)?;
-        let start = pos + SHORT_HEADER;
-        let message = self.terminate(start..start + short.len);
-        let turn = self.turn.as_mut()?;
-        turn.pos = start + short.len;
-        turn.message = message;
-        Some(Event::Message(id, short.kind))
+        let input = self.input.get_mut(turn.pos..)?;
+        let short = receive_short(max_payload, binary, input)?;
+        let start = turn.pos + Short::PAYLOAD;
+        turn.message = Message::Input(start..start + short.len, Terminator::Nothing);
+        turn.pos += short.frame_len();
+        Some((turn.conn, short.kind, &mut input[Short::PAYLOAD..=Short::PAYLOAD + short.len]))
     }
 
     /// Goes on with the turn. Without an event it has ended.

@@ -23,8 +23,8 @@ use crate::send::Deflaters;
 use crate::table::Table;
 use crate::turn::{Ready, Turn};
 
-/// How much is read at a time, in bytes: the longest frame of the default limit, and some more.
-const INPUT: usize = 128 * 1024;
+/// How much is read at a time, in bytes: as much as a socket holds for us.
+const INPUT: usize = 256 * 1024;
 /// How many events are taken from the poll at a time.
 const EVENTS: usize = 1024;
 /// After [`Engine::stop`], how long what is queued may take to be sent (CONTRACT S10).
@@ -50,6 +50,8 @@ pub struct Engine {
     pub(crate) starts: Pool<Vec<u8>>,
     /// Messages that come in parts.
     pub(crate) incoming: Pool<Incoming>,
+    /// How much memory those have that are not in use, in bytes.
+    pub(crate) kept: usize,
     pub(crate) inflater: Option<Box<Inflater>>,
     /// The message that was decompressed last.
     pub(crate) inflated: Vec<u8>,
@@ -109,6 +111,7 @@ impl Engine {
             queues: Pool::default(),
             starts: Pool::default(),
             incoming: Pool::default(),
+            kept: 0,
             inflater: None,
             inflated: Vec::new(),
             deflaters: Deflaters::default(),
@@ -202,7 +205,9 @@ impl Engine {
                 return event;
             }
             if let Some((id, ready)) = self.batch.pop_front() {
-                self.begin_turn(id, ready);
+                if let Some(event) = self.begin_turn(id, ready) {
+                    return event;
+                }
                 continue;
             }
             self.flush_dirty();

@@ -12,7 +12,7 @@ use dorrit_proto::{
 use crate::conn::{Conn, Phase};
 use crate::engine::Engine;
 use crate::event::{DropCause, Event};
-use crate::message::{Message, Terminator};
+use crate::message::{InPlace, Message, Terminator};
 use crate::{Buffers, ConnId, sys};
 
 /// What a connection's turn is given for.
@@ -62,16 +62,33 @@ pub(crate) struct Turn {
 const MIN_SPARE: usize = 512;
 
 impl Engine {
-    /// Gives a connection its turn: sends what is queued, and reads once.
-    pub(crate) fn begin_turn(&mut self, id: ConnId, ready: Ready) {
-        let Some(conn) = self.table.get(id) else { return };
+    /// Gives a connection its turn: sends what is queued, and reads once. Returns what there is to tell
+    /// already.
+    pub(crate) fn begin_turn(&mut self, id: ConnId, ready: Ready) -> Option<Event> {
+        let conn = self.table.get(id)?;
         if ready.write && (conn.queue.is_some() || matches!(conn.phase, Phase::Flushing(_))) {
             self.flush(id);
         }
-        let Some(conn) = self.table.get_mut(id) else { return };
+        let conn = self.table.get(id)?;
         if !ready.read || !conn.is_reading() {
-            return;
+            return None;
         }
+        if conn.incoming.is_some()
+            && let Some(InPlace { key, received, is_full }) = self.receive_in_place(id)
+        {
+            self.input.clear();
+            let message = Message::None;
+            let more = ready.hang_up || is_full;
+            self.turn = Some(Turn { conn: id, pos: 0, seen: 0, is_own: false, more, message });
+            return self.hear(id, received).and_then(|len| self.continue_in_place(id, key, len));
+        }
+        self.receive_input(id, ready);
+        None
+    }
+
+    /// Reads what has arrived into the input, behind what is kept there of it.
+    fn receive_input(&mut self, id: ConnId, ready: Ready) {
+        let Some(conn) = self.table.get_mut(id) else { return };
         let Some(socket) = &conn.socket else { return };
         let start = conn.input.take();
         let is_own = start.is_some();
@@ -89,15 +106,28 @@ impl Engine {
         };
         let more = ready.hang_up || self.input.len() == self.input.capacity();
         self.turn = Some(Turn { conn: id, pos: 0, seen, is_own, more, message: Message::None });
+        self.hear(id, received);
+    }
+
+    /// Notes what was read from a client: how many bytes, where there were any.
+    fn hear(&mut self, id: ConnId, received: io::Result<usize>) -> Option<usize> {
         match received {
-            Ok(1..) => self.hear(id),
+            Ok(len @ 1..) => {
+                let now = self.now_millis;
+                if let Some(conn) = self.table.get_mut(id) {
+                    conn.heard_at = now;
+                }
+                Some(len)
+            }
             // What was kept of the input may be all that is needed now.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.turn = self.turn.take().map(|turn| Turn { more: false, ..turn });
+                None
             }
             Ok(0) | Err(_) => {
                 self.kill(id);
                 self.end_turn();
+                None
             }
         }
     }
@@ -207,14 +237,6 @@ impl Engine {
             Received::Close(code) => self.answer_close(id, code),
         }
         Step::Next
-    }
-
-    /// Notes that something came from a client.
-    fn hear(&mut self, id: ConnId) {
-        let now = self.now_millis;
-        if let Some(conn) = self.table.get_mut(id) {
-            conn.heard_at = now;
-        }
     }
 
     pub(crate) fn violated(&mut self, id: ConnId, violation: Violation) -> Step {

@@ -1,8 +1,8 @@
 //! Sending: the answers of a turn at once, and queues in turns.
 
 use std::collections::TryReserveError;
-use std::io::IoSlice;
-use std::os::fd::AsFd;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use dorrit_proto::{Coding, FrameHead, MessageKind, OpCode, fragments};
 
@@ -11,6 +11,8 @@ use crate::conn::{Phase, Then};
 use crate::deadlines::Kind;
 use crate::engine::Engine;
 use crate::event::OutOfMemory;
+use crate::messages::Messages;
+use crate::queue::Queue;
 use crate::{ConnId, sys};
 
 /// How many messages of a queue are sent with one call.
@@ -205,10 +207,12 @@ impl Engine {
         if conn.is_mute {
             return self.settle(id);
         }
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let budget = self.config.turn();
-        let (count, total) = self.queues[key].slices(&self.messages, budget, &mut slices);
-        let Ok(sent) = sys::send(socket.as_fd(), &slices[..count]) else { return self.mute(id) };
+        let (queue, budget) = (&self.queues[key], self.config.turn());
+        let offered = match queue.only(&self.messages, budget) {
+            Some(bytes) => (sys::send(socket.as_fd(), &[IoSlice::new(bytes)]), bytes.len()),
+            None => send_many(socket.as_fd(), queue, &self.messages, budget),
+        };
+        let (Ok(sent), total) = offered else { return self.mute(id) };
         self.queues[key].advance(sent, &mut self.messages);
         if self.queues[key].is_empty() {
             self.drop_queue(id);
@@ -282,4 +286,16 @@ impl Engine {
             Then::Close => self.kill(id),
         }
     }
+}
+
+/// Sends the first of several messages of a queue. Returns how many bytes that was, and should have been.
+fn send_many(
+    socket: BorrowedFd<'_>,
+    queue: &Queue,
+    messages: &Messages,
+    budget: usize,
+) -> (io::Result<usize>, usize) {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let (count, total) = queue.slices(messages, budget, &mut slices);
+    (sys::send(socket, &slices[..count]), total)
 }

@@ -1,7 +1,7 @@
 //! Answers that are sent from where the caller has them, without a copy.
 
-use std::io::IoSlice;
-use std::os::fd::AsFd;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use dorrit_proto::{Coding, FrameHead, MessageKind, OpCode, fragments};
 
@@ -28,20 +28,11 @@ impl Engine {
         let Some(socket) = self.table.get(id).and_then(|conn| conn.socket.as_ref()) else {
             return false;
         };
-        let mut heads = [FrameHead::new(OpCode::Continuation, 0); MAX_FRAGMENTS];
-        let frames = fragments(kind, Coding::Plain, payload.len(), max);
-        for (head, (found, _)) in heads.iter_mut().zip(frames.clone()) {
-            *head = found;
-        }
-        let mut slices = [IoSlice::new(&[]); 1 + 2 * MAX_FRAGMENTS];
-        slices[0] = IoSlice::new(self.output.bytes());
-        let mut len = self.output.len();
-        for ((pair, head), (_, part)) in slices[1..].chunks_exact_mut(2).zip(&heads).zip(frames) {
-            len += head.as_bytes().len() + part.len();
-            pair[0] = IoSlice::new(head.as_bytes());
-            pair[1] = IoSlice::new(&payload[part]);
-        }
-        let sent = sys::send(socket.as_fd(), &slices[..1 + 2 * count]);
+        let (socket, output) = (socket.as_fd(), self.output.bytes());
+        let (sent, len) = match count {
+            1 => send_frame(socket, output, FrameHead::new(kind.into(), payload.len()), payload),
+            _ => send_fragments(socket, output, kind, payload, max),
+        };
         if sent.as_ref().is_ok_and(|sent| *sent == len) {
             self.output.clear();
             return true;
@@ -86,4 +77,42 @@ impl Engine {
         }
         Ok(rest)
     }
+}
+
+/// Sends one frame behind some bytes. Returns how many bytes were sent, and should have been.
+fn send_frame(
+    socket: BorrowedFd<'_>,
+    output: &[u8],
+    head: FrameHead,
+    payload: &[u8],
+) -> (io::Result<usize>, usize) {
+    let parts = [output, head.as_bytes(), payload];
+    let slices = parts.map(IoSlice::new);
+    let first = usize::from(output.is_empty());
+    (sys::send(socket, &slices[first..]), parts.iter().map(|part| part.len()).sum())
+}
+
+/// Sends a message in fragments behind some bytes, likewise.
+fn send_fragments(
+    socket: BorrowedFd<'_>,
+    output: &[u8],
+    kind: MessageKind,
+    payload: &[u8],
+    max: usize,
+) -> (io::Result<usize>, usize) {
+    let mut heads = [FrameHead::new(OpCode::Continuation, 0); MAX_FRAGMENTS];
+    let frames = fragments(kind, Coding::Plain, payload.len(), max);
+    for (head, (found, _)) in heads.iter_mut().zip(frames.clone()) {
+        *head = found;
+    }
+    let mut slices = [IoSlice::new(&[]); 1 + 2 * MAX_FRAGMENTS];
+    slices[0] = IoSlice::new(output);
+    let (mut count, mut len) = (1, output.len());
+    for (head, (_, part)) in heads.iter().zip(frames) {
+        len += head.as_bytes().len() + part.len();
+        slices[count] = IoSlice::new(head.as_bytes());
+        slices[count + 1] = IoSlice::new(&payload[part]);
+        count += 2;
+    }
+    (sys::send(socket, &slices[..count]), len)
 }

@@ -11,7 +11,8 @@ fn number(client: &mut Client, command: &str) -> i64 {
     client.ask(command).parse().expect("a number")
 }
 
-/// An echo costs two system calls, and one of the wait where nobody else shares it.
+/// An echo costs two system calls, and one of the wait where nobody else shares it. There are none to
+/// spare: the ceiling is what was reached.
 #[test]
 fn an_echo_costs_two_system_calls() {
     if skipped(&[Need::Tool("strace")]) {
@@ -49,7 +50,7 @@ fn instructions_of_an_echo() {
     if skipped(&[Need::Tool("valgrind")]) {
         return;
     }
-    for (in_flight, most) in [(1, 1460), (16, 430)] {
+    for (in_flight, most) in [(1, 1480), (16, 437)] {
         let each = instructions_each(in_flight);
         say(&format!("an echo, {in_flight} in flight: {each} instructions in user space"));
         assert!(each <= most, "{each} instructions, {in_flight} in flight");
@@ -112,12 +113,13 @@ fn burst(client: &mut Client) {
     (0..100).for_each(|_| client.expect_text("hello"));
 }
 
-/// Ten thousand idle connections: each under 300 bytes of the library's memory, and together no
-/// processor time.
+/// Ten thousand idle connections: each under 200 bytes of resident memory, and together no processor
+/// time. The ceiling of what is allocated, the loop's own buffers among it, is 5 % above what was
+/// reached.
 #[test]
 fn ten_thousand_idle_connections() {
     const COUNT: usize = 10_000;
-    const MOST: i64 = 300;
+    const MOST: i64 = 214;
     if skipped(&[Need::Descriptors(COUNT as u64 + 1000)]) {
         return;
     }
@@ -139,7 +141,8 @@ fn ten_thousand_idle_connections() {
          {resident} resident",
         (all - at_first) / COUNT as i64
     ));
-    assert!(each < MOST, "{each} bytes");
+    assert!(each <= MOST, "{each} bytes");
+    assert!(resident <= 200, "{resident} bytes");
 
     // The two seconds are what is measured: two hundred ticks, if the loop were busy.
     let before = server.process().ticks();

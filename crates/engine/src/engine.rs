@@ -144,12 +144,9 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Accepts connections from a socket that is bound and listens.
-    pub fn listen(&mut self, socket: std::os::unix::net::UnixListener) -> io::Result<()> {
-        let token = Token((NOT_A_CONNECTION | self.acceptors.len() as u64) as usize);
-        let acceptor = Acceptor::new(socket, self.poll.registry(), token)?;
-        self.acceptors.push(acceptor);
-        Ok(())
+    /// The token of the listening socket with this number.
+    pub(crate) fn listener_token(number: usize) -> Token {
+        Token((NOT_A_CONNECTION | number as u64) as usize)
     }
 
     /// Watches the reading end of a pipe, which must not block: a byte in it gives

@@ -26,6 +26,7 @@ mod sys;
 mod table;
 mod turn;
 
+pub use accept::Listener;
 pub use config::{Buffers, Config, Keepalive, OverflowPolicy, QueueLimit};
 pub use engine::Engine;
 pub use event::{DropCause, Event, SendError};

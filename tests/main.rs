@@ -36,4 +36,5 @@ mod signals;
 mod slow_peers;
 mod socket_file;
 mod stopping;
+mod tcp;
 mod threads;

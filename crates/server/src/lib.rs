@@ -30,6 +30,7 @@ mod signals;
 mod socket;
 mod start;
 mod table;
+mod tcp;
 
 pub use dorrit_engine::{Buffers, OverflowPolicy};
 pub use dorrit_proto::{Binary, Fragments, MessageKind};

@@ -1,6 +1,7 @@
 //! The command line (CONTRACT D20).
 
 use std::ffi::{OsStr, OsString};
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,8 @@ pub(crate) struct Options {
     pub(crate) buffer: usize,
     /// `-l`: the socket, where it is given.
     pub(crate) socket: Option<PathBuf>,
+    /// `-p` and `-i`: the port on TCP, and the addresses to listen on there.
+    pub(crate) tcp: Option<(u16, Vec<IpAddr>)>,
     /// `-m`: the most connections.
     pub(crate) max_connections: usize,
     pub(crate) user: Option<String>,
@@ -58,6 +61,8 @@ impl Options {
             grammar.optflagmulti("h", "", "");
         }
         if flavor.has_extensions {
+            grammar.optmulti("i", "", "", "");
+            grammar.optmulti("p", "", "", "");
             grammar.optmulti("", "max-message", "", "");
             grammar.optflagopt("", "compress", "", "");
             grammar.optmulti("", "origin", "", "");
@@ -72,6 +77,7 @@ impl Options {
         Ok(Self {
             buffer: number(&matches, "b", BUFFER)?.unwrap_or(*BUFFER.end()),
             socket: path(&matches, "l", directory)?,
+            tcp: tcp(&matches)?,
             max_connections: number(&matches, "m", CONNECTIONS)?.unwrap_or(flavor.max_connections),
             user: name("u"),
             group: name("g"),
@@ -94,7 +100,7 @@ fn usage(why: &OsStr, flavor: &Flavor) -> StartError {
     let flags = if flavor.without_h.is_some() { "-hx" } else { "-x" };
     let extensions = match flavor.has_extensions {
         true => {
-            " [--compress[=level]] [--max-message bytes] [--origin origin] [--ping idle[,timeout]]"
+            " [-i address] [-p port] [--compress[=level]] [--max-message bytes] [--origin origin] [--ping idle[,timeout]]"
         }
         false => "",
     };
@@ -143,6 +149,30 @@ fn decimal<N: std::str::FromStr>(text: &str) -> Option<N> {
 fn wrong(option: &str, value: &str, why: &str) -> StartError {
     let dashes = if option.len() > 1 { "--" } else { "-" };
     StartError::option(&format!("{dashes}{option}"), value, why)
+}
+
+/// `-p PORT`, and `-i ADDRESS` once for each.
+fn tcp(matches: &Matches) -> Result<Option<(u16, Vec<IpAddr>)>, StartError> {
+    const OPTION: &str = "i";
+    let port = number(matches, "p", 0..=u16::MAX.into())?;
+    let values = if is_known(matches, OPTION) { matches.opt_strs(OPTION) } else { Vec::new() };
+    let mut addresses = Vec::new();
+    for value in values {
+        let value = text(&narrow(&value));
+        let address = value.parse();
+        let address =
+            address.map_err(|_| wrong(OPTION, &value, "must be an IPv4 or IPv6 address"))?;
+        if port.is_none() {
+            return Err(wrong(OPTION, &value, "needs a port: -p"));
+        }
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() {
+        addresses.push(Ipv4Addr::LOCALHOST.into());
+    }
+    Ok(port.map(|port| (port as u16, addresses)))
 }
 
 /// `--compress[=LEVEL]`.
@@ -224,6 +254,30 @@ mod tests {
         assert_eq!((options.buffer, options.max_connections), (65540, 16384));
         assert!(options.socket.is_none() && options.user.is_none() && options.group.is_none());
         assert!(options.config_file.is_none() && !options.is_foreground);
+    }
+
+    #[test]
+    fn addresses() {
+        let tcp = |arguments: &[&str]| parse(arguments).unwrap().tcp;
+        let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+        assert_eq!(tcp(&[]), None);
+        assert_eq!(tcp(&["-p", "80"]), Some((80, addresses(&["127.0.0.1"]))));
+        let all = ["-i", "::", "-p0", "-i0.0.0.0", "-i", "::"];
+        assert_eq!(tcp(&all), Some((0, addresses(&["::", "0.0.0.0"]))));
+        for bad in ["localhost", "", "127.1", "[::1]", "127.0.0.1:80", "::1%lo"] {
+            let error = parse(&["-p", "80", "-i", bad]).unwrap_err();
+            assert_eq!((error.text.contains("IPv4"), error.status), (true, 1), "{bad}");
+        }
+        assert_eq!(parse(&["-i", "::1"]).unwrap_err().status, 1);
+        for bad in ["65536", "-1", "http"] {
+            assert!(parse(&["-p", bad]).unwrap_err().text.starts_with(&format!("-p {bad}: ")));
+        }
+        let classic = Flavor { has_extensions: false, ..FLAVOR };
+        for option in ["-p", "-i"] {
+            let arguments = [option.into(), "80".into()];
+            let refused = Options::parse(&arguments, Path::new("/start"), &classic);
+            assert_eq!(refused.unwrap_err().status, 2);
+        }
     }
 
     #[test]

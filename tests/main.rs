@@ -22,6 +22,7 @@ mod frames_out;
 mod handles;
 mod handshake;
 mod header;
+mod help;
 mod hostile;
 mod limits;
 mod linking;

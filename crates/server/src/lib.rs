@@ -11,6 +11,7 @@ pub mod calls;
 mod daemon;
 mod dispatch;
 mod files;
+mod grammar;
 mod handle;
 mod host;
 mod janitor;

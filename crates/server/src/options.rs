@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use dorrit_engine::Keepalive;
 use getopts::Matches;
 
+use crate::grammar::Grammar;
 use crate::program::{Flavor, Told};
 use crate::settings::{self, MAX_MESSAGE};
 use crate::start::StartError;
@@ -44,7 +45,7 @@ const BUFFER: std::ops::RangeInclusive<usize> = 10..=65540;
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
 
 impl Options {
-    /// Reads the arguments behind the program's name. Paths are taken from `directory` (CONTRACT S19).
+    /// Reads the arguments behind the program's name; `--help` and `--version` are answered instead. Paths are taken from `directory` (CONTRACT S19).
     pub(crate) fn parse(
         arguments: &[OsString],
         directory: &Path,
@@ -52,26 +53,20 @@ impl Options {
     ) -> Result<Self, StartError> {
         // getopts takes text. Arguments are bytes: each byte goes through as the character of its number.
         let arguments = arguments.iter().map(|argument| widen(argument));
-        let mut grammar = getopts::Options::new();
-        for option in ["b", "f", "g", "l", "m", "u"] {
-            grammar.optmulti(option, "", "", "");
+        let grammar = Grammar::new(flavor, *BUFFER.end());
+        let usage = |why: &str| {
+            StartError::usage(format_args!("{}\n{}", text(&narrow(why)), grammar.usage()))
+        };
+        let matches = grammar.parser().parse(arguments);
+        let matches = matches.map_err(|fail| usage(&fail.to_string()))?;
+        if matches.opt_present("help") {
+            return Err(StartError::answer(grammar.help()));
         }
-        grammar.optflagmulti("x", "", "");
-        if flavor.without_h.is_some() {
-            grammar.optflagmulti("h", "", "");
+        if matches.opt_present("version") {
+            return Err(StartError::answer(grammar.version()));
         }
-        if flavor.has_extensions {
-            grammar.optmulti("i", "", "", "");
-            grammar.optmulti("p", "", "", "");
-            grammar.optmulti("", "max-message", "", "");
-            grammar.optflagopt("", "compress", "", "");
-            grammar.optmulti("", "origin", "", "");
-            grammar.optmulti("", "ping", "", "");
-        }
-        let matches =
-            grammar.parse(arguments).map_err(|fail| usage(&narrow(&fail.to_string()), flavor))?;
         if let Some(operand) = matches.free.first() {
-            return Err(usage(&narrow(&format!("{operand}: not an option")), flavor));
+            return Err(usage(&format!("{operand}: not an option")));
         }
         let name = |option| last(&matches, option).map(|value| text(&value));
         Ok(Self {
@@ -93,22 +88,6 @@ impl Options {
             is_foreground: matches.opt_present("x"),
         })
     }
-}
-
-/// The command line is not understood: why, and how it is used.
-fn usage(why: &OsStr, flavor: &Flavor) -> StartError {
-    let flags = if flavor.without_h.is_some() { "-hx" } else { "-x" };
-    let extensions = match flavor.has_extensions {
-        true => {
-            " [-i address] [-p port] [--compress[=level]] [--max-message bytes] [--origin origin] [--ping idle[,timeout]]"
-        }
-        false => "",
-    };
-    StartError::usage(format_args!(
-        "{}\nusage: [{flags}] [-b bytes] [-f file] [-g group] [-l socket] [-m count] [-u user]\
-         {extensions}",
-        text(why),
-    ))
 }
 
 fn widen(argument: &OsStr) -> String {
@@ -179,10 +158,12 @@ fn tcp(matches: &Matches) -> Result<Option<(u16, Vec<IpAddr>)>, StartError> {
 fn compression(matches: &Matches) -> Result<Option<u32>, StartError> {
     const OPTION: &str = "compress";
     const LEVEL: &str = "6";
-    if !is_known(matches, OPTION) || !matches.opt_present(OPTION) {
+    if !is_known(matches, OPTION) {
         return Ok(None);
     }
-    let value = matches.opt_default(OPTION, LEVEL).unwrap_or_else(|| LEVEL.to_owned());
+    let Some(position) = matches.opt_positions(OPTION).pop() else { return Ok(None) };
+    let given = matches.opt_strs_pos(OPTION).pop().filter(|(at, _)| *at == position);
+    let value = given.map_or_else(|| LEVEL.to_owned(), |(_, value)| value);
     let level = decimal(&value).filter(|level| (0..=9).contains(level));
     level.map(Some).ok_or_else(|| wrong(OPTION, &value, "must be a number from 0 to 9"))
 }
@@ -232,6 +213,7 @@ mod tests {
     use dorrit_proto::{Binary, Fragments};
 
     const FLAVOR: Flavor = Flavor {
+        manual: "libdorrit(3)",
         max_connections: 16384,
         binary: Binary::Accepted,
         fragments: Fragments::Refused,
@@ -294,6 +276,31 @@ mod tests {
         let arguments = [OsString::from("-l"), OsString::from_vec(b"/\xff\xc3\xa9".to_vec())];
         let options = Options::parse(&arguments, Path::new("/start"), &FLAVOR).unwrap();
         assert_eq!(options.socket.unwrap().as_os_str().as_bytes(), b"/\xff\xc3\xa9");
+    }
+
+    #[test]
+    fn answers() {
+        for before in [&[][..], &["-b", "9"], &["-x", "operand"], &["-l", ""]] {
+            let answer = |option| parse(&[before, &[option]].concat()).unwrap_err();
+            let help = answer("--help");
+            assert_eq!(help.status, 0);
+            assert!(help.text.lines().count() <= 24, "{}", help.text);
+            assert!(help.text.lines().all(|line| line.len() <= 80), "{}", help.text);
+            assert_eq!(answer("--version").status, 0);
+        }
+        assert_eq!(parse(&["-f", "--help"]).unwrap().config_file, Some("/start/--help".into()));
+        for wrong in [&["-z", "--help"][..], &["--help=me"], &["--", "--help"], &["--hel"]] {
+            assert_eq!(parse(wrong).unwrap_err().status, 2, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_level_counts() {
+        let level = |arguments: &[&str]| parse(arguments).unwrap().compression;
+        assert_eq!(level(&["--compress"]), Some(6));
+        assert_eq!(level(&["--compress", "--compress=2"]), Some(2));
+        assert_eq!(level(&["--compress=2", "--compress"]), Some(6));
+        assert_eq!(level(&["--compress=2", "-x", "--compress=3"]), Some(3));
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod linking;
 mod memory;
 mod options;
 mod ordinary_user;
+mod pages;
 mod peers;
 mod periodic;
 mod reentrancy;

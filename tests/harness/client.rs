@@ -161,6 +161,23 @@ impl Client {
         }
     }
 
+    /// The head of the answer to a request, which must come. What follows it is left.
+    pub(crate) fn head(&mut self) -> Response {
+        loop {
+            if let Some((response, length)) = Response::parse_head(&self.input) {
+                self.input.drain(..length);
+                return response;
+            }
+            assert!(self.fill(), "the stream ends in a head: {:?}", self.input);
+        }
+    }
+
+    /// So many bytes, or those before the end of the stream.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        while self.input.len() < count && self.fill() {}
+        self.input.drain(..count.min(self.input.len())).collect()
+    }
+
     /// Waits for bytes at most that long; whether any came, or the end did.
     pub(crate) fn hears_within(&mut self, limit: Duration) -> bool {
         if !self.input.is_empty() || self.ended {

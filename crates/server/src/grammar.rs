@@ -50,6 +50,7 @@ impl Grammar {
         add(true, LISTENING, "l", One("path"), "the UNIX socket [/var/run/NAME.socket]");
         add(more, LISTENING, "p", One("port"), "listen on TCP; without -l on nothing else");
         add(more, LISTENING, "i", One("address"), "where, with -p; may be repeated [127.0.0.1]");
+        add(more, LISTENING, "w", One("directory"), "serve the pages in it, for trying out [none]");
         add(true, LIMITS, "m", One("count"), &format!("the most connections [{most}]"));
         add(true, LIMITS, "b", One("bytes"), &format!("the longest message, and 5 [{max_buffer}]"));
         add(
@@ -59,7 +60,13 @@ impl Grammar {
             One("bytes"),
             "take messages of up to this, and fragments",
         );
-        add(more, PROTOCOL, "compress", Optional("level"), "compress messages: 1 to 9, or else 6 [off]");
+        add(
+            more,
+            PROTOCOL,
+            "compress",
+            Optional("level"),
+            "compress messages: 1 to 9, or else 6 [off]",
+        );
         add(
             more,
             PROTOCOL,

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use dorrit_engine::{Config, Engine, Listener};
+use dorrit_engine::{Config, Engine, Listener, PlainRequests};
 use dorrit_proto::{Fragments, Rules};
 use nix::unistd::geteuid;
 
@@ -13,6 +13,7 @@ use crate::daemon;
 use crate::files::Files;
 use crate::host::{self, Stage, State};
 use crate::options::{BUFFER_OVERHEAD, Options};
+use crate::pages::Pages;
 use crate::pidfile::Pidfile;
 use crate::privileges::Credentials;
 use crate::program::{Flavor, Program, Told};
@@ -35,6 +36,8 @@ pub(crate) struct Launch<'a, P> {
 pub(crate) struct Server {
     pub(crate) files: Files,
     pub(crate) told: Told,
+    /// What plain requests are answered from.
+    pub(crate) pages: Option<Pages>,
     /// It stays locked until the end.
     _pidfile: Option<Pidfile>,
 }
@@ -156,6 +159,10 @@ impl<P: Program> Launch<'_, P> {
             queue_limit: Settings::DEFAULT.queue_limit,
             compression: 0,
             keepalive: None,
+            plain_requests: match options.pages {
+                Some(_) => PlainRequests::Told,
+                None => PlainRequests::Refused,
+            },
         };
         let _ = host::with(|State { settings, .. }| {
             if options.told == Told::HostAndProtocol {
@@ -205,7 +212,7 @@ impl<P: Program> Launch<'_, P> {
             self.settle(plan, origin, ends, &mut files)
         });
         match settled {
-            Ok(()) => Ok(Server { files, told: plan.options.told, _pidfile: pidfile }),
+            Ok(pages) => Ok(Server { files, told: plan.options.told, pages, _pidfile: pidfile }),
             Err(error) => {
                 files.remove_all();
                 Err(error)
@@ -235,18 +242,21 @@ impl<P: Program> Launch<'_, P> {
         Ok(listeners)
     }
 
-    /// Becomes who the server is to be, where it is to be, and makes the loop.
+    /// Becomes who the server is to be, where it is to be, and makes the loop. Returns what it has opened
+    /// besides.
     fn settle(
         &self,
         plan: &Plan,
         origin: Origin,
         ends: Ends,
         files: &mut Files,
-    ) -> Result<(), StartError> {
+    ) -> Result<Option<Pages>, StartError> {
         if plan.credentials.is_drop() {
             files.keep_rights()?;
         }
         plan.credentials.take_on()?;
+        // By the one who will read what is in it.
+        let pages = plan.options.pages.as_deref().map(Pages::open).transpose()?;
         if !plan.options.is_foreground {
             let root = Path::new("/");
             let changed = std::env::set_current_dir(root);
@@ -274,7 +284,7 @@ impl<P: Program> Launch<'_, P> {
             let engine = state.engine.insert(engine);
             engine.set_tick(state.periodic.map(|periodic| periodic.period));
         });
-        Ok(())
+        Ok(pages)
     }
 }
 

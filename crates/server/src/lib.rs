@@ -21,6 +21,7 @@ mod log;
 mod note;
 pub mod opening;
 mod options;
+mod pages;
 mod pidfile;
 mod privileges;
 mod program;
@@ -31,6 +32,7 @@ mod signals;
 mod socket;
 mod start;
 mod table;
+mod target;
 mod tcp;
 
 pub use dorrit_engine::{Buffers, OverflowPolicy};

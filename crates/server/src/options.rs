@@ -22,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) socket: Option<PathBuf>,
     /// `-p` and `-i`: the port on TCP, and the addresses to listen on there.
     pub(crate) tcp: Option<(u16, Vec<IpAddr>)>,
+    /// `-w`: the directory whose files are served as pages.
+    pub(crate) pages: Option<PathBuf>,
     /// `-m`: the most connections.
     pub(crate) max_connections: usize,
     pub(crate) user: Option<String>,
@@ -73,6 +75,7 @@ impl Options {
             buffer: number(&matches, "b", BUFFER)?.unwrap_or(*BUFFER.end()),
             socket: path(&matches, "l", directory)?,
             tcp: tcp(&matches)?,
+            pages: path(&matches, "w", directory)?,
             max_connections: number(&matches, "m", CONNECTIONS)?.unwrap_or(flavor.max_connections),
             user: name("u"),
             group: name("g"),

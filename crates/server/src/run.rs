@@ -30,7 +30,7 @@ pub unsafe fn run(
         let (origin, legacy) = Origin::find(arguments);
         match (Launch { program, flavor }).launch(origin, legacy) {
             Ok(mut server) => {
-                let status = dispatch::serve(program, server.told, &mut server.files);
+                let status = dispatch::serve(program, &mut server);
                 program.exit();
                 server.files.remove_all();
                 let _ = host::with(|state| {

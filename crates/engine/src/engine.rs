@@ -19,6 +19,7 @@ use crate::messages::Messages;
 use crate::output::Output;
 use crate::pool::Pool;
 use crate::queue::Queue;
+use crate::respond::Progress;
 use crate::send::Deflaters;
 use crate::table::Table;
 use crate::turn::{Ready, Turn};
@@ -48,6 +49,10 @@ pub struct Engine {
     pub(crate) queues: Pool<Queue>,
     /// Starts of requests and frames, of which more must come.
     pub(crate) starts: Pool<Vec<u8>>,
+    /// Answers to plain requests.
+    pub(crate) responses: Pool<Progress>,
+    /// The part of a file that is being sent.
+    pub(crate) body: Vec<u8>,
     /// Messages that come in parts.
     pub(crate) incoming: Pool<Incoming>,
     /// How much memory those have that are not in use, in bytes.
@@ -110,6 +115,8 @@ impl Engine {
             messages: Messages::default(),
             queues: Pool::default(),
             starts: Pool::default(),
+            responses: Pool::default(),
+            body: Vec::new(),
             incoming: Pool::default(),
             kept: 0,
             inflater: None,

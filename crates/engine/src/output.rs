@@ -264,7 +264,7 @@ impl Engine {
     }
 
     /// Goes on with a connection that waited for its queue to be empty, where it is.
-    fn settle(&mut self, id: ConnId) {
+    pub(crate) fn settle(&mut self, id: ConnId) {
         let Some(conn) = self.table.get_mut(id) else { return };
         let Phase::Flushing(then) = conn.phase else { return };
         if conn.queue.is_some() && !conn.is_mute {
@@ -284,6 +284,7 @@ impl Engine {
                 }
             }
             Then::Close => self.kill(id),
+            Then::Respond => self.send_body(id),
         }
     }
 }

@@ -30,6 +30,7 @@ mod options;
 mod ordinary_user;
 mod peers;
 mod periodic;
+mod proxies;
 mod reentrancy;
 mod refusals;
 mod signals;

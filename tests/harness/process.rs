@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getpgid, kill_process};
 
 /// The environment variable that every process of a [`super::Server`] carries, with a value of its
 /// own.
@@ -24,6 +24,15 @@ impl Process {
             environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
         });
         tagged.filter_map(Pid::from_raw).map(Process).collect()
+    }
+
+    /// All of that process group, zombies not among them.
+    pub(crate) fn in_group(group: Pid) -> Vec<Process> {
+        let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+        let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let members =
+            numbers.filter_map(Pid::from_raw).filter(|it| getpgid(Some(*it)) == Ok(group));
+        members.map(Process).filter(|it| !it.is_over()).collect()
     }
 
     /// Sends a signal. That the process is there no more is no failure.

@@ -38,6 +38,7 @@ pub(super) const CADDY: Kind = Kind {
         command.env("HOME", place.path("")).env("XDG_DATA_HOME", place.path(""));
         command
     },
+    hears: None,
     reload: Reload::Command(|place| {
         let mut command = Command::new(find("caddy").expect("it runs"));
         command.arg("reload").arg("--force").arg("--config").arg(place.file());

@@ -55,7 +55,8 @@ impl Load {
     /// Waits until they have met that.
     pub(super) fn wait(&self, what: &str, is_so: impl Fn(&Report) -> bool) {
         let met = until(|| is_so(&self.shared.report()).then_some(()));
-        assert!(met.is_some(), "not so: {what}: {:?}", self.shared.report());
+        let report = self.shared.report().clone();
+        assert!(met.is_some(), "not so: {what}: {report:?}");
     }
 
     /// Waits until so many have come who had not come before.

@@ -24,6 +24,8 @@ pub(crate) struct Kind {
     pub(super) values: fn(&Place) -> Vec<(&'static str, String)>,
     /// Starts it in the foreground.
     pub(super) command: fn(&Path, &Place) -> Command,
+    /// What it says when it hears signals, where that may be after it takes connections.
+    pub(super) hears: Option<&'static str>,
     /// What tells it to read its configuration again.
     pub(super) reload: Reload,
     /// What becomes of open connections then.
@@ -122,7 +124,7 @@ impl Proxy {
         let mut proxy = Proxy { kind, place, child };
         let ready = until(|| match proxy.child.try_wait().expect("it is our child") {
             Some(_) => Some(false),
-            None => TcpStream::connect(proxy.address()).is_ok().then_some(true),
+            None => proxy.is_ready().then_some(true),
         });
         assert_eq!(ready, Some(true), "{} does not start", kind.program);
         proxy
@@ -154,6 +156,11 @@ impl Proxy {
     /// Whether it has not ended.
     pub(super) fn lives(&mut self) -> bool {
         self.child.try_wait().expect("it is our child").is_none()
+    }
+
+    fn is_ready(&self) -> bool {
+        let hears = self.kind.hears.is_none_or(|line| self.log().contains(line));
+        hears && TcpStream::connect(self.address()).is_ok()
     }
 
     fn processes(&self) -> Vec<Process> {

@@ -89,7 +89,7 @@ install:
 	done
 	@$(PLACES); set -ex; \
 	$(INSTALL) -d "$$lib" "$$include" "$$man" "$$pc" "$$data" "$$rc" "$$examples" \
-		"$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic"; \
+		"$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic" "$$examples/proxies"; \
 	for name in $$libraries; do \
 		names $$name; \
 		$(INSTALL) -m 755 "$$target/$$built" "$$lib/$$real"; \
@@ -110,6 +110,7 @@ install:
 	$(INSTALL) -m 755 rc.d/dorrit "$$rc"; \
 	$(INSTALL) -m 644 c-examples/Makefile c-examples/*.c "$$examples"; \
 	$(INSTALL) -m 644 c-examples/classic/*.c "$$examples/classic"; \
+	$(INSTALL) -m 644 c-examples/proxies/* "$$examples/proxies"; \
 	$(TELL_LINKER)
 
 uninstall:
@@ -123,10 +124,11 @@ uninstall:
 	rm -f "$$include/dorrit.h" "$$include/dorrit-classic/dorrit.h"; \
 	rm -f "$$data/dorrit.service" "$$rc/dorrit"; \
 	for page in man/*.3; do rm -f "$$man/$${page##*/}"; done; \
-	for file in c-examples/Makefile c-examples/*.c c-examples/classic/*.c; do \
+	for file in c-examples/Makefile c-examples/*.c c-examples/classic/*.c c-examples/proxies/*; do \
 		rm -f "$$examples/$${file#c-examples/}"; \
 	done; \
-	for ours in "$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic" "$$examples" "$$data"; do \
+	for ours in "$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic" "$$examples/proxies" \
+		"$$examples" "$$data"; do \
 		[ ! -d "$$ours" ] || rmdir "$$ours"; \
 	done; \
 	$(TELL_LINKER)

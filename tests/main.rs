@@ -32,6 +32,7 @@ mod ordinary_user;
 mod pages;
 mod peers;
 mod periodic;
+mod proxies;
 mod reentrancy;
 mod refusals;
 mod signals;

@@ -94,6 +94,12 @@ fn both_libraries_side_by_side() {
         "share/examples/dorrit/classic/echo.c",
         "share/examples/dorrit/classic/session.c",
         "share/examples/dorrit/classic/rooms.c",
+        "share/examples/dorrit/proxies/README.md",
+        "share/examples/dorrit/proxies/Caddyfile",
+        "share/examples/dorrit/proxies/haproxy.cfg",
+        "share/examples/dorrit/proxies/httpd.conf",
+        "share/examples/dorrit/proxies/lighttpd.conf",
+        "share/examples/dorrit/proxies/nginx.conf",
     ] {
         assert_eq!(found.get(file), Some(&None), "{file}");
     }

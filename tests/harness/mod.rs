@@ -25,7 +25,7 @@ pub(crate) use process::Process;
 pub(crate) use program::{Variant, program};
 pub(crate) use request::{ACCEPT, Request, Response};
 pub(crate) use server::Server;
-pub(crate) use skip::{Need, say, skipped};
+pub(crate) use skip::{Need, find, say, skipped};
 pub(crate) use syslog::Syslog;
 pub(crate) use trace::Trace;
 pub(crate) use wait::{LIMIT, until};

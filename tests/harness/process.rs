@@ -36,6 +36,15 @@ impl Process {
         Process(peer.pid)
     }
 
+    /// All of that process group, zombies not among them.
+    pub(crate) fn in_group(group: Pid) -> Vec<Process> {
+        let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+        let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let processes = numbers.filter_map(Pid::from_raw).map(Process);
+        let group = u64::from(group.as_raw_pid().unsigned_abs());
+        processes.filter(|it| it.stat(5) == Some(group) && !it.is_over()).collect()
+    }
+
     /// Sends a signal. That the process is there no more is no failure.
     pub(crate) fn signal(self, signal: Signal) {
         let _ = kill_process(self.0, signal);
@@ -49,7 +58,7 @@ impl Process {
 
     /// The processor time that it has used, in ticks of the kernel's clock (100 a second).
     pub(crate) fn ticks(self) -> u64 {
-        self.stat(14) + self.stat(15)
+        [14, 15].into_iter().map(|field| self.stat(field).expect("it runs")).sum()
     }
 
     /// The value of a line of /proc/PID/status, its blanks made one.
@@ -68,7 +77,7 @@ impl Process {
     /// The session that it belongs to; 0 for one whose leader cannot be seen from here, as where
     /// the tests run in a container.
     pub(crate) fn session(self) -> i32 {
-        self.stat(6).try_into().expect("a process number")
+        self.stat(6).expect("it runs").try_into().expect("a process number")
     }
 
     /// What stands behind "fd/2", "cwd" and the like.
@@ -96,12 +105,12 @@ impl Process {
         Row::listening(self)
     }
 
-    /// A field of /proc/PID/stat, by the number that proc(5) gives it.
-    fn stat(self, number: usize) -> u64 {
-        let stat = self.read("stat");
+    /// A field of /proc/PID/stat, by the number that proc(5) gives it; `None` where the process is gone.
+    fn stat(self, number: usize) -> Option<u64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.as_raw_pid())).ok()?;
         let (_, fields) = stat.rsplit_once(')').expect("the name, the second, is in parentheses");
         let field = fields.split_whitespace().nth(number - 3).expect("proc(5) promises it");
-        field.parse().unwrap_or_else(|_| panic!("field {number} is {field}"))
+        Some(field.parse().unwrap_or_else(|_| panic!("field {number} is {field}")))
     }
 
     fn read(self, name: &str) -> String {

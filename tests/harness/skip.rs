@@ -1,7 +1,7 @@
 //! Tests that cannot run here say so, and why.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a test needs beyond a C compiler.
 pub(crate) enum Need {
@@ -36,7 +36,7 @@ pub(crate) fn say(line: &str) {
 fn unmet(need: &Need) -> Option<String> {
     match need {
         Need::Root => (!rustix::process::geteuid().is_root()).then(|| "needs root".into()),
-        Need::Tool(name) => (!is_there(name)).then(|| format!("{name} is not installed")),
+        Need::Tool(name) => find(name).is_none().then(|| format!("{name} is not installed")),
         Need::Descriptors(count) => {
             let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
             let hard = limit.maximum.unwrap_or(u64::MAX);
@@ -50,7 +50,9 @@ fn unmet(need: &Need) -> Option<String> {
     }
 }
 
-fn is_there(tool: &str) -> bool {
+/// The program, also where the search path of an ordinary user does not lead to it.
+pub(crate) fn find(tool: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|dir| dir.join(tool).is_file())
+    let more = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(more).map(|dir| dir.join(tool)).find(|it| it.is_file())
 }

@@ -6,25 +6,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::beyond::server;
-use super::nginx::Nginx;
 use crate::harness::{LIMIT, Need, root, skipped, until};
+use crate::proxies::{NGINX, Proxy, behind, missing};
 
 /// USERS 35: compression, sub-protocols, long messages, close codes and origins, by Chromium.
 #[test]
 fn chromium() {
-    let nginx = Nginx::find();
     let browser = find();
-    if skipped(&[
-        Need::Has(browser.is_some(), "no Chromium is installed"),
-        Need::Has(nginx.is_some(), "nginx is not installed"),
-    ]) {
+    if skipped(&[Need::Has(browser.is_some(), "no Chromium is installed")]) || missing(&NGINX) {
         return;
     }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let origin = format!("http://{}", listener.local_addr().expect("its address"));
     // No page but ours may visit.
-    let mut server = server().args(["--origin", &origin]).start();
-    let nginx = Nginx::start(&nginx.expect("it was found"), &server);
+    let mut server = behind(server().args(["--origin", &origin])).start();
+    let nginx = Proxy::start(&NGINX, &server);
     let page = std::fs::read_to_string(root().join("tests/peers/browser.html")).expect("the page");
     let page = page.replace("ADDRESS", &nginx.address().to_string());
     let _browser = Browser::start(&browser.expect("it was found"), &origin);

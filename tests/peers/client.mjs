@@ -1,7 +1,7 @@
 // The list of scenarios, by Node's ws.
 //
-//     client.mjs DIRECTORY ws://ADDRESS/        goes through the list
-//     client.mjs DIRECTORY ws://ADDRESS/ CUT    vanishes when that much of a message is sent
+//     client.mjs DIRECTORY ws://ADDRESS/ws        goes through the list
+//     client.mjs DIRECTORY ws://ADDRESS/ws CUT    vanishes when that much of a message is sent
 //
 // DIRECTORY is where ws is installed. A line "ok: NAME" for each scenario, at the end one that tells how many
 // connections there were; a deviation from what must come ends it with an exception. The server is tests/c/probe.c
@@ -260,7 +260,7 @@ async function unread() {
   connections++;
   const { hostname, port } = new URL(URL_);
   const stuck = createConnection({ host: hostname, port });
-  const head = ["GET / HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade"];
+  const head = ["GET /ws HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade"];
   head.push("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13", "", "");
   stuck.write(Buffer.concat([Buffer.from(head.join("\r\n")), Buffer.from("\x81\x83\0\0\0\0!id", "latin1")]));
   let answer = "";

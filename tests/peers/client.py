@@ -1,7 +1,7 @@
 """The list of scenarios, by Python's websockets.
 
-    client.py ws://ADDRESS/             goes through the list
-    client.py ws://ADDRESS/ CUT         vanishes when that much of a message is sent
+    client.py ws://ADDRESS/ws             goes through the list
+    client.py ws://ADDRESS/ws CUT         vanishes when that much of a message is sent
 
 A line "ok: NAME" for each scenario, at the end one that tells how many connections there were; a deviation from what
 must come ends it with a traceback. The server is tests/c/probe.c behind nginx.
@@ -220,7 +220,7 @@ def unread():
     address = urllib.parse.urlsplit(URL)
     stream = socket.create_connection((address.hostname, address.port), LIMIT)
     stream.sendall(
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         b"\x81\x83\0\0\0\0!id"
     )

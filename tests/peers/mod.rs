@@ -8,10 +8,9 @@
 mod beyond;
 mod browser;
 mod never_reads;
-mod nginx;
 mod plain;
 mod scripts;
 mod site;
 mod tungstenite;
 mod vanish;
-mod visitor;
+pub(crate) mod visitor;

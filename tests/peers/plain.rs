@@ -14,7 +14,7 @@ fn a_plain_get_is_answered_426() {
     for version in ["1.0", "1.1"] {
         let mut stream = site.raw();
         let request =
-            format!("GET / HTTP/{version}\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            format!("GET /ws HTTP/{version}\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("nginx reads");
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).expect("an answer, and its end");

@@ -68,7 +68,7 @@ fn play(command: &mut Command) {
     let Some(site) = Site::open() else {
         return;
     };
-    let said = finish(command.arg(format!("ws://{}/", site.address())));
+    let said = finish(command.arg(format!("ws://{}/ws", site.address())));
     let done: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("ok: ")).collect();
     assert_eq!(done, SCENARIOS, "{said}");
     let connections = said.lines().find_map(|line| line.strip_prefix("connections: "));

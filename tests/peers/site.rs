@@ -3,13 +3,13 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use super::nginx::Nginx;
-use crate::harness::{Frame, LIMIT, Launch, Need, Request, Server, skipped};
+use crate::harness::{Frame, LIMIT, Launch, Request, Server};
+use crate::proxies::{NGINX, Proxy, behind, missing};
 
 /// The server of tests/c/probe.c, and nginx before it.
 pub(crate) struct Site {
     // Dropped first: a server that is killed would leave errors in its log.
-    nginx: Nginx,
+    nginx: Proxy,
     /// The server, which the operator sees from behind.
     pub(crate) server: Server,
 }
@@ -17,12 +17,14 @@ pub(crate) struct Site {
 impl Site {
     /// Starts both. `None` where the test must be skipped, which is said.
     pub(crate) fn open() -> Option<Site> {
-        let program = Nginx::find();
-        if skipped(&[Need::Has(program.is_some(), "nginx is not installed")]) {
+        if missing(&NGINX) {
             return None;
         }
-        let server = Launch::probe().start();
-        let nginx = Nginx::start(&program?, &server);
+        let server = behind(Launch::probe()).start();
+        // The kernel is to keep little for a visitor who does not read, so that it is the server who has to; and
+        // nginx is to have patience with that visitor on a busy machine.
+        let changes = [("listen 80", "listen 80 sndbuf=64k"), ("60s", "10m")];
+        let nginx = Proxy::start_with(&NGINX, &server, &changes);
         Some(Site { nginx, server })
     }
 
@@ -43,7 +45,9 @@ impl Site {
     pub(crate) fn unread(&self) -> (TcpStream, u32) {
         let mut stream = self.raw();
         let question = Frame::text("!id").bytes();
-        stream.write_all(&[Request::new().bytes(), question].concat()).expect("nginx reads");
+        stream
+            .write_all(&[Request::new().line("GET /ws HTTP/1.1").bytes(), question].concat())
+            .expect("nginx reads");
         let mut byte = || {
             let mut byte = [0];
             stream.read_exact(&mut byte).expect("the server answers");

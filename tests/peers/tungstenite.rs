@@ -2,13 +2,12 @@
 
 use std::net::SocketAddr;
 
-use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use super::site::Site;
-use super::visitor::{Visitor, run};
+use super::visitor::{Visitor, each, run};
 
 /// The longest message that the server takes.
 const LONGEST: usize = 65535;
@@ -193,13 +192,4 @@ fn two_hundred() {
         visitors[0].expect_text(&format!("0 {COUNT}")).await;
         each(visitors, Visitor::leave).await;
     });
-}
-
-/// Does this with all of them at once.
-async fn each<I, T, F>(items: impl IntoIterator<Item = I>, play: impl Fn(I) -> F) -> Vec<T>
-where
-    F: Future<Output = T> + Send + 'static,
-    T: Send + 'static,
-{
-    items.into_iter().map(play).collect::<JoinSet<_>>().join_all().await
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -27,11 +28,27 @@ pub(crate) struct Visitor {
 impl Visitor {
     /// Connects and upgrades.
     pub(crate) async fn connect(address: SocketAddr) -> Visitor {
-        let stream = TcpStream::connect(address).await.expect("nginx listens");
-        let url = format!("ws://{address}/chat");
-        let upgrade = tokio_tungstenite::client_async(url, stream);
-        let (socket, _) = within(upgrade).await.expect("the upgrade");
-        Visitor { socket }
+        Visitor::try_connect(address).await.expect("the upgrade")
+    }
+
+    /// The same where it may fail.
+    pub(crate) async fn try_connect(address: SocketAddr) -> Result<Visitor, Trouble> {
+        let stream = TcpStream::connect(address).await.map_err(|_| Trouble::Refused)?;
+        let upgrade = tokio_tungstenite::client_async(format!("ws://{address}/ws"), stream);
+        let (socket, _) = within(upgrade).await?;
+        Ok(Visitor { socket })
+    }
+
+    /// Sends a text, which must come back, where that may fail.
+    pub(crate) async fn try_echo(&mut self, text: &str) -> Result<(), Trouble> {
+        // What keeps it from being sent is what comes next.
+        let sent = within(self.socket.send(Message::text(text))).await;
+        match self.next().await {
+            Some(Ok(Message::Text(answer))) if answer.as_str() == text => Ok(sent?),
+            Some(Ok(Message::Close(Some(frame)))) => Err(Trouble::Close(frame.code.into())),
+            Some(Err(error)) => Err(error.into()),
+            other => Err(Trouble::Cut(brief(&other))),
+        }
     }
 
     /// The stream below, for what the client would not do.
@@ -52,6 +69,11 @@ impl Visitor {
     /// What comes next: a message, a control frame, or what the client makes of the end.
     pub(crate) async fn next(&mut self) -> Option<Result<Message, Error>> {
         within(self.socket.next()).await
+    }
+
+    /// The same, however long it takes.
+    pub(crate) async fn wait(&mut self) -> Option<Result<Message, Error>> {
+        self.socket.next().await
     }
 
     /// The next message must be this.
@@ -114,9 +136,43 @@ impl Visitor {
     }
 }
 
+/// What keeps a visitor from being served.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Trouble {
+    /// Nobody listens.
+    Refused,
+    /// The answer to the request is another than the upgrade.
+    Status(u16),
+    /// A close frame with that code.
+    Close(u16),
+    /// Anything else, as the client says it.
+    Cut(String),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Trouble {
+        match error {
+            Error::Http(response) => Trouble::Status(response.status().as_u16()),
+            other => Trouble::Cut(other.to_string()),
+        }
+    }
+}
+
 /// Waits for that, as long as any test waits.
 pub(crate) async fn within<T>(event: impl Future<Output = T>) -> T {
     timeout(LIMIT, event).await.expect("something comes")
+}
+
+/// Does this with all of them at once.
+pub(crate) async fn each<I, T, F>(
+    items: impl IntoIterator<Item = I>,
+    play: impl Fn(I) -> F,
+) -> Vec<T>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    items.into_iter().map(play).collect::<JoinSet<_>>().join_all().await
 }
 
 /// Long messages make no good reading.

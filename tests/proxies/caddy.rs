@@ -43,7 +43,7 @@ pub(super) const CADDY: Kind = Kind {
         command.arg("reload").arg("--force").arg("--config").arg(place.file());
         command
     }),
-    on_reload: |program| if can_delay(program) { Promise::Keeps } else { Promise::Cuts },
+    on_reload: |program| if can_delay(program) { Promise::KeepsOpen } else { Promise::Cuts },
     waits: true,
     has_limit: false,
 };

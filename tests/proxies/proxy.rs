@@ -43,12 +43,14 @@ pub(super) enum Reload {
     Command(fn(&Place) -> Command),
 }
 
-/// What a web server does with open connections when it is reloaded.
+/// What a web server does with visitors when it is reloaded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Promise {
-    /// They go on.
+    /// All are served as ever.
     Keeps,
-    /// They are closed, and new ones are welcome.
+    /// Who is there is served as ever; who is just coming may have to come again.
+    KeepsOpen,
+    /// Who is there is closed; all may come again.
     Cuts,
 }
 

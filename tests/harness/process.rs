@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use rustix::process::{Pid, Signal, getpgid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The environment variable that every process of a [`super::Server`] carries, with a value of its
 /// own.
@@ -28,11 +28,16 @@ impl Process {
 
     /// All of that process group, zombies not among them.
     pub(crate) fn in_group(group: Pid) -> Vec<Process> {
+        let wanted = group.as_raw_pid().to_string();
         let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
         let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let members =
-            numbers.filter_map(Pid::from_raw).filter(|it| getpgid(Some(*it)) == Ok(group));
-        members.map(Process).filter(|it| !it.is_over()).collect()
+        let members = numbers.filter(|number: &i32| {
+            // One that has ended meanwhile is none.
+            let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+            let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+            fields.next().is_some_and(|state| state != "Z") && fields.nth(1) == Some(&wanted)
+        });
+        members.filter_map(Pid::from_raw).map(Process).collect()
     }
 
     /// Sends a signal. That the process is there no more is no failure.

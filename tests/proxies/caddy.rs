@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::proxy::{Kind, Place, Promise, Reload};
+use super::proxy::{Kind, Promise, Reload};
 use crate::harness::find;
 
 /// Reads its configuration again when it is told so through its administration endpoint.
@@ -16,7 +16,7 @@ pub(super) const CADDY: Kind = Kind {
         let mut values = vec![
             (":80 {", format!(":{port} {{\n\tbind {ip}")),
             ("/var/run/echo.socket", place.socket()),
-            ("admin localhost:2019", format!("admin {}", admin(place))),
+            ("admin localhost:2019", format!("admin unix/{}", place.path("admin"))),
         ];
         // As the file says to whoever has a Caddy that knows it.
         if find("caddy").is_some_and(|program| can_delay(&program)) {
@@ -38,20 +38,15 @@ pub(super) const CADDY: Kind = Kind {
         command.env("HOME", place.path("")).env("XDG_DATA_HOME", place.path(""));
         command
     },
-    hears: None,
     reload: Reload::Command(|place| {
         let mut command = Command::new(find("caddy").expect("it runs"));
         command.arg("reload").arg("--force").arg("--config").arg(place.file());
         command
     }),
-    on_reload: |program| if can_delay(program) { Promise::Keeps } else { Promise::Cuts },
+    on_reload: |program| if can_delay(program) { Promise::KeepsOpen } else { Promise::Cuts },
     waits: true,
     has_limit: false,
 };
-
-fn admin(place: &Place) -> String {
-    format!("unix/{}", place.path("admin"))
-}
 
 /// Whether it knows stream_close_delay, which 2.7 brought: "2.6.2", "v2.7.6 h1:...".
 fn can_delay(program: &Path) -> bool {

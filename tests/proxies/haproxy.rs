@@ -28,7 +28,6 @@ pub(super) const HAPROXY: Kind = Kind {
         command.args(["-W", "-db", "-f"]).arg(place.file());
         command
     },
-    hears: Some("Loading success"),
     reload: Reload::Signal(Signal::USR2),
     on_reload: |_| Promise::Keeps,
     waits: false,

@@ -26,7 +26,6 @@ pub(super) const HTTPD: Kind = Kind {
         command.arg("-DFOREGROUND").arg("-f").arg(place.file());
         command
     },
-    hears: None,
     reload: Reload::Signal(Signal::USR1),
     on_reload: |_| Promise::Keeps,
     waits: false,

@@ -26,7 +26,6 @@ pub(super) const LIGHTTPD: Kind = Kind {
         command.arg("-D").arg("-f").arg(place.file());
         command
     },
-    hears: None,
     reload: Reload::Signal(Signal::USR1),
     on_reload: |_| Promise::Keeps,
     waits: false,

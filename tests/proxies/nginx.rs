@@ -24,7 +24,6 @@ pub(crate) const NGINX: Kind = Kind {
         command.arg("-c").arg(place.file()).args(["-g", "daemon off;"]);
         command
     },
-    hears: None,
     reload: Reload::Signal(Signal::HUP),
     on_reload: |_| Promise::Keeps,
     waits: false,

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::harness::{Client, Frame, Launch, Op, Request, Server, Variant, library, root};
 
 /// Compiles a program as a newcomer would; no warning may come.
-fn compile(source: &Path, program: &Path, more: &[&str]) {
+pub(crate) fn compile(source: &Path, program: &Path, more: &[&str]) {
     let lib = library().dir.display().to_string();
     let output = Command::new("cc")
         .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"])
@@ -24,7 +24,12 @@ fn start(source: &Path, more: &[&str]) -> (Server, tempfile::TempDir) {
     let dir = tempfile::tempdir().expect("a directory");
     let program = dir.path().join("program");
     compile(source, &program, more);
-    (Launch::of("parentheses.c", Variant::Default).with_program(program).start(), dir)
+    (launch(&program).start(), dir)
+}
+
+/// Such a program, about to be started.
+pub(crate) fn launch(program: &Path) -> Launch {
+    Launch::of("parentheses.c", Variant::Default).with_program(program.to_owned())
 }
 
 fn example(name: &str) -> (Server, tempfile::TempDir) {
@@ -159,9 +164,7 @@ fn what_was_said_last_in_the_chat() {
     carl.expect_close(1009);
     server.stop();
 
-    let again =
-        Launch::of("parentheses.c", Variant::Default).with_program(dir.path().join("program"));
-    let mut server = again.start();
+    let mut server = launch(&dir.path().join("program")).start();
     let mut ann = visitor(&server, "ann");
     ann.expect_text("you\tann");
     ann.expect_text("here\t1\tann");

@@ -9,6 +9,7 @@ mod harness;
 mod arrows;
 mod bad_start;
 mod beyond;
+mod browser;
 mod classic;
 mod closing;
 mod cookies;

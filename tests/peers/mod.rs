@@ -8,7 +8,7 @@
 mod beyond;
 mod browser;
 mod never_reads;
-mod nginx;
+pub(crate) mod nginx;
 mod plain;
 mod scripts;
 mod site;

@@ -31,6 +31,7 @@ http {
     server {
         listen 127.0.0.1:PORT sndbuf=64k;
         location = /who { return 200 "DIR"; }
+        PAGE
         location / {
             proxy_pass http://unix:SOCKET;
             proxy_http_version 1.1;
@@ -63,8 +64,13 @@ impl Nginx {
 
     /// Starts the program before that server, and waits until it takes connections.
     pub(crate) fn start(program: &Path, server: &Server) -> Nginx {
+        Nginx::start_with_page(program, server, None)
+    }
+
+    /// The same, and nginx itself gives this page to who asks for `/`.
+    pub(crate) fn start_with_page(program: &Path, server: &Server, page: Option<&Path>) -> Nginx {
         // A port that is free may be taken by someone else meanwhile.
-        let started = (0..5).find_map(|_| Nginx::try_start(program, server));
+        let started = (0..5).find_map(|_| Nginx::try_start(program, server, page));
         started.expect("a port that stays free until nginx has it")
     }
 
@@ -73,14 +79,21 @@ impl Nginx {
         self.address
     }
 
-    fn try_start(program: &Path, server: &Server) -> Option<Nginx> {
+    fn try_start(program: &Path, server: &Server, page: Option<&Path>) -> Option<Nginx> {
         let dir = tempfile::tempdir().expect("a temporary directory");
         // The worker is not root, and passes through here.
         let mode = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(dir.path(), mode).expect("its mode");
         let address = free_address();
         let place = dir.path().display().to_string();
+        if let Some(page) = page {
+            std::fs::copy(page, dir.path().join("index.html")).expect("a page");
+        }
         let configuration = CONFIGURATION
+            .replace(
+                "PAGE",
+                page.map_or("", |_| "location = / { root DIR; try_files /index.html =404; }"),
+            )
             .replace("USER", &user(server.socket()))
             .replace("PORT", &address.port().to_string())
             .replace("SOCKET", &server.socket().display().to_string())

@@ -16,6 +16,7 @@ use crate::callbacks::Callbacks;
 pub static mut ws_config_file: *mut c_char = ptr::null_mut();
 
 const FLAVOR: Flavor = Flavor {
+    manual: "libdorrit(3)",
     max_connections: 16384,
     binary: Binary::Accepted,
     fragments: Fragments::Refused,

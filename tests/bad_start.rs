@@ -7,7 +7,7 @@ use crate::harness::{Ended, Launch, Need, Variant, skipped, snapshot};
 
 /// Runs it in the foreground and as a daemon: each time it must leave with `code` and without a
 /// trace.
-fn fails(code: i32, arguments: &[&str], prepare: impl Fn(&Launch)) -> Vec<Ended> {
+pub(crate) fn fails(code: i32, arguments: &[&str], prepare: impl Fn(&Launch)) -> Vec<Ended> {
     let ways: [&[&str]; 2] = [&["-x"], &[]];
     let run = |way: &&[&str]| {
         let launch = Launch::probe().args(way.iter().chain(arguments).copied());
@@ -23,7 +23,7 @@ fn fails(code: i32, arguments: &[&str], prepare: impl Fn(&Launch)) -> Vec<Ended>
 }
 
 /// The same with a value that cannot be: one line, which names the option and the value.
-fn refuses(option: &str, value: &str, prepare: impl Fn(&Launch)) -> Vec<Ended> {
+pub(crate) fn refuses(option: &str, value: &str, prepare: impl Fn(&Launch)) -> Vec<Ended> {
     let all = fails(1, &[option, value], prepare);
     for ended in &all {
         let beginning = format!("server: {option} {value}: ");
@@ -53,6 +53,31 @@ fn counts_of_connections_out_of_range() {
         for ended in refuses("-m", value, nothing) {
             assert_eq!(ended.journal(), "");
         }
+    }
+}
+
+/// A port is 0 to 65535.
+#[test]
+fn ports_out_of_range() {
+    for value in ["65536", "-1", "http", "", "80x"] {
+        for ended in refuses("-p", value, nothing) {
+            assert_eq!(ended.journal(), "");
+        }
+    }
+}
+
+/// What is no address stands for no interface, and one without a port for none either.
+#[test]
+fn interfaces_that_are_no_addresses() {
+    for value in ["localhost", "", "lo", "127.1", "[::1]", "127.0.0.1:80", "0x7f.0.0.1"] {
+        for ended in fails(1, &["-p", "0", "-i", value], nothing) {
+            assert!(ended.stderr.starts_with(&format!("server: -i {value}: ")), "{}", ended.stderr);
+            assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+            assert_eq!(ended.journal(), "");
+        }
+    }
+    for ended in refuses("-i", "127.0.0.1", nothing) {
+        assert!(ended.stderr.contains("-p"), "{}", ended.stderr);
     }
 }
 
@@ -162,7 +187,7 @@ fn arguments_that_are_no_options() {
 /// A usage error as well: an option whose value is not there.
 #[test]
 fn an_option_without_its_value() {
-    for option in ["-b", "-l", "-m", "-u", "-g", "-f"] {
+    for option in ["-b", "-l", "-m", "-u", "-g", "-f", "-p", "-i"] {
         let ended = Launch::probe().socket(None).args(["-x", option]).run();
         assert_eq!(ended.code, Some(2), "{option}: {}", ended.stderr);
         assert_eq!(ended.stderr.lines().count(), 2, "{}", ended.stderr);

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use crate::harness::{ACCEPT, Launch, Request};
+use crate::harness::{ACCEPT, Launch, Request, Server};
 
 /// CONTRACT S9: a program that the server starts inherits the standard streams and nothing else.
 #[test]
 fn all_descriptors_are_close_on_exec() {
-    let mut server = Launch::probe().start();
+    for launch in [Launch::probe(), Launch::probe().tcp()] {
+        close_on_exec(launch.start());
+    }
+}
+
+fn close_on_exec(mut server: Server) {
     let mut clients: Vec<_> = (0..10).map(|_| server.connect()).collect();
     assert_eq!(clients[0].ask("!leaks"), "inherited:");
     drop(clients);

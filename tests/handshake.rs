@@ -1,6 +1,6 @@
 //! Upgrades that succeed.
 
-use crate::harness::{ACCEPT, Client, Frame, Launch, Op, Request};
+use crate::harness::{ACCEPT, Client, Frame, Launch, Op, Request, Server};
 
 /// CONTRACT S2: the answer of RFC 6455 4.2.2, header for header; no sub-protocol and no extension
 /// is promised (T19, T20, T21, T22).
@@ -88,7 +88,12 @@ fn a_request_cut_at_every_byte() {
 /// CONTRACT S2: it may also come byte by byte, with a message behind it.
 #[test]
 fn a_request_byte_by_byte() {
-    let mut server = Launch::probe().start();
+    for launch in [Launch::probe(), Launch::probe().tcp()] {
+        byte_by_byte(launch.start());
+    }
+}
+
+fn byte_by_byte(mut server: Server) {
     let mut client = server.raw();
     for byte in [Request::new().bytes(), Frame::text("hello").bytes()].concat() {
         client.send_and_drain(&[byte]);

@@ -21,8 +21,12 @@ fn dropped(server: &Server, bystander: &mut Client, bytes: &[u8], codes: &[u16])
     assert!(more <= 1, "{more} lines for {start:x?}");
 }
 
-fn all_dropped<'a>(cases: impl IntoIterator<Item = (&'a [u16], Vec<u8>)>) {
-    let mut server = Launch::probe().start();
+fn all_dropped<'a>(cases: impl IntoIterator<Item = (&'a [u16], Vec<u8>)> + Clone) {
+    all_dropped_from(Launch::probe().start(), cases.clone());
+    all_dropped_from(Launch::probe().tcp().start(), cases);
+}
+
+fn all_dropped_from<'a>(mut server: Server, cases: impl IntoIterator<Item = (&'a [u16], Vec<u8>)>) {
     let mut bystander = server.connect();
     let mut count = 1;
     for (codes, bytes) in cases {

@@ -192,7 +192,16 @@ fn a_request_that_ends_early() {
 /// The time is what is measured here.
 #[test]
 fn slow_requests_get_408() {
-    let server = Launch::probe().start();
+    slow_requests(Launch::probe().start());
+}
+
+/// CONTRACT S17: over TCP as well.
+#[test]
+fn slow_requests_over_tcp_get_408() {
+    slow_requests(Launch::probe().tcp().start());
+}
+
+fn slow_requests(server: Server) {
     let start = Instant::now();
     let mut silent = server.raw();
     let mut slow = server.raw();

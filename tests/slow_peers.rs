@@ -17,7 +17,16 @@ fn cut_after(server: &Server, _held: &Client, number: u32, least: Duration) {
 /// CONTRACT S8: a client that never answers a close frame is cut off after five seconds.
 #[test]
 fn a_close_frame_that_is_never_answered() {
-    let mut server = Launch::probe().start();
+    never_answered(Launch::probe().start());
+}
+
+/// CONTRACT S8: over TCP as well.
+#[test]
+fn a_close_frame_that_is_never_answered_over_tcp() {
+    never_answered(Launch::probe().tcp().start());
+}
+
+fn never_answered(mut server: Server) {
     let mut client = server.connect();
     client.text("!last word");
     client.expect_text("word");
@@ -44,7 +53,16 @@ fn a_dropped_client_that_holds_on() {
 /// the rest is not held up.
 #[test]
 fn a_closing_client_that_takes_nothing() {
-    let mut server = Launch::probe().start();
+    takes_nothing(Launch::probe().start());
+}
+
+/// CONTRACT S8: over TCP as well.
+#[test]
+fn a_closing_client_over_tcp_that_takes_nothing() {
+    takes_nothing(Launch::probe().tcp().start());
+}
+
+fn takes_nothing(mut server: Server) {
     let mut stuck = server.connect();
     let mut other = server.connect();
     stuck.text("!write 0 1 65535 100");

@@ -18,17 +18,22 @@ fn journal_from(server: &Server, beginning: &str) -> Vec<String> {
 /// status 0.
 #[test]
 fn sigterm_stops_the_server_in_order() {
-    in_order(Signal::TERM);
+    in_order(Launch::probe().start(), Signal::TERM);
+}
+
+/// CONTRACT S10: the same for clients that came over TCP.
+#[test]
+fn sigterm_stops_the_server_on_tcp_in_order() {
+    in_order(Launch::probe().tcp().start(), Signal::TERM);
 }
 
 /// CONTRACT S10: SIGINT does the same in the foreground.
 #[test]
 fn sigint_stops_the_server_in_order() {
-    in_order(Signal::INT);
+    in_order(Launch::probe().start(), Signal::INT);
 }
 
-fn in_order(signal: Signal) {
-    let mut server = Launch::probe().start();
+fn in_order(mut server: Server, signal: Signal) {
     let mut clients: Vec<_> = (0..5).map(|_| server.connect()).collect();
     clients.iter_mut().for_each(|client| client.echo("hello"));
     server.signal(signal);

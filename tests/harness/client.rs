@@ -1,18 +1,20 @@
-//! A WebSocket client over a UNIX socket: blocking, with a limit on every wait, and free to break
+//! A WebSocket client over a UNIX socket or TCP: blocking, with a limit on every wait, and free to break
 //! every rule.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 use super::frame::{Frame, Op};
 use super::request::{Request, Response};
+use super::stream::Stream;
 use super::wait::{LIMIT, until};
 
 /// One connection, and what has come from it and is not yet looked at.
 pub(crate) struct Client {
-    stream: UnixStream,
+    stream: Stream,
     input: Vec<u8>,
     ended: bool,
 }
@@ -25,30 +27,44 @@ impl Client {
         Client::on(stream)
     }
 
+    /// The same over TCP.
+    pub(crate) fn raw_tcp(address: SocketAddr) -> Client {
+        let stream = TcpStream::connect(address);
+        let stream = stream.unwrap_or_else(|e| panic!("cannot connect to {address}: {e}"));
+        // What a test sends in pieces is to arrive in pieces.
+        stream.set_nodelay(true).expect("an option");
+        Client::on(stream)
+    }
+
     /// The same on a stream that is there.
-    pub(crate) fn on(stream: UnixStream) -> Client {
-        stream.set_read_timeout(Some(LIMIT)).expect("a timeout");
-        stream.set_write_timeout(Some(LIMIT)).expect("a timeout");
+    pub(crate) fn on(stream: impl Into<Stream>) -> Client {
+        let stream = stream.into();
+        stream.set_read_timeout(LIMIT);
+        stream.set_write_timeout(LIMIT);
         Client { stream, input: Vec::new(), ended: false }
     }
 
     /// Connects and upgrades with that request.
     pub(crate) fn upgraded(socket: &Path, request: &Request) -> Client {
-        let mut client = Client::raw(socket);
-        client.send_bytes(&request.bytes());
-        let response = client.response();
+        Client::raw(socket).upgrade(request)
+    }
+
+    /// Upgrades with that request.
+    pub(crate) fn upgrade(mut self, request: &Request) -> Client {
+        self.send_bytes(&request.bytes());
+        let response = self.response();
         assert_eq!(response.status, "HTTP/1.1 101 Switching Protocols", "{response:?}");
-        client
+        self
     }
 
     /// The stream itself.
-    pub(crate) fn stream(&self) -> &UnixStream {
+    pub(crate) fn stream(&self) -> &Stream {
         &self.stream
     }
 
     /// Sends bytes. A server that has closed meanwhile is no failure: what it says is read later.
     pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
-        match self.stream.write_all(bytes) {
+        match (&self.stream).write_all(bytes) {
             Ok(()) => {}
             Err(e) if matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {}
             Err(e) => panic!("cannot send {} bytes: {e}", bytes.len()),
@@ -68,7 +84,7 @@ impl Client {
     /// Sends bytes and waits until the server has taken the last of them off the socket.
     pub(crate) fn send_and_drain(&mut self, bytes: &[u8]) {
         self.send_bytes(bytes);
-        assert!(until(|| (unread(&self.stream) == 0).then_some(())).is_some(), "not read");
+        assert!(until(|| self.stream.is_drained().then_some(())).is_some(), "not read");
     }
 
     /// The next frame, which must come.
@@ -145,15 +161,32 @@ impl Client {
         }
     }
 
+    /// The head of the answer to a request, which must come. What follows it is left.
+    pub(crate) fn head(&mut self) -> Response {
+        loop {
+            if let Some((response, length)) = Response::parse_head(&self.input) {
+                self.input.drain(..length);
+                return response;
+            }
+            assert!(self.fill(), "the stream ends in a head: {:?}", self.input);
+        }
+    }
+
+    /// So many bytes, or those before the end of the stream.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        while self.input.len() < count && self.fill() {}
+        self.input.drain(..count.min(self.input.len())).collect()
+    }
+
     /// Waits for bytes at most that long; whether any came, or the end did.
     pub(crate) fn hears_within(&mut self, limit: Duration) -> bool {
         if !self.input.is_empty() || self.ended {
             return true;
         }
-        self.stream.set_read_timeout(Some(limit)).expect("a timeout");
+        self.stream.set_read_timeout(limit);
         let mut byte = [0];
-        let result = uninterrupted(|| self.stream.read(&mut byte));
-        self.stream.set_read_timeout(Some(LIMIT)).expect("a timeout");
+        let result = uninterrupted(|| (&self.stream).read(&mut byte));
+        self.stream.set_read_timeout(LIMIT);
         match result {
             Ok(0) => self.ended = true,
             Ok(_) => self.input.push(byte[0]),
@@ -172,7 +205,7 @@ impl Client {
             return false;
         }
         let mut buffer = [0; 64 * 1024];
-        match uninterrupted(|| self.stream.read(&mut buffer)) {
+        match uninterrupted(|| (&self.stream).read(&mut buffer)) {
             Ok(0) => self.ended = true,
             Ok(count) => self.input.extend(&buffer[..count]),
             // Where the server closes before it has read everything, the kernel says so after its
@@ -192,13 +225,4 @@ fn uninterrupted(mut read: impl FnMut() -> std::io::Result<usize>) -> std::io::R
             result => return result,
         }
     }
-}
-
-/// How much of what was sent the other side has not yet read.
-fn unread(stream: &UnixStream) -> i32 {
-    const SIOCOUTQ: rustix::ioctl::Opcode = libc::TIOCOUTQ as rustix::ioctl::Opcode;
-    // SAFETY: TIOCOUTQ writes one int.
-    let count =
-        unsafe { rustix::ioctl::ioctl(stream, rustix::ioctl::Getter::<SIOCOUTQ, i32>::new()) };
-    count.expect("the kernel counts")
 }

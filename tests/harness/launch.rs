@@ -25,6 +25,7 @@ pub(crate) struct Launch {
     environment: Vec<(String, String)>,
     wrapper: Vec<String>,
     socket: Option<PathBuf>,
+    is_tcp: bool,
     run_files: Option<RunFiles>,
     dir: TempDir,
     tag: String,
@@ -48,6 +49,7 @@ impl Launch {
             environment: Vec::new(),
             wrapper: Vec::new(),
             socket: Some(dir.path().join("run/socket")),
+            is_tcp: false,
             run_files: None,
             dir,
             tag: format!("{}-{number}", std::process::id()),
@@ -105,6 +107,12 @@ impl Launch {
         self
     }
 
+    /// On a free port of 127.0.0.1 too, which is where its clients come then.
+    pub(crate) fn tcp(mut self) -> Launch {
+        self.is_tcp = true;
+        self.args(["-p", "0"])
+    }
+
     /// Under that name, whose files in /var/run are removed when the test is over. Every daemon
     /// needs one.
     pub(crate) fn name(mut self, name: &str) -> Launch {
@@ -157,8 +165,22 @@ impl Launch {
             std::os::unix::net::UnixStream::connect(&socket).ok()
         });
         let client = client.unwrap_or_else(|| panic!("no server on {}", socket.display()));
-        let keep = (launch.dir, launch.run_files);
-        Server::new(Some(child), &Client::on(client), socket, launch.tag, keep)
+        let process = Process::at(&Client::on(client));
+        launch.into_server(Some(child), process)
+    }
+
+    /// Starts the server in the foreground, and waits until it listens on TCP: on nothing else, where
+    /// there is no socket.
+    pub(crate) fn start_tcp(self) -> Server {
+        let launch = Launch { is_tcp: true, ..self }.args(["-x"]);
+        let mut child = launch.spawn();
+        let process = until(|| {
+            if let Some(status) = child.try_wait().expect("it is our child") {
+                panic!("the server left with {status}: {}", launch.output("stderr"));
+            }
+            launch.tcp_process()
+        });
+        launch.into_server(Some(child), process.expect("a server on TCP"))
     }
 
     /// Starts the server as a daemon: when the parent is gone it takes connections at once
@@ -170,9 +192,26 @@ impl Launch {
         let mut child = self.spawn();
         let code = self.wait(&mut child);
         assert_eq!(code, Some(0), "the start failed: {}", self.output("stderr"));
+        if self.is_tcp {
+            let process = until(|| self.tcp_process()).expect("a server on TCP");
+            return self.into_server(None, process);
+        }
+        let process = Process::at(&Client::raw(&self.socket_path()));
+        self.into_server(None, process)
+    }
+
+    /// The process that listens on TCP. While a janitor is hired there are two for a moment.
+    fn tcp_process(&self) -> Option<Process> {
+        let all = Process::tagged(&self.tag).into_iter();
+        let mut listening = all.filter(|process| !process.listening().is_empty());
+        let first = listening.next();
+        if listening.next().is_some() { None } else { first }
+    }
+
+    fn into_server(self, child: Option<Child>, process: Process) -> Server {
+        let tcp = if self.is_tcp { process.listening() } else { Vec::new() };
         let socket = self.socket_path();
-        let client = Client::raw(&socket);
-        Server::new(None, &client, socket, self.tag, (self.dir, self.run_files))
+        Server::new(child, process, (socket, tcp), self.tag, (self.dir, self.run_files))
     }
 
     /// Runs the program to its end, which must come by itself.

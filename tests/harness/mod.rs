@@ -11,7 +11,9 @@ mod program;
 mod request;
 mod server;
 mod skip;
+mod stream;
 mod syslog;
+mod tcp_table;
 mod trace;
 mod wait;
 

@@ -1,9 +1,13 @@
 //! A running process, by its number: what the kernel says about it.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use super::client::Client;
+use super::tcp_table::Row;
 
 /// The environment variable that every process of a [`super::Server`] carries, with a value of its
 /// own.
@@ -24,6 +28,12 @@ impl Process {
             environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
         });
         tagged.filter_map(Pid::from_raw).map(Process).collect()
+    }
+
+    /// The one that listens where this client is connected, as the kernel tells of a UNIX socket.
+    pub(crate) fn at(client: &Client) -> Process {
+        let peer = rustix::net::sockopt::socket_peercred(client.stream()).expect("a UNIX socket");
+        Process(peer.pid)
     }
 
     /// Sends a signal. That the process is there no more is no failure.
@@ -79,6 +89,11 @@ impl Process {
         let path = format!("/proc/{}/fd", self.0.as_raw_pid());
         let entries = std::fs::read_dir(&path).into_iter().flatten().flatten();
         entries.filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect()
+    }
+
+    /// The addresses of TCP on which it listens.
+    pub(crate) fn listening(self) -> Vec<SocketAddr> {
+        Row::listening(self)
     }
 
     /// A field of /proc/PID/stat, by the number that proc(5) gives it.

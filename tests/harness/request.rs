@@ -72,6 +72,14 @@ pub(crate) struct Response {
 impl Response {
     /// The response at the start of these bytes and its length, or `None` where they are too few.
     pub(crate) fn parse(bytes: &[u8]) -> Option<(Response, usize)> {
+        let (mut response, start) = Response::parse_head(bytes)?;
+        let end = start + response.length();
+        response.body = String::from_utf8(bytes.get(start..end)?.to_vec()).expect("a body of text");
+        Some((response, end))
+    }
+
+    /// The head alone, and its length.
+    pub(crate) fn parse_head(bytes: &[u8]) -> Option<(Response, usize)> {
         let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
         let text = std::str::from_utf8(&bytes[..head]).expect("a head of text");
         let mut lines = text.split("\r\n");
@@ -80,12 +88,12 @@ impl Response {
             .map(|line| line.split_once(": ").unwrap_or_else(|| panic!("no header: {line:?}")))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let mut response = Response { status, headers, body: String::new() };
-        let length =
-            response.header("Content-Length").map_or(0, |it| it.parse().expect("a number"));
-        let body = bytes.get(head + 4..head + 4 + length)?;
-        response.body = String::from_utf8(body.to_vec()).expect("a body of text");
-        Some((response, head + 4 + length))
+        Some((Response { status, headers, body: String::new() }, head + 4))
+    }
+
+    /// What Content-Length says.
+    pub(crate) fn length(&self) -> usize {
+        self.header("Content-Length").map_or(0, |it| it.parse().expect("a number"))
     }
 
     /// The value of that header, which must not be there twice.

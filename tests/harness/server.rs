@@ -1,5 +1,6 @@
 //! A server that runs: what its clients and its operator do with it.
 
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -19,22 +20,22 @@ pub(crate) struct Server {
     child: Option<Child>,
     process: Process,
     socket: PathBuf,
+    /// Where it listens on TCP, if that is where its clients come.
+    tcp: Vec<SocketAddr>,
     tag: String,
     dir: TempDir,
     _run_files: Option<RunFiles>,
 }
 
 impl Server {
-    /// `first` is connected to it: the kernel tells who listens there.
     pub(super) fn new(
         child: Option<Child>,
-        first: &Client,
-        socket: PathBuf,
+        process: Process,
+        (socket, tcp): (PathBuf, Vec<SocketAddr>),
         tag: String,
         (dir, run_files): (TempDir, Option<RunFiles>),
     ) -> Server {
-        let peer = rustix::net::sockopt::socket_peercred(first.stream()).expect("a UNIX socket");
-        Server { child, process: Process(peer.pid), socket, tag, dir, _run_files: run_files }
+        Server { child, process, socket, tcp, tag, dir, _run_files: run_files }
     }
 
     /// The process that listens.
@@ -57,19 +58,27 @@ impl Server {
         self.dir.path().join("run")
     }
 
+    /// The addresses on which it listens on TCP.
+    pub(crate) fn tcp(&self) -> &[SocketAddr] {
+        &self.tcp
+    }
+
     /// A connection that says nothing yet.
     pub(crate) fn raw(&self) -> Client {
-        Client::raw(&self.socket)
+        match self.tcp.first() {
+            Some(address) => Client::raw_tcp(*address),
+            None => Client::raw(&self.socket),
+        }
     }
 
     /// An upgraded connection.
     pub(crate) fn connect(&self) -> Client {
-        Client::upgraded(&self.socket, &Request::new())
+        self.raw().upgrade(&Request::new())
     }
 
     /// An upgraded connection with that cookie.
     pub(crate) fn connect_as(&self, cookie: &str) -> Client {
-        Client::upgraded(&self.socket, &Request::new().with("Cookie", cookie))
+        self.raw().upgrade(&Request::new().with("Cookie", cookie))
     }
 
     /// The journal so far.

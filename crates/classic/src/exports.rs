@@ -14,6 +14,7 @@ use crate::callbacks::Callbacks;
 pub static mut ws_config_file: *mut c_char = ptr::null_mut();
 
 const FLAVOR: Flavor = Flavor {
+    manual: "libdorrit-classic(3)",
     max_connections: 2000,
     binary: Binary::Refused,
     fragments: Fragments::Joined,

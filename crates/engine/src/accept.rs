@@ -1,10 +1,11 @@
 //! Accepting connections.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::net::TcpListener;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
-use mio::net::UnixListener;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
@@ -20,9 +21,63 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often that is told at most.
 const REPORT: Duration = Duration::from_secs(60);
 
-/// A listening socket.
+/// A socket that is bound and listens.
+#[derive(Debug)]
+pub struct Listener(Socket);
+
+#[derive(Debug)]
+enum Socket {
+    Unix(mio::net::UnixListener),
+    Tcp(mio::net::TcpListener),
+}
+
+impl From<UnixListener> for Listener {
+    fn from(socket: UnixListener) -> Self {
+        Self(Socket::Unix(mio::net::UnixListener::from_std(socket)))
+    }
+}
+
+impl From<TcpListener> for Listener {
+    fn from(socket: TcpListener) -> Self {
+        Self(Socket::Tcp(mio::net::TcpListener::from_std(socket)))
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.0 {
+            Socket::Unix(socket) => socket.as_fd(),
+            Socket::Tcp(socket) => socket.as_fd(),
+        }
+    }
+}
+
+impl Listener {
+    fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        rustix::io::ioctl_fionbio(self.as_fd(), true)?;
+        match &mut self.0 {
+            Socket::Unix(socket) => registry.register(socket, token, Interest::READABLE),
+            Socket::Tcp(socket) => registry.register(socket, token, Interest::READABLE),
+        }
+    }
+
+    fn accept(&self) -> io::Result<OwnedFd> {
+        match &self.0 {
+            Socket::Unix(socket) => socket.accept().map(|(stream, _)| stream.into()),
+            Socket::Tcp(socket) => {
+                let (stream, _) = socket.accept()?;
+                // What a turn produces goes out with one call, which must not wait for an
+                // acknowledgement. It fails for a client that has gone, as reading will.
+                let _ = stream.set_nodelay(true);
+                Ok(stream.into())
+            }
+        }
+    }
+}
+
+/// A listening socket, and how accepting from it stands.
 pub(crate) struct Acceptor {
-    listener: UnixListener,
+    listener: Listener,
     /// There may be connections to accept.
     is_ready: bool,
     retry_at: Option<Instant>,
@@ -31,13 +86,11 @@ pub(crate) struct Acceptor {
 
 impl Acceptor {
     pub(crate) fn new(
-        socket: std::os::unix::net::UnixListener,
+        mut listener: Listener,
         registry: &Registry,
         token: Token,
     ) -> io::Result<Self> {
-        socket.set_nonblocking(true)?;
-        let mut listener = UnixListener::from_std(socket);
-        registry.register(&mut listener, token, Interest::READABLE)?;
+        listener.register(registry, token)?;
         Ok(Self { listener, is_ready: true, retry_at: None, reported_at: None })
     }
 
@@ -53,11 +106,8 @@ impl Acceptor {
     fn accept(&mut self) -> io::Result<OwnedFd> {
         loop {
             match self.listener.accept() {
-                Ok((stream, _)) => return Ok(stream.into()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The client was gone before it was accepted.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => return Err(error),
+                Err(error) if is_of_client(&error) => {}
+                result => return result,
             }
         }
     }
@@ -73,7 +123,30 @@ impl Acceptor {
     }
 }
 
+/// Whether a call has failed for the one client, and can be made again for the next. Linux tells by
+/// accept(2) what happened to the connection meanwhile.
+fn is_of_client(error: &io::Error) -> bool {
+    use io::ErrorKind::*;
+    matches!(
+        error.kind(),
+        Interrupted | ConnectionAborted | ConnectionReset | HostUnreachable | NetworkUnreachable
+    )
+}
+
 impl Engine {
+    /// Accepts connections from this socket too.
+    pub fn listen(&mut self, listener: impl Into<Listener>) -> io::Result<()> {
+        let token = Self::listener_token(self.acceptors.len());
+        let acceptor = Acceptor::new(listener.into(), self.poll.registry(), token)?;
+        self.acceptors.push(acceptor);
+        Ok(())
+    }
+
+    /// The sockets that it listens on, in the order in which they were given; none once it stops.
+    pub fn listeners(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.acceptors.iter().map(|acceptor| acceptor.listener.as_fd())
+    }
+
     /// Whether there are connections to accept, and room for them.
     pub(crate) fn want_accept(&self) -> bool {
         let is_waiting = |acceptor: &Acceptor| acceptor.is_ready && acceptor.retry_at.is_none();

@@ -37,6 +37,7 @@ impl Engine {
             return;
         }
         self.opening = None;
+        self.drop_response(id);
         if self.answer(id, protocol).is_err() {
             return self.kill(id);
         }
@@ -72,6 +73,7 @@ impl Engine {
             return self.retire(id);
         }
         conn.phase = Phase::Flushing(Then::Discard);
+        self.drop_response(id);
         self.drop_queue(id);
         if self.is_turn_of(id) {
             self.output.clear();
@@ -159,6 +161,7 @@ impl Engine {
         conn.socket = None;
         let is_accepted = conn.is_accepted;
         self.drop_start(id);
+        self.drop_response(id);
         if is_turn {
             self.output.clear();
         }
@@ -227,6 +230,7 @@ impl Engine {
             let has_moved = self.mark(id, due.kind) != due.mark;
             match due.kind {
                 Kind::Handshake => self.refuse(id, Refusal::TooSlow),
+                Kind::Page => self.expire_page(id, due.at),
                 Kind::Close => self.kill(id),
                 Kind::Drain if has_moved => self.set_deadline(id, due.kind, now + Kind::DRAIN),
                 Kind::Drain => self.kill(id),
@@ -254,10 +258,11 @@ impl Deadline {
     pub(crate) fn is_live(&self, table: &Table) -> bool {
         let Some(conn) = table.get(self.conn) else { return false };
         match (self.kind, conn.phase) {
-            (Kind::Handshake, phase) => phase == Phase::Handshake,
+            (Kind::Handshake, phase) => phase == Phase::Handshake && conn.response.is_none(),
+            (Kind::Page, _) => conn.response.is_some(),
             (Kind::Drain, phase) => phase == Phase::Flushing(Then::AwaitClose),
             (Kind::Close, Phase::AwaitingClose | Phase::Discarding) => true,
-            (Kind::Close, Phase::Flushing(then)) => then != Then::AwaitClose,
+            (Kind::Close, Phase::Flushing(then)) => matches!(then, Then::Discard | Then::Close),
             (Kind::Close, _) => false,
             (Kind::Idle | Kind::Pong, phase) => phase == Phase::Open,
         }

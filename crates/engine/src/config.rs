@@ -23,6 +23,17 @@ pub struct Config {
     pub compression: u32,
     /// When silent clients are asked whether they are there; `None` is never.
     pub keepalive: Option<Keepalive>,
+    /// What becomes of requests that ask for no upgrade.
+    pub plain_requests: PlainRequests,
+}
+
+/// What becomes of requests that ask for no upgrade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainRequests {
+    /// They are refused with 426.
+    Refused,
+    /// The caller answers them.
+    Told,
 }
 
 /// What may wait for a connection that does not read.

@@ -30,6 +30,8 @@ pub(crate) struct Conn {
     pub(crate) incoming: Option<Key>,
     /// What the socket did not take yet.
     pub(crate) queue: Option<Key>,
+    /// The answer to a plain request: from the first such request until an upgrade.
+    pub(crate) response: Option<Key>,
     /// What the caller keeps here.
     pub(crate) tag: usize,
     /// The code of the close frame that ended it, the peer's or ours.
@@ -65,6 +67,8 @@ pub(crate) enum Then {
     AwaitClose,
     Discard,
     Close,
+    /// The body of the answer to a plain request, and the next request.
+    Respond,
 }
 
 /// What the poll watches a socket for.
@@ -90,6 +94,7 @@ impl Conn {
             input: None,
             incoming: None,
             queue: None,
+            response: None,
             tag: 0,
             close_code: CloseCode::ABNORMAL,
             deflate: None,
@@ -106,7 +111,10 @@ impl Conn {
     /// Whether the start of a request or frame is kept until the rest of it comes.
     pub(crate) fn is_keeping(&self) -> bool {
         use Phase::*;
-        matches!(self.phase, Handshake | Open | Flushing(Then::AwaitClose) | AwaitingClose)
+        matches!(
+            self.phase,
+            Handshake | Open | Flushing(Then::AwaitClose | Then::Respond) | AwaitingClose
+        )
     }
 
     /// Whether the caller may queue messages for it.

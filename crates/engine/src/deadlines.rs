@@ -11,6 +11,8 @@ use crate::ConnId;
 pub(crate) enum Kind {
     /// The request is complete (CONTRACT S17).
     Handshake,
+    /// The next plain request is complete, or something of the answer to the last one was taken.
+    Page,
     /// The connection has ended, since it was told to (CONTRACT S8).
     Close,
     /// A part of the queue was taken by a peer that is to be closed when all of it is.

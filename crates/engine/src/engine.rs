@@ -19,6 +19,7 @@ use crate::messages::Messages;
 use crate::output::Output;
 use crate::pool::Pool;
 use crate::queue::Queue;
+use crate::respond::Progress;
 use crate::send::Deflaters;
 use crate::table::Table;
 use crate::turn::{Ready, Turn};
@@ -48,6 +49,10 @@ pub struct Engine {
     pub(crate) queues: Pool<Queue>,
     /// Starts of requests and frames, of which more must come.
     pub(crate) starts: Pool<Vec<u8>>,
+    /// Answers to plain requests.
+    pub(crate) responses: Pool<Progress>,
+    /// The part of a file that is being sent.
+    pub(crate) body: Vec<u8>,
     /// Messages that come in parts.
     pub(crate) incoming: Pool<Incoming>,
     pub(crate) inflater: Option<Box<Inflater>>,
@@ -108,6 +113,8 @@ impl Engine {
             messages: Messages::default(),
             queues: Pool::default(),
             starts: Pool::default(),
+            responses: Pool::default(),
+            body: Vec::new(),
             incoming: Pool::default(),
             inflater: None,
             inflated: Vec::new(),
@@ -144,12 +151,9 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Accepts connections from a socket that is bound and listens.
-    pub fn listen(&mut self, socket: std::os::unix::net::UnixListener) -> io::Result<()> {
-        let token = Token((NOT_A_CONNECTION | self.acceptors.len() as u64) as usize);
-        let acceptor = Acceptor::new(socket, self.poll.registry(), token)?;
-        self.acceptors.push(acceptor);
-        Ok(())
+    /// The token of the listening socket with this number.
+    pub(crate) fn listener_token(number: usize) -> Token {
+        Token((NOT_A_CONNECTION | number as u64) as usize)
     }
 
     /// Watches the reading end of a pipe, which must not block: a byte in it gives

@@ -13,6 +13,10 @@ pub enum Event {
     /// A client asks for a connection: see [`Engine::request`](crate::Engine::request), and answer with [`Engine::accept`](crate::Engine::accept)
     /// or [`Engine::refuse`](crate::Engine::refuse) before the next event. Messages may be sent to it already.
     Opened(ConnId),
+    /// A client asks for a page, where the configuration has those told: see [`Engine::request`](crate::Engine::request),
+    /// and answer with [`Engine::respond`](crate::Engine::respond) or [`Engine::refuse`](crate::Engine::refuse)
+    /// before the next event.
+    Requested(ConnId),
     /// A message has come: see [`Engine::message`](crate::Engine::message).
     Message(ConnId, MessageKind),
     /// A connection that was accepted has ended. Its id is good until the next event.

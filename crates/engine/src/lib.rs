@@ -21,12 +21,15 @@ mod messages;
 mod output;
 mod pool;
 mod queue;
+mod respond;
 mod send;
 mod sys;
 mod table;
 mod turn;
 
-pub use config::{Buffers, Config, Keepalive, OverflowPolicy, QueueLimit};
+pub use accept::Listener;
+pub use config::{Buffers, Config, Keepalive, OverflowPolicy, PlainRequests, QueueLimit};
 pub use engine::Engine;
 pub use event::{DropCause, Event, SendError};
 pub use id::ConnId;
+pub use respond::Response;

@@ -12,7 +12,7 @@ use crate::event::OutOfMemory;
 use crate::{ConnId, sys};
 
 /// How many bytes a connection is sent in a turn (CONTRACT D16): the longest frame of the default limit.
-const TURN: usize = 65540;
+pub(crate) const TURN: usize = 65540;
 /// How many messages of a queue are sent with one call.
 const SLICES: usize = 64;
 
@@ -246,7 +246,7 @@ impl Engine {
     }
 
     /// Goes on with a connection that waited for its queue to be empty, where it is.
-    fn settle(&mut self, id: ConnId) {
+    pub(crate) fn settle(&mut self, id: ConnId) {
         let Some(conn) = self.table.get_mut(id) else { return };
         let Phase::Flushing(then) = conn.phase else { return };
         if conn.queue.is_some() && !conn.is_mute {
@@ -266,6 +266,7 @@ impl Engine {
                 }
             }
             Then::Close => self.kill(id),
+            Then::Respond => self.send_body(id),
         }
     }
 }

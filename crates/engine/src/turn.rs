@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 
 use dorrit_proto::{
-    OpCode, Received, Refusal, Rules, SHORT_HEADER, Violation, receive_frame, receive_short,
+    MAX_HEAD, OpCode, Received, Refusal, Rules, SHORT_HEADER, Violation, receive_frame,
+    receive_short,
 };
 
 use crate::conn::{Conn, Phase};
@@ -83,14 +84,18 @@ impl Engine {
             self.input.clear();
         }
         let seen = self.input.len();
+        // Requests that came behind another are dealt with before there is more of them.
+        let is_enough = seen > MAX_HEAD;
         let received = match self.input.try_reserve(if is_own { seen.max(MIN_SPARE) } else { 1 }) {
+            _ if is_enough => Err(io::ErrorKind::WouldBlock.into()),
             Ok(()) => sys::receive(socket.as_fd(), &mut self.input),
             Err(_) => Err(io::ErrorKind::OutOfMemory.into()),
         };
-        let more = ready.hang_up || self.input.len() == self.input.capacity();
+        let more = ready.hang_up || is_enough || self.input.len() == self.input.capacity();
         self.turn = Some(Turn { conn: id, pos: 0, seen, is_own, more, message: Message::None });
         match received {
             Ok(1..) => self.hear(id),
+            Err(_) if is_enough => {}
             // What was kept of the input may be all that is needed now.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.turn = self.turn.take().map(|turn| Turn { more: false, ..turn });
@@ -161,10 +166,14 @@ impl Engine {
 
     fn receive_request(&mut self, id: ConnId) -> Step {
         let seen = self.turn.as_ref().map_or(0, |turn| turn.seen);
+        let seen = if self.is_first_look(id) { 0 } else { seen };
         let judged = match self.request.receive(&self.input, seen) {
             Ok(None) => return Step::End,
             Ok(Some(len)) => {
                 self.consume(len);
+                if let Some(step) = self.receive_plain(id) {
+                    return step;
+                }
                 self.request.judge()
             }
             Err(refusal) => Err(refusal),

@@ -24,6 +24,6 @@ pub use mask::unmask;
 pub use receive::{
     Binary, Fragments, Frame, Received, Rules, SHORT_HEADER, Short, receive_frame, receive_short,
 };
-pub use request::{MAX_HEAD, MAX_HEADERS, Request, is_token};
+pub use request::{MAX_HEAD, MAX_HEADERS, Plain, Request, is_token};
 pub use response::{Refusal, accept_key, encode_accept};
 pub use violation::Violation;

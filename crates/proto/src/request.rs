@@ -14,14 +14,33 @@ pub const MAX_HEAD: usize = 16384;
 /// The most header lines.
 pub const MAX_HEADERS: usize = 128;
 
-/// A request for an upgrade. One is reused for all: it allocates only until its buffers have grown
+/// A request, for an upgrade unless plain ones are wanted too. One is reused for all: it allocates only until its buffers have grown
 /// to what requests need.
 #[derive(Debug, Default)]
 pub struct Request {
     head: Vec<u8>,
     target: Range<usize>,
     headers: Vec<(Range<usize>, Range<usize>)>,
-    is_upgradable: bool,
+    method: Method,
+    /// It is of HTTP/1.1.
+    is_current: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Method {
+    Get,
+    Head,
+    #[default]
+    Other,
+}
+
+/// How a plain request is to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plain {
+    /// It asks for the head of the answer alone (RFC 9110 9.3.2).
+    pub is_head: bool,
+    /// Another request may follow on the connection (RFC 9112 9.3).
+    pub keeps_alive: bool,
 }
 
 impl Request {
@@ -60,18 +79,56 @@ impl Request {
         self.target = range(parsed.path.unwrap_or_default().as_bytes());
         let lines = parsed.headers.iter();
         self.headers.extend(lines.map(|line| (range(line.name.as_bytes()), range(line.value))));
-        self.is_upgradable = parsed.version == Some(1);
-        if parsed.method != Some("GET") {
-            return Err(Refusal::MethodNotAllowed);
-        }
+        self.is_current = parsed.version == Some(1);
+        self.method = match parsed.method {
+            Some("GET") => Method::Get,
+            Some("HEAD") => Method::Head,
+            _ => Method::Other,
+        };
         Ok(())
+    }
+
+    /// Whether this is a valid plain request, with GET or HEAD; `None` where it asks for an upgrade to
+    /// WebSocket, of which [`Request::judge`] is the judge.
+    pub fn judge_plain(&self) -> Result<Option<Plain>, Refusal> {
+        if self.has_token("upgrade", "websocket") {
+            return Ok(None);
+        }
+        if self.method == Method::Other {
+            return Err(Refusal::PageMethod);
+        }
+        self.judge_target()?;
+        // RFC 9112 3.2, 6.1, 6.3.
+        let has_host = matches!(self.single("host"), Ok(Some(_)));
+        if self.is_current && !has_host || self.single("host").is_err() {
+            return Err(Refusal::Malformed("there must be one Host header"));
+        }
+        let has_coding = self.header("transfer-encoding").next().is_some();
+        let length = match self.single("content-length") {
+            Ok(Some(_)) if has_coding => Err(()),
+            Ok(Some(digits)) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+                Ok(digits)
+            }
+            Ok(None) => Ok(&b"0"[..]),
+            _ => Err(()),
+        };
+        let Ok(length) = length else {
+            return Err(Refusal::Malformed("the length of the body is not clear"));
+        };
+        // A body is never read: nothing can follow it.
+        let has_body = has_coding || length.iter().any(|digit| *digit != b'0');
+        let keeps_alive = self.is_current && !has_body && !self.has_token("connection", "close");
+        Ok(Some(Plain { is_head: self.method == Method::Head, keeps_alive }))
     }
 
     /// Whether this is a valid request for an upgrade to WebSocket version 13.
     pub fn judge(&self) -> Result<(), Refusal> {
+        if self.method != Method::Get {
+            return Err(Refusal::MethodNotAllowed);
+        }
         self.judge_target()?;
         self.judge_body()?;
-        if !self.is_upgradable || !self.has_token("upgrade", "websocket") {
+        if !self.is_current || !self.has_token("upgrade", "websocket") {
             return Err(Refusal::UpgradeRequired);
         }
         if !self.has_token("connection", "upgrade") {

@@ -210,3 +210,57 @@ fn the_host_is_without_its_port() {
         assert_eq!(request.host(), host.as_bytes());
     }
 }
+
+/// What [`Request::judge_plain`] says of a request.
+fn plain(text: &str) -> Result<Option<Plain>, u16> {
+    let mut request = Request::new();
+    assert_eq!(request.receive(text.as_bytes(), 0), Ok(Some(text.len())), "{text}");
+    request.judge_plain().map_err(Refusal::status)
+}
+
+#[test]
+fn plain_requests() {
+    let with = |line: &str, more: &str| plain(&format!("{line}\r\nHost: a\r\n{more}\r\n"));
+    let kept = |is_head| Ok(Some(Plain { is_head, keeps_alive: true }));
+    let last = |is_head| Ok(Some(Plain { is_head, keeps_alive: false }));
+    assert_eq!(with("GET / HTTP/1.1", ""), kept(false));
+    assert_eq!(with("HEAD /a?b HTTP/1.1", "Connection: keep-alive\r\n"), kept(true));
+    assert_eq!(with("GET http://a/ HTTP/1.1", "Content-Length: 00\r\n"), kept(false));
+    assert_eq!(with("GET / HTTP/1.1", "Upgrade: h2c\r\nConnection: Upgrade\r\n"), kept(false));
+    assert_eq!(with("HEAD / HTTP/1.0", "Connection: keep-alive\r\n"), last(true));
+    for close in ["Connection: Close\r\n", "Connection: x\r\nConnection: y , close\r\n"] {
+        assert_eq!(with("GET / HTTP/1.1", close), last(false), "{close}");
+    }
+    for body in ["Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"] {
+        assert_eq!(with("GET / HTTP/1.1", body), last(false), "{body}");
+    }
+    assert_eq!(plain("GET / HTTP/1.0\r\n\r\n"), last(false));
+    for method in ["POST", "PUT", "OPTIONS", "get", "DELETE"] {
+        assert_eq!(with(&format!("{method} / HTTP/1.1"), ""), Err(405), "{method}");
+    }
+    for line in ["GET * HTTP/1.1", "GET a HTTP/1.1", "HEAD ftp://a/ HTTP/1.1"] {
+        assert_eq!(with(line, ""), Err(400), "{line}");
+    }
+    assert_eq!(plain("GET / HTTP/1.1\r\n\r\n"), Err(400));
+    for bad in [
+        "Host: b\r\n",
+        "Content-Length: -1\r\n",
+        "Content-Length: 0, 0\r\n",
+        "Content-Length:\r\n",
+        "Content-Length: 0\r\nContent-Length: 0\r\n",
+        "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n",
+    ] {
+        assert_eq!(with("GET / HTTP/1.1", bad), Err(400), "{bad}");
+    }
+}
+
+/// Whoever asks for an upgrade, however wrongly, asks for no page.
+#[test]
+fn upgrades_are_not_plain() {
+    for line in ["GET / HTTP/1.1", "GET / HTTP/1.0", "POST / HTTP/1.1"] {
+        for more in ["", "Connection: upgrade\r\n", "Upgrade: h2c\r\n"] {
+            let text = format!("{line}\r\nUpgrade: WebSocket\r\n{more}\r\n");
+            assert_eq!(plain(&text), Ok(None), "{text}");
+        }
+    }
+}

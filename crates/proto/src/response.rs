@@ -19,6 +19,8 @@ pub enum Refusal {
     Status(u16),
     /// 405: it is not a GET.
     MethodNotAllowed,
+    /// 405: it is plain, and neither a GET nor a HEAD.
+    PageMethod,
     /// 408: it was not complete in time.
     TooSlow,
     /// 426: it asks for no upgrade, or for one to another version of the protocol.
@@ -41,6 +43,7 @@ impl Refusal {
             Self::Forbidden => (403, "Forbidden", ""),
             Self::Status(status) => (status, phrase(status), ""),
             Self::MethodNotAllowed => (405, "Method Not Allowed", "Allow: GET\r\n"),
+            Self::PageMethod => (405, "Method Not Allowed", "Allow: GET, HEAD\r\n"),
             Self::TooSlow => (408, "Request Timeout", ""),
             // RFC 9110 15.5.22 wants Upgrade, and RFC 6455 4.4 the version.
             Self::UpgradeRequired => {
@@ -58,6 +61,7 @@ impl Refusal {
             Self::Malformed(why) => why,
             Self::Forbidden | Self::Status(_) => "the server does not want this connection",
             Self::MethodNotAllowed => "an upgrade is asked for with GET",
+            Self::PageMethod => "pages are asked for with GET or HEAD",
             Self::TooSlow => "the request took too long",
             Self::UpgradeRequired => "this is a WebSocket server: ask for an upgrade to version 13",
             Self::HeadTooLarge => "the request's headers are too large or too many",
@@ -153,6 +157,7 @@ mod tests {
             Refusal::Malformed("why"),
             Refusal::Forbidden,
             Refusal::MethodNotAllowed,
+            Refusal::PageMethod,
             Refusal::TooSlow,
             Refusal::UpgradeRequired,
             Refusal::HeadTooLarge,

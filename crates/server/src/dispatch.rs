@@ -7,17 +7,18 @@ use std::ffi::c_int;
 
 use dorrit_engine::{ConnId, Event};
 
-use crate::files::Files;
 use crate::handle::from_id;
 use crate::host::{self, State, with_engine};
+use crate::launch::Server;
 use crate::log::{self, Limiter};
 use crate::program::{Introduction, Program, Told};
 use crate::signals;
 
 /// Serves until the server has stopped. Returns the exit status.
-pub(crate) fn serve(program: &impl Program, told: Told, files: &mut Files) -> c_int {
+pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
+    let Server { files, told, pages, .. } = server;
     let introduction = Introduction::default();
-    let mut dispatch = Dispatch { program, told, introduction, drops: Limiter::default() };
+    let mut dispatch = Dispatch { program, told: *told, introduction, drops: Limiter::default() };
     loop {
         let next = with_engine(|engine| {
             let event = engine.next();
@@ -32,6 +33,10 @@ pub(crate) fn serve(program: &impl Program, told: Told, files: &mut Files) -> c_
                 program.read(from_id(id), kind, message);
             }
             Event::Opened(id) => dispatch.open(id),
+            Event::Requested(id) => {
+                let answer = |engine: &mut _| pages.as_ref().map(|pages| pages.answer(engine, id));
+                let _ = with_engine(answer);
+            }
             Event::Closed(id) => {
                 program.close(from_id(id));
                 let _ = host::with(|state| state.openings.close(id));

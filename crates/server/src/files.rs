@@ -51,42 +51,42 @@ pub(crate) fn remove_left(place: &Place<'_>, socket_id: (u64, u64)) {
 /// The files of a server, and who removes them.
 #[derive(Debug)]
 pub(crate) struct Files {
-    pub(crate) socket: OwnFile,
-    pub(crate) pidfile: Option<OwnFile>,
+    socket: Option<OwnFile>,
+    pidfile: Option<OwnFile>,
     janitor: Option<Janitor>,
 }
 
 impl Files {
-    /// Makes the socket. Where that fails, the pidfile is removed again.
-    pub(crate) fn make(
+    /// Those of a server that is about to make its socket, where it has one.
+    pub(crate) fn new(pidfile: Option<OwnFile>) -> Self {
+        Self { socket: None, pidfile, janitor: None }
+    }
+
+    /// Makes the socket.
+    pub(crate) fn make_socket(
+        &mut self,
         path: &Path,
         credentials: &Credentials,
-        pidfile: Option<OwnFile>,
-    ) -> Result<(UnixListener, Self), StartError> {
-        match socket::open(path, credentials) {
-            Ok((listener, socket)) => Ok((listener, Self { socket, pidfile, janitor: None })),
-            Err(error) => {
-                let _ = pidfile.map(|file| file.remove());
-                Err(error)
-            }
-        }
+    ) -> Result<UnixListener, StartError> {
+        let (listener, socket) = socket::open(path, credentials)?;
+        self.socket = Some(socket);
+        Ok(listener)
     }
 
     /// Takes over the socket of the start before.
-    pub(crate) fn inherit(
-        listener: UnixListener,
+    pub(crate) fn inherit_socket(
+        &mut self,
+        path: &Path,
         id: (u64, u64),
         janitor: Option<[OwnedFd; 2]>,
-        path: PathBuf,
-        pidfile: Option<OwnFile>,
-    ) -> (UnixListener, Self) {
-        let socket = OwnFile { path, id };
-        (listener, Self { socket, pidfile, janitor: janitor.map(Janitor::from) })
+    ) {
+        self.socket = Some(OwnFile { path: path.to_owned(), id });
+        self.janitor = janitor.map(Janitor::from);
     }
 
-    /// The socket's device and inode.
-    pub(crate) fn socket_id(&self) -> (u64, u64) {
-        self.socket.id
+    /// The socket's device and inode, where there is one.
+    pub(crate) fn socket_id(&self) -> Option<(u64, u64)> {
+        self.socket.as_ref().map(|socket| socket.id)
     }
 
     /// The ends of the janitor's pipes, where there is one.
@@ -97,10 +97,11 @@ impl Files {
         }
     }
 
-    /// Leaves the files to a janitor. Called while the server is root, before it becomes another user.
+    /// Leaves the files, where there are any, to a janitor. Called while the server is root, before it becomes another user.
     pub(crate) fn keep_rights(&mut self) -> Result<(), StartError> {
-        if self.janitor.is_none() {
-            let janitor = Janitor::hire(&self.socket, self.pidfile.as_ref());
+        let has_files = self.socket.is_some() || self.pidfile.is_some();
+        if has_files && self.janitor.is_none() {
+            let janitor = Janitor::hire(self.socket.as_ref(), self.pidfile.as_ref());
             let fail = |error| StartError::new(format_args!("janitor: {}", words(&error)));
             self.janitor = Some(janitor.map_err(fail)?);
         }
@@ -111,7 +112,7 @@ impl Files {
     pub(crate) fn remove_socket(&mut self) {
         match &mut self.janitor {
             Some(janitor) => janitor.remove_socket(),
-            None => drop(self.socket.remove()),
+            None => drop(self.socket.as_ref().map(OwnFile::remove)),
         }
     }
 

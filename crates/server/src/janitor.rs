@@ -1,7 +1,7 @@
 //! A process that keeps root's right to remove the files of a server that has given it up.
 //!
 //! `/var/run` belongs to root, and the server runs as somebody else when it ends (CONTRACT S10). The
-//! janitor knows the two files before root is given up and takes no orders but "now".
+//! janitor knows its files before root is given up and takes no orders but "now".
 
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::mem::ManuallyDrop;
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Janitor {
     /// Makes one for these files.
-    pub(crate) fn hire(socket: &OwnFile, pidfile: Option<&OwnFile>) -> io::Result<Self> {
+    pub(crate) fn hire(socket: Option<&OwnFile>, pidfile: Option<&OwnFile>) -> io::Result<Self> {
         let (orders_read, orders) = io::pipe()?;
         let (done, done_write) = io::pipe()?;
         // It is no child of the server's, so that the program's wait(2) never meets it.
@@ -43,6 +43,8 @@ impl Janitor {
                 Ok(Self { orders, done })
             }
             ForkResult::Child => {
+                // The server waits for this: its listeners must end with it, however soon.
+                close_all_but(&[orders_read.as_raw_fd(), done_write.as_raw_fd()]);
                 // SAFETY: as above.
                 if let Ok(ForkResult::Child) = unsafe { fork() } {
                     serve(orders_read, done_write, socket, pidfile);
@@ -76,24 +78,28 @@ impl From<[OwnedFd; 2]> for Janitor {
 }
 
 /// The janitor's life.
-fn serve(orders: PipeReader, done: PipeWriter, socket: &OwnFile, pidfile: Option<&OwnFile>) {
+fn serve(
+    orders: PipeReader,
+    done: PipeWriter,
+    socket: Option<&OwnFile>,
+    pidfile: Option<&OwnFile>,
+) {
     // The end of a session or of a control group must not come before the server's.
     let _ = SigSet::all().thread_block();
     let _ = setsid();
     let _ = std::env::set_current_dir("/");
-    close_all_but(&[orders.as_raw_fd(), done.as_raw_fd()]);
     let (mut orders, _done) = (ManuallyDrop::new(orders), ManuallyDrop::new(done));
     let mut order = [0];
     while orders.read(&mut order).is_ok_and(|len| len == 1) {
         if order == [SOCKET] {
-            let _ = socket.remove();
+            let _ = socket.map(OwnFile::remove);
         }
     }
-    let _ = socket.remove();
+    let _ = socket.map(OwnFile::remove);
     let _ = pidfile.map(OwnFile::remove);
 }
 
-/// Closes what was open in the server: its listener above all, which must end with it.
+/// Closes what was open in the server.
 fn close_all_but(kept: &[RawFd]) {
     let close = |fd| {
         if !kept.contains(&fd) {

@@ -3,10 +3,9 @@
 use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use dorrit_engine::{Config, Engine};
+use dorrit_engine::{Config, Engine, Listener, PlainRequests};
 use dorrit_proto::{Fragments, Rules};
 use nix::unistd::geteuid;
 
@@ -14,13 +13,14 @@ use crate::daemon;
 use crate::files::Files;
 use crate::host::{self, Stage, State};
 use crate::options::{BUFFER_OVERHEAD, Options};
+use crate::pages::Pages;
 use crate::pidfile::Pidfile;
 use crate::privileges::Credentials;
 use crate::program::{Flavor, Program, Told};
 use crate::restart::{self, Legacy, Origin, Place};
 use crate::settings::{Protocols, Settings};
 use crate::start::{StartError, words};
-use crate::{limits, log, pidfile, signals, socket};
+use crate::{limits, log, pidfile, signals, socket, tcp};
 
 /// The name of a server that sets none, and of its socket (CONTRACT D6).
 pub(crate) const NAME: &CStr = c"server";
@@ -36,6 +36,8 @@ pub(crate) struct Launch<'a, P> {
 pub(crate) struct Server {
     pub(crate) files: Files,
     pub(crate) told: Told,
+    /// What plain requests are answered from.
+    pub(crate) pages: Option<Pages>,
     /// It stays locked until the end.
     _pidfile: Option<Pidfile>,
 }
@@ -44,13 +46,14 @@ pub(crate) struct Server {
 struct Plan {
     options: Options,
     credentials: Credentials,
-    socket: PathBuf,
+    /// Where the UNIX socket is to be, unless TCP is all that is asked for.
+    socket: Option<PathBuf>,
     config: Config,
 }
 
 /// The descriptors of a server that is about to listen.
 struct Ends {
-    listener: UnixListener,
+    listeners: Vec<Listener>,
     /// Wakes the loop on SIGTERM.
     stop: OwnedFd,
     pidfile: Option<RawFd>,
@@ -78,13 +81,14 @@ impl<P: Program> Launch<'_, P> {
         }
         let plan = self.plan(options, credentials, is_new_start)?;
         if plan.options.is_foreground || is_new_start {
-            return self.open(&plan, origin, legacy);
+            return self.open(&plan, origin, legacy).inspect(|_| tell_addresses());
         }
         let parent = daemon::detach()?;
         let opened = self.open(&plan, origin, legacy);
         match opened.and_then(|server| daemon::let_go().map(|()| server)) {
             Ok(server) => {
                 log::use_syslog();
+                tell_addresses();
                 parent.tell_ready();
                 Ok(server)
             }
@@ -132,12 +136,10 @@ impl<P: Program> Launch<'_, P> {
         credentials: Credentials,
         is_new_start: bool,
     ) -> Result<Plan, StartError> {
-        let socket = match &options.socket {
-            Some(path) => path.clone(),
-            None => default_socket(),
-        };
-        if !is_new_start {
-            socket::check(&socket)?;
+        let is_default = options.socket.is_none() && options.tcp.is_none();
+        let socket = options.socket.clone().or_else(|| is_default.then(default_socket));
+        if let Some(socket) = socket.as_ref().filter(|_| !is_new_start) {
+            socket::check(socket)?;
         }
         let mut config = self.config(&options);
         limits::raise(&mut config)?;
@@ -157,6 +159,10 @@ impl<P: Program> Launch<'_, P> {
             queue_limit: Settings::DEFAULT.queue_limit,
             compression: 0,
             keepalive: None,
+            plain_requests: match options.pages {
+                Some(_) => PlainRequests::Told,
+                None => PlainRequests::Refused,
+            },
         };
         let _ = host::with(|State { settings, .. }| {
             if options.told == Told::HostAndProtocol {
@@ -180,39 +186,33 @@ impl<P: Program> Launch<'_, P> {
         &self,
         plan: &Plan,
         origin: Origin,
-        legacy: Option<Legacy>,
+        mut legacy: Option<Legacy>,
     ) -> Result<Server, StartError> {
         let path = pidfile::path(&name_or(NAME));
         let is_new_start = legacy.is_some();
-        let (inherited, lock) = match legacy {
-            Some(Legacy { listener, file, janitor, pidfile }) => {
-                (Some((listener, file, janitor)), pidfile)
-            }
-            None => (None, None),
-        };
         // Who can connect can also have seen that the server runs, and may stop it.
         let stop = signals::catch_stop(plan.options.is_foreground);
         let stop =
             stop.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))))?;
         let has_pidfile = geteuid().is_root() && !plan.options.is_foreground;
+        let lock = legacy.as_mut().and_then(|legacy| legacy.pidfile.take());
         let pidfile = match lock {
             Some(lock) => Pidfile::inherit(lock, &path).ok(),
             None if has_pidfile => Some(Pidfile::write(&path)?),
             None => None,
         };
         let own_pidfile = pidfile.as_ref().map(|pidfile| pidfile.file.clone());
-        let (listener, mut files) = match inherited {
-            Some((listener, file, janitor)) => {
-                Files::inherit(listener, file, janitor, plan.socket.clone(), own_pidfile)
+        let mut files = Files::new(own_pidfile);
+        let pidfile_descriptor = pidfile.as_ref().map(|it| it.as_raw_fd());
+        let settled = self.listen(plan, legacy, &mut files).and_then(|listeners| {
+            if !is_new_start {
+                plan.credentials.tell(&plan.options);
             }
-            None => Files::make(&plan.socket, &plan.credentials, own_pidfile)?,
-        };
-        if !is_new_start {
-            plan.credentials.tell(&plan.options);
-        }
-        let ends = Ends { listener, stop, pidfile: pidfile.as_ref().map(|it| it.as_raw_fd()) };
-        match self.settle(plan, origin, ends, &mut files) {
-            Ok(()) => Ok(Server { files, told: plan.options.told, _pidfile: pidfile }),
+            let ends = Ends { listeners, stop, pidfile: pidfile_descriptor };
+            self.settle(plan, origin, ends, &mut files)
+        });
+        match settled {
+            Ok(pages) => Ok(Server { files, told: plan.options.told, pages, _pidfile: pidfile }),
             Err(error) => {
                 files.remove_all();
                 Err(error)
@@ -220,36 +220,60 @@ impl<P: Program> Launch<'_, P> {
         }
     }
 
-    /// Becomes who the server is to be, where it is to be, and makes the loop.
+    /// The sockets to listen on: the one of the start before, or new ones.
+    fn listen(
+        &self,
+        plan: &Plan,
+        legacy: Option<Legacy>,
+        files: &mut Files,
+    ) -> Result<Vec<Listener>, StartError> {
+        if let (Some(legacy), Some(path)) = (legacy, &plan.socket) {
+            files.inherit_socket(path, legacy.file, legacy.janitor);
+            return Ok(vec![legacy.listener.into()]);
+        }
+        let mut listeners = Vec::new();
+        // First what leaves no file behind where it fails.
+        if let Some((port, addresses)) = &plan.options.tcp {
+            listeners.extend(tcp::open(*port, addresses)?.into_iter().map(Listener::from));
+        }
+        if let Some(path) = &plan.socket {
+            listeners.push(files.make_socket(path, &plan.credentials)?.into());
+        }
+        Ok(listeners)
+    }
+
+    /// Becomes who the server is to be, where it is to be, and makes the loop. Returns what it has opened
+    /// besides.
     fn settle(
         &self,
         plan: &Plan,
         origin: Origin,
         ends: Ends,
         files: &mut Files,
-    ) -> Result<(), StartError> {
+    ) -> Result<Option<Pages>, StartError> {
         if plan.credentials.is_drop() {
             files.keep_rights()?;
         }
         plan.credentials.take_on()?;
+        // By the one who will read what is in it.
+        let pages = plan.options.pages.as_deref().map(Pages::open).transpose()?;
         if !plan.options.is_foreground {
             let root = Path::new("/");
             let changed = std::env::set_current_dir(root);
             changed.map_err(|error| StartError::path("chdir", root, words(&error)))?;
         }
-        let Ends { listener, stop, pidfile } = ends;
-        let fd = listener.as_raw_fd();
+        let Ends { listeners, stop, pidfile } = ends;
         let make = || {
             let mut engine = Engine::new(plan.config)?;
-            engine.listen(listener)?;
+            listeners.into_iter().try_for_each(|listener| engine.listen(listener))?;
             engine.watch_control(stop)?;
-            if self.flavor.restarts {
-                let place = Place {
-                    name: &name_or(NAME),
-                    socket: &plan.socket,
-                    is_foreground: plan.options.is_foreground,
-                };
-                restart::arm(origin, &place, fd, files, pidfile)?;
+            let listener = engine.listeners().next().map(|listener| listener.as_raw_fd());
+            if let (true, Some(socket), Some(listener)) =
+                (self.flavor.restarts, &plan.socket, listener)
+            {
+                let name = &name_or(NAME);
+                let place = Place { name, socket, is_foreground: plan.options.is_foreground };
+                restart::arm(origin, &place, listener, files, pidfile)?;
             }
             Ok(engine)
         };
@@ -260,8 +284,18 @@ impl<P: Program> Launch<'_, P> {
             let engine = state.engine.insert(engine);
             engine.set_tick(state.periodic.map(|periodic| periodic.period));
         });
-        Ok(())
+        Ok(pages)
     }
+}
+
+/// Says on which addresses the server listens: a port that was free is known only now.
+fn tell_addresses() {
+    let tell = |engine: &mut Engine| {
+        for address in engine.listeners().filter_map(tcp::address) {
+            log::info(&format!("listening on {address}"));
+        }
+    };
+    let _ = host::with_engine(tell);
 }
 
 /// What `ws_set_name` has set, or this.

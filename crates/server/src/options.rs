@@ -1,12 +1,14 @@
 //! The command line (CONTRACT D20).
 
 use std::ffi::{OsStr, OsString};
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use dorrit_engine::Keepalive;
 use getopts::Matches;
 
+use crate::grammar::Grammar;
 use crate::program::{Flavor, Told};
 use crate::settings::{self, MAX_MESSAGE};
 use crate::start::StartError;
@@ -18,6 +20,10 @@ pub(crate) struct Options {
     pub(crate) buffer: usize,
     /// `-l`: the socket, where it is given.
     pub(crate) socket: Option<PathBuf>,
+    /// `-p` and `-i`: the port on TCP, and the addresses to listen on there.
+    pub(crate) tcp: Option<(u16, Vec<IpAddr>)>,
+    /// `-w`: the directory whose files are served as pages.
+    pub(crate) pages: Option<PathBuf>,
     /// `-m`: the most connections.
     pub(crate) max_connections: usize,
     pub(crate) user: Option<String>,
@@ -41,7 +47,7 @@ const BUFFER: std::ops::RangeInclusive<usize> = 10..=65540;
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
 
 impl Options {
-    /// Reads the arguments behind the program's name. Paths are taken from `directory` (CONTRACT S19).
+    /// Reads the arguments behind the program's name; `--help` and `--version` are answered instead. Paths are taken from `directory` (CONTRACT S19).
     pub(crate) fn parse(
         arguments: &[OsString],
         directory: &Path,
@@ -49,29 +55,27 @@ impl Options {
     ) -> Result<Self, StartError> {
         // getopts takes text. Arguments are bytes: each byte goes through as the character of its number.
         let arguments = arguments.iter().map(|argument| widen(argument));
-        let mut grammar = getopts::Options::new();
-        for option in ["b", "f", "g", "l", "m", "u"] {
-            grammar.optmulti(option, "", "", "");
+        let grammar = Grammar::new(flavor, *BUFFER.end());
+        let usage = |why: &str| {
+            StartError::usage(format_args!("{}\n{}", text(&narrow(why)), grammar.usage()))
+        };
+        let matches = grammar.parser().parse(arguments);
+        let matches = matches.map_err(|fail| usage(&fail.to_string()))?;
+        if matches.opt_present("help") {
+            return Err(StartError::answer(grammar.help()));
         }
-        grammar.optflagmulti("x", "", "");
-        if flavor.without_h.is_some() {
-            grammar.optflagmulti("h", "", "");
+        if matches.opt_present("version") {
+            return Err(StartError::answer(grammar.version()));
         }
-        if flavor.has_extensions {
-            grammar.optmulti("", "max-message", "", "");
-            grammar.optflagopt("", "compress", "", "");
-            grammar.optmulti("", "origin", "", "");
-            grammar.optmulti("", "ping", "", "");
-        }
-        let matches =
-            grammar.parse(arguments).map_err(|fail| usage(&narrow(&fail.to_string()), flavor))?;
         if let Some(operand) = matches.free.first() {
-            return Err(usage(&narrow(&format!("{operand}: not an option")), flavor));
+            return Err(usage(&format!("{operand}: not an option")));
         }
         let name = |option| last(&matches, option).map(|value| text(&value));
         Ok(Self {
             buffer: number(&matches, "b", BUFFER)?.unwrap_or(*BUFFER.end()),
             socket: path(&matches, "l", directory)?,
+            tcp: tcp(&matches)?,
+            pages: path(&matches, "w", directory)?,
             max_connections: number(&matches, "m", CONNECTIONS)?.unwrap_or(flavor.max_connections),
             user: name("u"),
             group: name("g"),
@@ -87,22 +91,6 @@ impl Options {
             is_foreground: matches.opt_present("x"),
         })
     }
-}
-
-/// The command line is not understood: why, and how it is used.
-fn usage(why: &OsStr, flavor: &Flavor) -> StartError {
-    let flags = if flavor.without_h.is_some() { "-hx" } else { "-x" };
-    let extensions = match flavor.has_extensions {
-        true => {
-            " [--compress[=level]] [--max-message bytes] [--origin origin] [--ping idle[,timeout]]"
-        }
-        false => "",
-    };
-    StartError::usage(format_args!(
-        "{}\nusage: [{flags}] [-b bytes] [-f file] [-g group] [-l socket] [-m count] [-u user]\
-         {extensions}",
-        text(why),
-    ))
 }
 
 fn widen(argument: &OsStr) -> String {
@@ -145,14 +133,40 @@ fn wrong(option: &str, value: &str, why: &str) -> StartError {
     StartError::option(&format!("{dashes}{option}"), value, why)
 }
 
+/// `-p PORT`, and `-i ADDRESS` once for each.
+fn tcp(matches: &Matches) -> Result<Option<(u16, Vec<IpAddr>)>, StartError> {
+    const OPTION: &str = "i";
+    let port = number(matches, "p", 0..=u16::MAX.into())?;
+    let values = if is_known(matches, OPTION) { matches.opt_strs(OPTION) } else { Vec::new() };
+    let mut addresses = Vec::new();
+    for value in values {
+        let value = text(&narrow(&value));
+        let address = value.parse();
+        let address =
+            address.map_err(|_| wrong(OPTION, &value, "must be an IPv4 or IPv6 address"))?;
+        if port.is_none() {
+            return Err(wrong(OPTION, &value, "needs a port: -p"));
+        }
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() {
+        addresses.push(Ipv4Addr::LOCALHOST.into());
+    }
+    Ok(port.map(|port| (port as u16, addresses)))
+}
+
 /// `--compress[=LEVEL]`.
 fn compression(matches: &Matches) -> Result<Option<u32>, StartError> {
     const OPTION: &str = "compress";
     const LEVEL: &str = "6";
-    if !is_known(matches, OPTION) || !matches.opt_present(OPTION) {
+    if !is_known(matches, OPTION) {
         return Ok(None);
     }
-    let value = matches.opt_default(OPTION, LEVEL).unwrap_or_else(|| LEVEL.to_owned());
+    let Some(position) = matches.opt_positions(OPTION).pop() else { return Ok(None) };
+    let given = matches.opt_strs_pos(OPTION).pop().filter(|(at, _)| *at == position);
+    let value = given.map_or_else(|| LEVEL.to_owned(), |(_, value)| value);
     let level = decimal(&value).filter(|level| (0..=9).contains(level));
     level.map(Some).ok_or_else(|| wrong(OPTION, &value, "must be a number from 0 to 9"))
 }
@@ -202,6 +216,7 @@ mod tests {
     use dorrit_proto::{Binary, Fragments};
 
     const FLAVOR: Flavor = Flavor {
+        manual: "libdorrit(3)",
         max_connections: 16384,
         binary: Binary::Accepted,
         fragments: Fragments::Refused,
@@ -227,6 +242,30 @@ mod tests {
     }
 
     #[test]
+    fn addresses() {
+        let tcp = |arguments: &[&str]| parse(arguments).unwrap().tcp;
+        let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+        assert_eq!(tcp(&[]), None);
+        assert_eq!(tcp(&["-p", "80"]), Some((80, addresses(&["127.0.0.1"]))));
+        let all = ["-i", "::", "-p0", "-i0.0.0.0", "-i", "::"];
+        assert_eq!(tcp(&all), Some((0, addresses(&["::", "0.0.0.0"]))));
+        for bad in ["localhost", "", "127.1", "[::1]", "127.0.0.1:80", "::1%lo"] {
+            let error = parse(&["-p", "80", "-i", bad]).unwrap_err();
+            assert_eq!((error.text.contains("IPv4"), error.status), (true, 1), "{bad}");
+        }
+        assert_eq!(parse(&["-i", "::1"]).unwrap_err().status, 1);
+        for bad in ["65536", "-1", "http"] {
+            assert!(parse(&["-p", bad]).unwrap_err().text.starts_with(&format!("-p {bad}: ")));
+        }
+        let classic = Flavor { has_extensions: false, ..FLAVOR };
+        for option in ["-p", "-i"] {
+            let arguments = [option.into(), "80".into()];
+            let refused = Options::parse(&arguments, Path::new("/start"), &classic);
+            assert_eq!(refused.unwrap_err().status, 2);
+        }
+    }
+
+    #[test]
     fn as_getopt_reads_them() {
         let options = parse(&["-xm10", "-b", "10", "-l", "/a", "-l/b", "-u", "-g"]).unwrap();
         assert!(options.is_foreground);
@@ -240,6 +279,31 @@ mod tests {
         let arguments = [OsString::from("-l"), OsString::from_vec(b"/\xff\xc3\xa9".to_vec())];
         let options = Options::parse(&arguments, Path::new("/start"), &FLAVOR).unwrap();
         assert_eq!(options.socket.unwrap().as_os_str().as_bytes(), b"/\xff\xc3\xa9");
+    }
+
+    #[test]
+    fn answers() {
+        for before in [&[][..], &["-b", "9"], &["-x", "operand"], &["-l", ""]] {
+            let answer = |option| parse(&[before, &[option]].concat()).unwrap_err();
+            let help = answer("--help");
+            assert_eq!(help.status, 0);
+            assert!(help.text.lines().count() <= 24, "{}", help.text);
+            assert!(help.text.lines().all(|line| line.len() <= 80), "{}", help.text);
+            assert_eq!(answer("--version").status, 0);
+        }
+        assert_eq!(parse(&["-f", "--help"]).unwrap().config_file, Some("/start/--help".into()));
+        for wrong in [&["-z", "--help"][..], &["--help=me"], &["--", "--help"], &["--hel"]] {
+            assert_eq!(parse(wrong).unwrap_err().status, 2, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_level_counts() {
+        let level = |arguments: &[&str]| parse(arguments).unwrap().compression;
+        assert_eq!(level(&["--compress"]), Some(6));
+        assert_eq!(level(&["--compress", "--compress=2"]), Some(2));
+        assert_eq!(level(&["--compress=2", "--compress"]), Some(6));
+        assert_eq!(level(&["--compress=2", "-x", "--compress=3"]), Some(3));
     }
 
     #[test]

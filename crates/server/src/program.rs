@@ -60,6 +60,8 @@ pub enum Told {
 /// In what the libraries differ besides their functions' signatures.
 #[derive(Clone, Copy, Debug)]
 pub struct Flavor {
+    /// The manual page that says all about it.
+    pub manual: &'static str,
     /// How many connections there may be where `-m` does not say so.
     pub max_connections: usize,
     /// Whether clients may send binary messages.

@@ -209,7 +209,8 @@ pub(crate) fn arm(
     let [orders, done] = files.janitor_descriptors();
     let descriptors = [Some(listener), orders, done, pidfile];
     let pid = std::process::id();
-    let note = Note::new(pid, descriptors, files.socket_id(), origin.note.as_ref());
+    let note =
+        Note::new(pid, descriptors, files.socket_id().unwrap_or_default(), origin.note.as_ref());
     let mut plan = Plan::new(origin, note, place)?;
     give_stack(&mut plan.stack)?;
     PLAN.store(Box::into_raw(Box::new(UnsafeCell::new(plan))), Ordering::Release);

@@ -1,12 +1,14 @@
 //! `main`.
 
 use std::ffi::{CStr, OsString, c_char, c_int};
+use std::io::Write as _;
 use std::os::unix::ffi::OsStringExt as _;
 
 use crate::launch::{Launch, NAME};
 use crate::opening::Openings;
 use crate::program::{Flavor, Program};
 use crate::restart::Origin;
+use crate::start::StartError;
 use crate::{dispatch, host, log, signals};
 
 /// Runs the server until it is told to stop. Returns the exit status of `main`.
@@ -28,7 +30,7 @@ pub unsafe fn run(
         let (origin, legacy) = Origin::find(arguments);
         match (Launch { program, flavor }).launch(origin, legacy) {
             Ok(mut server) => {
-                let status = dispatch::serve(program, server.told, &mut server.files);
+                let status = dispatch::serve(program, &mut server);
                 program.exit();
                 server.files.remove_all();
                 let _ = host::with(|state| {
@@ -37,9 +39,14 @@ pub unsafe fn run(
                 });
                 status
             }
-            Err(error) => {
-                log::error(&error.text);
-                error.status
+            Err(StartError { text, status: 0 }) => {
+                // Whoever asked may have gone.
+                let _ = std::io::stdout().write_all(text.as_bytes());
+                0
+            }
+            Err(StartError { text, status }) => {
+                log::error(&text);
+                status
             }
         }
     })

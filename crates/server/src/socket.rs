@@ -17,7 +17,7 @@ use crate::start::{StartError, words};
 
 /// As many connections may wait to be accepted as the system allows: a web server that finds no room
 /// gives its visitor an error at once.
-const BACKLOG: i32 = 65535;
+pub(crate) const BACKLOG: i32 = 65535;
 
 /// Whether the socket can be made at this path; changes nothing.
 pub(crate) fn check(path: &Path) -> Result<(), StartError> {
@@ -50,7 +50,7 @@ enum Peer {
 
 /// Whether a server answers on a socket that exists.
 fn probe(path: &Path) -> io::Result<Peer> {
-    let socket = stream_socket()?;
+    let socket = stream_socket(AddressFamily::UNIX)?;
     rustix::io::ioctl_fionbio(&socket, true)?;
     match connect(&socket, &SocketAddrUnix::new(path)?) {
         // EAGAIN: its backlog is full. EPROTOTYPE: a socket of another type, which we never made.
@@ -72,7 +72,7 @@ pub(crate) fn open(
 }
 
 fn bind_file(path: &Path, credentials: &Credentials) -> io::Result<(UnixListener, OwnFile)> {
-    let socket = stream_socket()?;
+    let socket = stream_socket(AddressFamily::UNIX)?;
     let address = SocketAddrUnix::new(path)?;
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -100,8 +100,8 @@ fn own(path: &Path, credentials: &Credentials) -> io::Result<()> {
 }
 
 /// A socket that is closed on exec (CONTRACT S9).
-fn stream_socket() -> io::Result<OwnedFd> {
-    let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+pub(crate) fn stream_socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
+    let socket = socket(family, SocketType::STREAM, None)?;
     rustix::io::fcntl_setfd(socket.as_fd(), rustix::io::FdFlags::CLOEXEC)?;
     Ok(socket)
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-/// One line for the terminal, and the exit status.
+/// What is to be said, and the exit status. Status 0: a start was not what was asked for.
 #[derive(Debug)]
 pub(crate) struct StartError {
     pub(crate) text: String,
@@ -20,6 +20,11 @@ impl StartError {
     /// The command line is not understood.
     pub(crate) fn usage(text: impl fmt::Display) -> Self {
         Self { text: text.to_string(), status: 2 }
+    }
+
+    /// All that was asked for is this text.
+    pub(crate) fn answer(text: String) -> Self {
+        Self { text, status: 0 }
     }
 
     /// What was asked for with this option cannot be.

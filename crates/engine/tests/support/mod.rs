@@ -1,11 +1,13 @@
 //! An engine and its clients on one thread: nothing here waits for a clock.
 #![allow(unreachable_pub, reason = "a module of a test has nothing above it")]
 
+use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use dorrit_engine::{
-    Buffers, Config, ConnId, DropCause, Engine, Event, OverflowPolicy, QueueLimit,
+    Buffers, Config, ConnId, DropCause, Engine, Event, OverflowPolicy, PlainRequests, QueueLimit,
+    Response,
 };
 use dorrit_proto::{Binary, CloseCode, Fragments, MessageKind, OpCode, Rules, unmask};
 use tempfile::TempDir;
@@ -19,6 +21,7 @@ pub const CONFIG: Config = Config {
     queue_limit: QueueLimit { bytes: 64 << 20, policy: OverflowPolicy::Close },
     compression: 0,
     keepalive: None,
+    plain_requests: PlainRequests::Refused,
 };
 
 pub const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
@@ -37,6 +40,9 @@ pub struct Server {
     pub drained: Vec<ConnId>,
     pub dropped: Vec<DropCause>,
     pub is_stopped: bool,
+    /// The targets of plain requests, each of which is answered with this file.
+    pub targets: Vec<Vec<u8>>,
+    pub page: Option<(File, u64)>,
     /// What is done with each message, after it was noted.
     pub on_message: fn(&mut Engine, ConnId, MessageKind, &[u8]),
     /// What is done before a connection is accepted.
@@ -63,6 +69,8 @@ impl Server {
             drained: Vec::new(),
             dropped: Vec::new(),
             is_stopped: false,
+            targets: Vec::new(),
+            page: None,
             on_message: |_, _, _, _| {},
             on_open: |_, _| true,
             control,
@@ -102,6 +110,15 @@ impl Server {
                 } else {
                     self.engine.refuse(id, dorrit_proto::Refusal::Forbidden);
                 }
+            }
+            Event::Requested(id) => {
+                let plain = self.engine.plain(id).unwrap();
+                self.targets.push(self.engine.request(id).unwrap().target().to_vec());
+                let body = self.page.as_ref().filter(|_| !plain.is_head);
+                let (length, keeps_alive) = (body.map_or(0, |(_, len)| *len), plain.keeps_alive);
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").into();
+                let body = body.map(|(file, len)| (file.try_clone().unwrap(), *len));
+                self.engine.respond(id, Response { head, body, keeps_alive });
             }
             Event::Message(id, kind) => {
                 let message = self.engine.message();

@@ -1,0 +1,153 @@
+//! The options that a library has: their grammar, the line of usage, and `--help`.
+
+use std::fmt::Write as _;
+
+use getopts::{HasArg, Occur};
+
+use crate::program::Flavor;
+
+/// An option.
+struct Entry {
+    group: &'static str,
+    /// One letter, or a word.
+    name: &'static str,
+    argument: Argument,
+    text: String,
+}
+
+enum Argument {
+    None,
+    /// It must be there, and is called so.
+    One(&'static str),
+    /// It may be there, behind `=`.
+    Optional(&'static str),
+}
+
+/// The options of a library.
+pub(crate) struct Grammar {
+    manual: &'static str,
+    entries: Vec<Entry>,
+}
+
+const LISTENING: &str = "Listening";
+const LIMITS: &str = "Limits";
+const PROTOCOL: &str = "Protocol";
+const PROCESS: &str = "Process";
+
+impl Grammar {
+    /// Those of this library, in the order in which they are told.
+    pub(crate) fn new(flavor: &Flavor, max_buffer: usize) -> Self {
+        use Argument::{None, One, Optional};
+        let most = flavor.max_connections;
+        let mut entries = Vec::new();
+        let mut add = |is_there: bool, group, name, argument, text: &str| {
+            if is_there {
+                entries.push(Entry { group, name, argument, text: text.to_owned() });
+            }
+        };
+        let has_h = flavor.without_h.is_some();
+        let more = flavor.has_extensions;
+        add(true, LISTENING, "l", One("path"), "the UNIX socket [/var/run/NAME.socket]");
+        add(more, LISTENING, "p", One("port"), "listen on TCP; without -l on nothing else");
+        add(more, LISTENING, "i", One("address"), "where, with -p; may be repeated [127.0.0.1]");
+        add(more, LISTENING, "w", One("directory"), "serve the pages in it, for trying out [none]");
+        add(true, LIMITS, "m", One("count"), &format!("the most connections [{most}]"));
+        add(true, LIMITS, "b", One("bytes"), &format!("the longest message, and 5 [{max_buffer}]"));
+        add(
+            more,
+            LIMITS,
+            "max-message",
+            One("bytes"),
+            "take messages of up to this, and fragments",
+        );
+        add(
+            more,
+            PROTOCOL,
+            "compress",
+            Optional("level"),
+            "compress messages: 1 to 9, or else 6 [off]",
+        );
+        add(
+            more,
+            PROTOCOL,
+            "origin",
+            One("origin"),
+            "whose pages may connect; may be repeated [any]",
+        );
+        add(
+            more,
+            PROTOCOL,
+            "ping",
+            One("idle[,timeout]"),
+            "ask a silent client, give it up [50,20]",
+        );
+        add(has_h, PROTOCOL, "h", None, "tell the program the cookie, not the host");
+        add(true, PROCESS, "f", One("file"), "the program's own configuration");
+        add(true, PROCESS, "u", One("user"), "run as this user [nobody]");
+        add(true, PROCESS, "g", One("group"), "and as this group [nobody, or nogroup]");
+        add(true, PROCESS, "x", None, "stay in the foreground");
+        add(true, PROCESS, "help", None, "say this, and leave");
+        add(true, PROCESS, "version", None, "say which version it is, and leave");
+        Self { manual: flavor.manual, entries }
+    }
+
+    /// The same for the parser. All may be given several times.
+    pub(crate) fn parser(&self) -> getopts::Options {
+        let mut parser = getopts::Options::new();
+        for Entry { name, argument, .. } in &self.entries {
+            let (short, long) = if name.len() == 1 { (*name, "") } else { ("", *name) };
+            let has_argument = match argument {
+                Argument::None => HasArg::No,
+                Argument::One(_) => HasArg::Yes,
+                Argument::Optional(_) => HasArg::Maybe,
+            };
+            parser.opt(short, long, "", "", has_argument, Occur::Multi);
+        }
+        parser
+    }
+
+    /// One line.
+    pub(crate) fn usage(&self) -> String {
+        let (letters, others): (Vec<_>, Vec<_>) =
+            self.entries.iter().partition(|entry| entry.is_lone_letter());
+        let letters: String = letters.into_iter().map(|entry| entry.name).collect();
+        let others = others.into_iter().map(|entry| format!(" [{}]", entry.form()));
+        format!("usage: [-{letters}]{}", others.collect::<String>())
+    }
+
+    /// One screen.
+    pub(crate) fn help(&self) -> String {
+        let mut text =
+            format!("A WebSocket server; {} says more. Defaults stand in brackets.\n", self.manual);
+        for (i, entry) in self.entries.iter().enumerate() {
+            if i == 0 || self.entries[i - 1].group != entry.group {
+                let _ = writeln!(text, "{}", entry.group);
+            }
+            let _ = writeln!(text, "  {:25} {}", entry.form(), entry.text);
+        }
+        text
+    }
+
+    /// One line.
+    pub(crate) fn version(&self) -> String {
+        format!("libdorrit {} ({})\n", env!("CARGO_PKG_VERSION"), self.manual)
+    }
+}
+
+impl Entry {
+    /// Whether it can stand behind one dash with others.
+    fn is_lone_letter(&self) -> bool {
+        self.name.len() == 1 && matches!(self.argument, Argument::None)
+    }
+
+    /// How it is written.
+    fn form(&self) -> String {
+        let dashes = if self.name.len() == 1 { "-" } else { "--" };
+        let argument = match self.argument {
+            Argument::None => String::new(),
+            Argument::One(name) => format!(" {name}"),
+            Argument::Optional(name) => format!("[={name}]"),
+        };
+        format!("{dashes}{}{argument}", self.name)
+    }
+}

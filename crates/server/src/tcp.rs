@@ -1,0 +1,44 @@
+//! Listening on TCP, where the options ask for it.
+
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::BorrowedFd;
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, bind, getsockname, listen, sockopt};
+
+use crate::socket::{BACKLOG, stream_socket};
+use crate::start::{StartError, words};
+
+/// Listens on this port of each address. Port 0 is a free one, for each its own.
+pub(crate) fn open(port: u16, addresses: &[IpAddr]) -> Result<Vec<TcpListener>, StartError> {
+    let open = |&address: &IpAddr| {
+        bind_address(SocketAddr::new(address, port)).map_err(|error| match error {
+            Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT => {
+                StartError::option("-i", address, words(&error.into()))
+            }
+            _ => {
+                StartError::option("-p", port, format_args!("{address}: {}", words(&error.into())))
+            }
+        })
+    };
+    addresses.iter().map(open).collect()
+}
+
+fn bind_address(address: SocketAddr) -> Result<TcpListener, Errno> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = stream_socket(family)?;
+    // Connections of the run before, which linger, are no reason not to start.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        // Whether "::" takes IPv4 as well depends on the system, and would be in the way of 0.0.0.0.
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    bind(&socket, &address)?;
+    listen(&socket, BACKLOG)?;
+    Ok(TcpListener::from(socket))
+}
+
+/// The address that a listening socket is bound to, where it is one of TCP.
+pub(crate) fn address(socket: BorrowedFd<'_>) -> Option<SocketAddr> {
+    getsockname(socket).ok().and_then(|name| name.try_into().ok())
+}

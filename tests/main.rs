@@ -27,6 +27,7 @@ mod help;
 mod hostile;
 mod limits;
 mod linking;
+mod make_run;
 mod memory;
 mod options;
 mod ordinary_user;

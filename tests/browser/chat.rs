@@ -1,7 +1,7 @@
 //! What people do in the chat.
 
 use super::person::Person;
-use super::site::Site;
+use super::site::{Site, Way};
 use super::tab::Tab;
 
 /// As many characters as a message may have, each of one to four bytes, some of several code points.
@@ -13,9 +13,8 @@ fn longest() -> String {
 }
 
 /// Two people talk, see each other come, and one of them is torn away.
-#[test]
-fn people_talk() {
-    let Some((site, browser)) = Site::open() else {
+fn people_talk(way: Way) {
+    let Some((site, browser)) = Site::open(way) else {
         return;
     };
     let ann = Person::comes(&browser, &site.url(), "ann");
@@ -53,9 +52,8 @@ fn people_talk() {
 
 /// The connection breaks, the server stops, and dies with a message unread: the pages come back by
 /// themselves, show nothing twice, and lose nothing of what was said or only written.
-#[test]
-fn pages_come_back() {
-    let Some((mut site, browser)) = Site::open() else {
+fn pages_come_back(way: Way) {
+    let Some((mut site, browser)) = Site::open(way) else {
         return;
     };
     let ann = Person::comes(&browser, &site.url(), "ann");
@@ -107,10 +105,30 @@ fn pages_come_back() {
     assert_eq!(others, [""; 0]);
 }
 
+#[test]
+fn people_talk_directly() {
+    people_talk(Way::Direct);
+}
+
+#[test]
+fn people_talk_through_nginx() {
+    people_talk(Way::Nginx);
+}
+
+#[test]
+fn pages_come_back_directly() {
+    pages_come_back(Way::Direct);
+}
+
+#[test]
+fn pages_come_back_through_nginx() {
+    pages_come_back(Way::Nginx);
+}
+
 /// The keyboard does everything: names, lines, both ways to send, colors, who is here.
 #[test]
 fn by_keyboard() {
-    let Some((site, browser)) = Site::open() else {
+    let Some((site, browser)) = Site::open(Way::Direct) else {
         return;
     };
     let ann = Person::comes(&browser, &site.url(), "ann");
@@ -158,7 +176,7 @@ fn by_keyboard() {
 /// The page is dark where the system is, and fits a phone without scrolling sideways.
 #[test]
 fn on_a_phone_at_night() {
-    let Some((site, browser)) = Site::open() else {
+    let Some((site, browser)) = Site::open(Way::Direct) else {
         return;
     };
     let ann = Person::comes(&browser, &site.url(), "ann");
@@ -195,7 +213,7 @@ fn on_a_phone_at_night() {
 /// Who reads what was said before is not torn away from it, and is told that there is more.
 #[test]
 fn reading_back() {
-    let Some((site, browser)) = Site::open() else {
+    let Some((site, browser)) = Site::open(Way::Direct) else {
         return;
     };
     let ann = Person::comes(&browser, &site.url(), "ann");

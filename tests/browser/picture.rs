@@ -4,20 +4,21 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::person::Person;
-use super::site::Site;
+use super::site::{Site, Way};
 use super::tab::Tab;
 use crate::harness::root;
 
 /// Pixels of the picture to each of the page's, so that letters are sharp.
-const SCALE: f64 = 1.5;
+/// Everything below lies on whole pixels of it.
+const SCALE: f64 = 1.25;
 
-const DESKTOP: (u32, u32) = (900, 640);
-const PHONE: (u32, u32) = (340, 600);
+const DESKTOP: (u32, u32) = (860, 726);
+const PHONE: (u32, u32) = (340, 640);
 
 #[test]
 #[ignore = "changes docs/chat.png"]
 fn paint() {
-    let Some((site, browser)) = Site::open() else {
+    let Some((site, browser)) = Site::open(Way::Direct) else {
         return;
     };
     let comes = |name, size, scheme| {
@@ -36,11 +37,10 @@ fn paint() {
     let talk = [
         (&mira, "Morning! The new server is up on the small machine."),
         (&mira, "One file of C and one page. Who tries to break it?"),
-        (&zoe, "Reads well on the train \u{1f44d}"),
-        (&tomasz, "4,000 clients in the room, and its memory stays flat."),
-        (&zoe, "We were in the tunnel just now. It came back by itself."),
-        (&mira, "That was me: I had to start the server again."),
-        (&zoe, "Nothing is missing, and nothing is here twice"),
+        (&tomasz, "A thousand of us in one room, and its memory stays flat."),
+        (&zoe, "We were in a tunnel just now. It came back by itself \u{1f44d}"),
+        (&mira, "And I have started the server again meanwhile."),
+        (&zoe, "Really? Nothing is missing here."),
         (&tomasz, "\u{1f389}"),
     ];
     for (count, (who, what)) in (1..).zip(talk) {
@@ -55,18 +55,20 @@ fn paint() {
         person
             .tab
             .ask("Promise.all(document.getAnimations().map((it) => it.finished)).then(() => 0)");
-        person.tab.ask("document.activeElement.blur(), document.querySelectorAll('.note:not(.day)').forEach((it) => it.remove()), 0");
+        let tidy = "document.activeElement.blur(); \
+            document.querySelectorAll('.note:not(.day)').forEach((it) => it.remove())";
+        person.tab.ask(tidy);
     }
-    let frame = Tab::open(&browser, (1140, 720), SCALE);
+    let frame = Tab::open(&browser, (1180, 790), SCALE);
     frame.ask(&format!(
         "document.body.style = 'margin: 0; background: #dfe5e3'; \
          for (const [data, place] of [ \
              ['{}', 'left: 32px; top: 40px; width: {}px'], \
-             ['{}', 'right: 32px; bottom: 32px; width: {}px'], \
+             ['{}', 'right: 32px; bottom: 34px; width: {}px'], \
          ]) {{ \
              const image = new Image(); \
              image.src = 'data:image/png;base64,' + data; \
-             image.style = 'position: absolute; border-radius: 14px; border: 1px solid #0003;' + place; \
+             image.style = 'position: absolute; border-radius: 14px; outline: 1px solid #0003;' + place; \
              document.body.append(image); \
          }} \
          Promise.all([...document.images].map((it) => it.decode())).then(() => 0)",

@@ -1,29 +1,42 @@
 //! Where the chat is: its server, and what stands before it.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 
 use rustix::process::Signal;
+use tempfile::TempDir;
 
 use super::devtools::Browser;
 use crate::examples::{compile, launch};
 use crate::harness::{Need, Server, root, skipped};
 use crate::peers::nginx::Nginx;
 
-/// The server of c-examples/chat.c, behind nginx, which has the page.
+/// The road to the chat.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By TCP to the server, which has the page too.
+    Direct,
+    /// To nginx, which has the page, and the server behind it on a UNIX socket.
+    Nginx,
+}
+
+/// The server of c-examples/chat.c, and nginx where it stands before that.
 pub(crate) struct Site {
-    nginx: Nginx,
+    nginx: Option<Nginx>,
     server: Server,
-    dir: tempfile::TempDir,
+    /// Where people come.
+    address: SocketAddr,
+    dir: TempDir,
 }
 
 impl Site {
     /// Starts all, and a browser. `None` where the test must be skipped, which is said.
-    pub(crate) fn open() -> Option<(Site, Browser)> {
+    pub(crate) fn open(way: Way) -> Option<(Site, Browser)> {
         let (browser, nginx) = (Browser::find(), Nginx::find());
+        let has_road = way == Way::Direct || nginx.is_some();
         if skipped(&[
             Need::Has(browser.is_some(), "no Chromium is installed"),
-            Need::Has(nginx.is_some(), "nginx is not installed"),
+            Need::Has(has_road, "nginx is not installed"),
         ]) {
             return None;
         }
@@ -32,20 +45,27 @@ impl Site {
         let mode = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(dir.path(), mode).expect("its mode");
         compile(&root().join("c-examples/chat.c"), &dir.path().join("program"), &[]);
-        let server = start(&dir);
-        let page = root().join("c-examples/chat/index.html");
-        let nginx = Nginx::start_with_page(&nginx?, &server, Some(&page));
-        Some((Site { nginx, server, dir }, Browser::start(&browser?)))
+        let (server, nginx) = match way {
+            Way::Direct => (on_tcp(&dir, 0), None),
+            Way::Nginx => {
+                let server = behind(&dir);
+                let page = root().join("c-examples/chat/index.html");
+                let nginx = Nginx::start_with_page(&nginx?, &server, Some(&page));
+                (server, Some(nginx))
+            }
+        };
+        let address = nginx.as_ref().map_or_else(|| server.tcp()[0], Nginx::address);
+        Some((Site { nginx, server, address, dir }, Browser::start(&browser?)))
     }
 
     /// What people type into the browser.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/", self.nginx.address())
+        format!("http://{}/", self.address)
     }
 
     /// Whether the page can be loaded while the server is down.
     pub(crate) fn has_page_without_server(&self) -> bool {
-        true
+        self.nginx.is_some()
     }
 
     /// The server stops as its operator has it.
@@ -62,15 +82,26 @@ impl Site {
     pub(crate) fn kill(&mut self) {
         self.server.signal(Signal::KILL);
         self.server.wait_signal();
+        // Where there is root, another process removes the socket, and might find the next one there.
+        self.server.await_nobody();
     }
 
     /// A new server stands where the old one stood.
     pub(crate) fn start_again(&mut self) {
-        self.server = start(&self.dir);
+        self.server = match self.nginx {
+            Some(_) => behind(&self.dir),
+            None => on_tcp(&self.dir, self.address.port()),
+        };
     }
 }
 
-fn start(dir: &tempfile::TempDir) -> Server {
-    let socket: PathBuf = dir.path().join("socket");
-    launch(&dir.path().join("program")).socket(Some(socket)).start()
+fn behind(dir: &TempDir) -> Server {
+    launch(&dir.path().join("program")).socket(Some(dir.path().join("socket"))).start()
+}
+
+/// On that port, or on a free one where it is 0.
+fn on_tcp(dir: &TempDir, port: u16) -> Server {
+    let pages = root().join("c-examples/chat").display().to_string();
+    let launch = launch(&dir.path().join("program")).socket(None);
+    launch.args(["-p", &port.to_string(), "-w", &pages]).start_tcp()
 }

@@ -20,6 +20,14 @@ pub(crate) struct Browser {
     _profile: tempfile::TempDir,
 }
 
+/// The browser that is installed here.
+pub(crate) fn chromium_program() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    let mut all = std::env::split_paths(&path).flat_map(|dir| names.map(|name| dir.join(name)));
+    all.find(|it| it.is_file())
+}
+
 struct Wire {
     /// `None` when the browser is to end.
     commands: Option<ChildStdin>,
@@ -29,14 +37,6 @@ struct Wire {
 }
 
 impl Browser {
-    /// The program.
-    pub(crate) fn find() -> Option<PathBuf> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-        let mut all = std::env::split_paths(&path).flat_map(|dir| names.map(|name| dir.join(name)));
-        all.find(|it| it.is_file())
-    }
-
     /// Starts the program. The sandbox is not for root, and may not be had in containers.
     pub(crate) fn start(program: &Path) -> Browser {
         let profile = tempfile::tempdir().expect("a temporary directory");

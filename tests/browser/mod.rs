@@ -6,3 +6,5 @@ mod person;
 mod picture;
 mod site;
 mod tab;
+
+pub(crate) use devtools::chromium_program;

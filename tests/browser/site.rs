@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::devtools::Browser;
+use super::devtools::{Browser, chromium_program};
 use crate::examples::{compile, launch};
 use crate::harness::{Need, Server, root, skipped};
 use crate::peers::nginx::Nginx;
@@ -32,7 +32,7 @@ pub(crate) struct Site {
 impl Site {
     /// Starts all, and a browser. `None` where the test must be skipped, which is said.
     pub(crate) fn open(way: Way) -> Option<(Site, Browser)> {
-        let (browser, nginx) = (Browser::find(), Nginx::find());
+        let (browser, nginx) = (chromium_program(), Nginx::find());
         let has_road = way == Way::Direct || nginx.is_some();
         if skipped(&[
             Need::Has(browser.is_some(), "no Chromium is installed"),

@@ -218,7 +218,9 @@ impl Launch {
     pub(crate) fn run(self) -> Ended {
         let mut child = self.spawn();
         let code = self.wait(&mut child);
-        let left = Process::tagged(&self.tag);
+        // A janitor that has done its work may need a moment to be gone.
+        let nobody = until(|| Process::tagged(&self.tag).is_empty().then(Vec::new));
+        let left = nobody.unwrap_or_else(|| Process::tagged(&self.tag));
         left.iter().for_each(|process| process.signal(Signal::KILL));
         Ended {
             code,
@@ -304,7 +306,7 @@ pub(crate) struct Ended {
     pub(crate) stdout: String,
     /// What it wrote there.
     pub(crate) stderr: String,
-    /// How many processes of it were still there when the first had ended.
+    /// How many processes of it went on when the first had ended.
     pub(crate) left_behind: usize,
     dir: TempDir,
     _run_files: Option<RunFiles>,

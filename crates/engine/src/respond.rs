@@ -203,8 +203,7 @@ impl Engine {
 impl Progress {
     /// Reads on in the file, at most so many bytes. What the socket does not take is read again.
     fn read(&self, body: &mut Vec<u8>, len: usize) -> io::Result<()> {
-        body.clear();
-        body.try_reserve(len)?;
+        body.try_reserve(len.saturating_sub(body.len()))?;
         body.resize(len, 0);
         let Some(file) = &self.file else { return Err(io::ErrorKind::UnexpectedEof.into()) };
         match file.read_at(body, self.sent)? {

@@ -71,17 +71,17 @@ impl Pages {
         }
         let at = below.as_ref().unwrap_or(&self.0);
         let name = file.as_deref().unwrap_or(OsStr::new(INDEX));
-        let is_file = |stat: Stat| match FileType::from_raw_mode(stat.st_mode) {
+        let as_file = |stat: Stat| match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Ok(Some(stat)),
             FileType::Directory if file.is_some() => Ok(None),
             _ => Err(Errno::NOENT),
         };
-        if is_file(statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?)?.is_none() {
+        if as_file(statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?)?.is_none() {
             return Ok(Found::Directory);
         }
         let opened = openat(at, name, FLAGS | OFlags::NOFOLLOW | OFlags::NONBLOCK, Mode::empty())?;
         // Another may have taken its place meanwhile.
-        let stat = is_file(fstat(&opened)?)?.ok_or(Errno::NOENT)?;
+        let stat = as_file(fstat(&opened)?)?.ok_or(Errno::NOENT)?;
         Ok(Found::Page {
             file: File::from(opened),
             len: stat.st_size as u64,
@@ -103,7 +103,12 @@ fn open_below(at: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno> {
 fn changed(stat: &Stat) -> Option<SystemTime> {
     let seconds = u64::try_from(stat.st_mtime).ok()?;
     let changed = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
-    Some(changed.min(SystemTime::now()))
+    Some(changed.min(now()))
+}
+
+/// The time, which has no date before 1970.
+fn now() -> SystemTime {
+    SystemTime::now().max(UNIX_EPOCH)
 }
 
 /// The media type that the name's ending says.
@@ -164,7 +169,7 @@ impl Answer<'_> {
     fn response(&self, status: &str, headers: &str, body: Option<(File, u64)>) -> Response {
         let keeps_alive = self.plain.keeps_alive;
         let close = if keeps_alive { "" } else { "Connection: close\r\n" };
-        let date = fmt_http_date(SystemTime::now());
+        let date = fmt_http_date(now());
         // Whoever tries something out wants to see what is there now, and as what it is meant.
         let head = format!(
             "HTTP/1.1 {status}\r\nDate: {date}\r\nCache-Control: no-cache\r\n\

@@ -1,10 +1,11 @@
 # A thin wrapper around cargo, for GNU make and BSD make alike.
 #
 #	make		builds the libraries
-#	make run	starts the echo server and says how to talk to it
+#	make run	starts a chat, on PORT, and says where to open it and what to edit
 #	make test	installs what the tests need, where it may, and runs them
 #	make autobahn	the Autobahn testsuite, in a quarter of an hour; see tests/autobahn
 #	make bench	measures against other libraries, in ten minutes; see bench/README.md
+#	make screenshot	paints the picture of the chat in README anew
 #	make lint	formatting, clippy, the headers, the manual, the scripts
 #	make install	into PREFIX, below DESTDIR where that is given
 #	make uninstall	removes what install has put there
@@ -26,12 +27,12 @@ CARGO = cargo
 RUSTC = rustc
 INSTALL = install
 
-# Where the server of `make run` listens.
-SOCKET = target/run/echo.socket
+# Where the server of `make run` listens, on 127.0.0.1.
+PORT = 8080
 
 all: build
 
-.PHONY: all build run test autobahn bench lint install uninstall clean
+.PHONY: all build run test autobahn bench screenshot lint install uninstall clean
 
 # The system libraries that a program must name when it links a static library of
 # ours, as rustc knows them for this system, are noted for pkg-config: install may
@@ -45,15 +46,8 @@ build:
 	@rm -f $(TARGET)/libnothing.a
 
 run: build
-	@cd c-examples && $(MAKE) TARGET=`cd .. && cd $(TARGET) && pwd` bin/echo
-	@mkdir -p `dirname $(SOCKET)`; \
-	echo; \
-	echo "The echo server listens on $(SOCKET); Ctrl-C stops it."; \
-	echo "Say hello to it from another terminal in this directory:"; \
-	echo; \
-	$(SAY_HOW); \
-	echo; \
-	exec c-examples/bin/echo -x -l $(SOCKET)
+	@target=`cd $(TARGET) && pwd` && cd c-examples && \
+		exec $(MAKE) -s TARGET="$$target" PORT=$(PORT) HERE=c-examples/ run
 
 test:
 	@sh tests/setup
@@ -65,6 +59,9 @@ autobahn: build
 
 bench:
 	@bench/run
+
+screenshot: build
+	$(CARGO) test --test c_programs browser::picture -- --ignored
 
 lint:
 	$(CARGO) fmt --all --check
@@ -89,7 +86,8 @@ install:
 	done
 	@$(PLACES); set -ex; \
 	$(INSTALL) -d "$$lib" "$$include" "$$man" "$$pc" "$$data" "$$rc" "$$examples" \
-		"$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic" "$$examples/proxies"; \
+		"$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic" \
+		"$$examples/chat" "$$examples/proxies"; \
 	for name in $$libraries; do \
 		names $$name; \
 		$(INSTALL) -m 755 "$$target/$$built" "$$lib/$$real"; \
@@ -110,6 +108,7 @@ install:
 	$(INSTALL) -m 755 rc.d/dorrit "$$rc"; \
 	$(INSTALL) -m 644 c-examples/Makefile c-examples/*.c "$$examples"; \
 	$(INSTALL) -m 644 c-examples/classic/*.c "$$examples/classic"; \
+	$(INSTALL) -m 644 c-examples/chat/index.html "$$examples/chat"; \
 	$(INSTALL) -m 644 c-examples/proxies/* "$$examples/proxies"; \
 	$(TELL_LINKER)
 
@@ -124,11 +123,12 @@ uninstall:
 	rm -f "$$include/dorrit.h" "$$include/dorrit-classic/dorrit.h"; \
 	rm -f "$$data/dorrit.service" "$$rc/dorrit"; \
 	for page in man/*.3; do rm -f "$$man/$${page##*/}"; done; \
-	for file in c-examples/Makefile c-examples/*.c c-examples/classic/*.c c-examples/proxies/*; do \
+	for file in c-examples/Makefile c-examples/*.c c-examples/classic/*.c \
+		c-examples/chat/index.html c-examples/proxies/*; do \
 		rm -f "$$examples/$${file#c-examples/}"; \
 	done; \
-	for ours in "$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic" "$$examples/proxies" \
-		"$$examples" "$$data"; do \
+	for ours in "$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic" \
+		"$$examples/chat" "$$examples/proxies" "$$examples" "$$data"; do \
 		[ ! -d "$$ours" ] || rmdir "$$ours"; \
 	done; \
 	$(TELL_LINKER)
@@ -217,21 +217,3 @@ LINT_EXAMPLES = \
 			$$cc -x c++ -std=c++17 -I$$include $(C_FLAGS) $$source || exit 1; \
 		done; \
 	done
-
-# The second way needs no WebSocket client: it is a handshake and one masked
-# frame, by hand.
-SAY_HOW = \
-	python=python3; \
-	[ ! -x target/peers/venv/bin/python ] || python=target/peers/venv/bin/python; \
-	[ $$python != python3 ] || echo "(after: pip install websockets)"; \
-	echo "$$python -c '"; \
-	echo "from websockets.sync.client import unix_connect"; \
-	echo "with unix_connect(\"$(SOCKET)\") as server:"; \
-	echo "    server.send(\"hello\")"; \
-	echo "    print(server.recv())'"; \
-	if command -v socat >/dev/null; then to="socat -t 1 - UNIX-CONNECT:$(SOCKET)"; else to="nc -U $(SOCKET)"; fi; \
-	echo; \
-	printf '%s' "printf 'GET / HTTP/1.1\\r\\nHost: localhost\\r\\n" \
-		"Connection: Upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Version: 13\\r\\n" \
-		"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\\r\\n\\r\\n\\201\\205\\0\\0\\0\\0hello' | $$to"; \
-	echo

@@ -1,12 +1,24 @@
 /*
- * chat.c: one room, and everybody hears everybody.
+ * chat.c: one room, and everybody hears everybody.  Its page is chat/index.html.
  *
  *     cc -o chat chat.c $(pkg-config --cflags --libs dorrit)
- *     ./chat -x -l /tmp/chat.socket
+ *     ./chat -x -p 8080 -w chat
  *
- * A client's name is the cookie "name"; who sends none is a guest.  Each line
- * that is said goes to all with one call of ws_write_conn().  Who does not
- * take what is sent is found with ws_get_qlen(), and put out.
+ * What a client sends is what it says, nothing else.  What it is sent is text:
+ * a kind and fields, with a tab between them; the last field of "said" may hold
+ * anything, tabs and new lines too.
+ *
+ *     you NAME                 to who comes: as whom the room knows him
+ *     said ID NAME TEXT        somebody spoke; to who comes, also what was said last
+ *     here COUNT NAME NAME...  who is here, to all, whenever that changes
+ *
+ * IDs grow, also from one start of the server to the next: who comes back knows
+ * what he has read already.  They are microseconds since 1970, or soon after.
+ * In a room of more than QUIET_FROM, "here" has no names, and comes each second
+ * at most.  A client's name is the cookie "name"; who sends none is a guest.
+ *
+ * Each message goes to all with one call of ws_write_conn().  Who does not take
+ * what is sent is found with ws_get_qlen(), and put out.
  */
 #include <dorrit.h>
 
@@ -15,24 +27,38 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 
 enum {
-	NAME_MAX_BYTES = 24,	/* of a name; the rest is cut off */
-	LINE_MAX_BYTES = 2000,	/* of what is said in one message; likewise */
-	QUEUE_MAX_FRAMES = 1000,/* waiting for one client: past that it is too slow */
-	QUIET_FROM = 200	/* in a larger room nobody is told who comes and goes */
+	NAME_MAX_BYTES = 24,		/* of a name; the rest is cut off */
+	TEXT_MAX_BYTES = 4 * 65535,	/* of what is said: so many characters, of any kind */
+	HEAD_MAX_BYTES = 64 + NAME_MAX_BYTES,	/* of the fields before it */
+	HISTORY_MAX = 50,		/* messages that are kept for those who come */
+	HISTORY_MAX_BYTES = 1 << 20,	/* of all of them; the last one is kept in any case */
+	QUEUE_MAX_FRAMES = 1000,	/* waiting for one client: past that it is too slow */
+	QUIET_FROM = 200		/* in a larger room nobody is told who comes and goes */
 };
 
 /* What we keep for each client; the library keeps the pointer to it. */
 struct member {
-	int place;		/* in the array of handles */
+	int place;		/* in the arrays */
 	char name[NAME_MAX_BYTES + 1];
 };
 
-static void **handles;	/* of all who are here, ready for ws_write_conn() */
-static int count;	/* how many they are */
-static int room;	/* how many there is room for */
+static void **handles;		/* of all who are here, ready for ws_write_conn() */
+static struct member **members;	/* the same, in the same order */
+static int count;		/* how many they are */
+static int room;		/* how many there is room for */
+static int is_untold;		/* not all know who is here */
 static unsigned long guests;
+
+/* What was said last: a ring, of which `oldest` is the first. */
+static struct message {
+	char *bytes;
+	size_t len;
+} history[HISTORY_MAX];
+static int oldest, kept;
+static size_t kept_bytes;
 
 /* Queues one message for everybody. */
 static void say(char *text, size_t len)
@@ -41,24 +67,80 @@ static void say(char *text, size_t len)
 		syslog(LOG_ERR, "no memory: a message was not sent");
 }
 
-static void announce(const struct member *who, const char *what)
+static void forget_oldest(void)
 {
-	char line[NAME_MAX_BYTES + 64];
-	int len;
+	kept_bytes -= history[oldest].len;
+	free(history[oldest].bytes);
+	oldest = (oldest + 1) % HISTORY_MAX;
+	kept--;
+}
 
+/* Keeps a message for those who come.  The bytes are ours from now on. */
+static void keep(char *bytes, size_t len)
+{
+	struct message *message;
+
+	while (kept > 0 && (kept == HISTORY_MAX || kept_bytes + len > HISTORY_MAX_BYTES))
+		forget_oldest();
+
+	message = &history[(oldest + kept++) % HISTORY_MAX];
+	message->bytes = bytes;
+	message->len = len;
+	kept_bytes += len;
+}
+
+/* A number that is larger than the one before, also after a new start. */
+static unsigned long long next_id(void)
+{
+	static unsigned long long last;
+	unsigned long long now = (unsigned long long)time(NULL) * 1000000;
+
+	last = now > last ? now : last + 1;
+	return last;
+}
+
+/* Tells everybody who is here. */
+static void tell(void)
+{
+	static char line[HEAD_MAX_BYTES + QUIET_FROM * (NAME_MAX_BYTES + 1)];
+	size_t len = (size_t)sprintf(line, "here\t%d", count);
+	int i;
+
+	if (count <= QUIET_FROM)
+		for (i = 0; i < count; i++)
+			len += (size_t)sprintf(line + len, "\t%s", members[i]->name);
+	say(line, len);
+	is_untold = 0;
+}
+
+/* Somebody has come or gone.  When thousands do at once, thousands of lines to each are too many. */
+static void has_changed(void)
+{
 	if (count > QUIET_FROM)
-		return;		/* when thousands come at once, thousands of lines to each */
+		is_untold = 1;
+	else
+		tell();
+}
 
-	len = snprintf(line, sizeof line, "* %s has %s (%d here)", who->name, what, count);
-	if (len > 0 && (size_t)len < sizeof line)
-		say(line, (size_t)len);
+/* Each second: who has too much waiting is put out, before it costs the others their memory. */
+static void each_second(void)
+{
+	int i;
+
+	/* Nothing moves in the arrays meanwhile: the close callbacks come after we return. */
+	for (i = 0; i < count; i++)
+		if (ws_get_qlen(handles[i]) > QUEUE_MAX_FRAMES)
+			ws_close_conn(handles[i], 1);
+
+	if (is_untold)
+		tell();
 }
 
 /*
  * Finds the cookie "name" in a header such as "theme=dark; name=ann", and
  * copies its value as far as it fits.  The header comes from the client and
  * may hold any byte: only what is plain enough for a name is kept, so that
- * what we send on is text.
+ * what we send on is text, and has no tab where none belongs.
  */
 static void find_name(const char *cookie, char *name)
 {
@@ -81,40 +163,27 @@ static void find_name(const char *cookie, char *name)
 		snprintf(name, NAME_MAX_BYTES + 1, "guest-%lu", ++guests);
 }
 
-/*
- * Makes a client's text fit to be shown to others: at most LINE_MAX_BYTES of
- * it, never ending within a character, and no control characters, with which
- * one could forge a line of somebody else's.  Returns the new length.
- *
- * The library lets no text pass that is not UTF-8, so it is enough to look at
- * the byte at the cut: while it continues a character, the cut is in its middle.
- */
-static size_t tidy(unsigned char *text, size_t len)
+/* Makes room for one more; 0 where there is no memory. */
+static int grow(void)
 {
-	size_t i;
+	int more = room ? room * 2 : 64;
+	void **conns;
+	struct member **people;
 
-	if (len > LINE_MAX_BYTES) {
-		len = LINE_MAX_BYTES;
-		while (len > 0 && (text[len] & 0xC0) == 0x80)
-			len--;
-	}
+	if (count < room)
+		return 1;
 
-	for (i = 0; i < len; i++)
-		if (text[i] < 0x20 || text[i] == 0x7F)
-			text[i] = ' ';
+	conns = (void **)realloc(handles, (size_t)more * sizeof *conns);
+	if (conns)
+		handles = conns;
+	people = (struct member **)realloc(members, (size_t)more * sizeof *people);
+	if (people)
+		members = people;
+	if (!conns || !people)
+		return 0;
 
-	return len;
-}
-
-/* Each second: who has too much waiting is put out, before it costs the others their memory. */
-static void put_out_the_slow(void)
-{
-	int i;
-
-	/* Nothing moves in the array meanwhile: the close callbacks come after we return. */
-	for (i = 0; i < count; i++)
-		if (ws_get_qlen(handles[i]) > QUEUE_MAX_FRAMES)
-			ws_close_conn(handles[i], 1);
+	room = more;
+	return 1;
 }
 
 void ws_init_func(void)
@@ -122,71 +191,86 @@ void ws_init_func(void)
 	char name[] = "chat";
 
 	ws_set_name(name);
-	ws_set_periodic(put_out_the_slow, 1);
+	ws_set_max_message(TEXT_MAX_BYTES);
+	ws_set_periodic(each_second, 1);
 }
 
 int ws_open_callback(void *conn, char *cookie)
 {
-	struct member *member;
+	char line[HEAD_MAX_BYTES];
+	struct member *member = (struct member *)malloc(sizeof *member);
+	int i;
 
-	if (count == room) {
-		int more = room ? room * 2 : 64;
-		void **grown = (void **)realloc(handles, (size_t)more * sizeof *grown);
-
-		if (!grown)
-			return -1;	/* no memory: this client is refused, the others stay */
-		handles = grown;
-		room = more;
+	if (!member || !grow()) {
+		free(member);
+		return -1;	/* no memory: this client is refused, the others stay */
 	}
-
-	member = (struct member *)malloc(sizeof *member);
-	if (!member)
-		return -1;
 
 	find_name(cookie, member->name);
 	member->place = count;
+	members[count] = member;
 	handles[count++] = conn;
 	ws_set_data(conn, member);
-	announce(member, "joined");
+
+	ws_write_conn(&conn, 1, 0, (unsigned int)sprintf(line, "you\t%s", member->name),
+	    (unsigned char *)line);
+	for (i = 0; i < kept; i++) {
+		struct message *message = &history[(oldest + i) % HISTORY_MAX];
+
+		ws_write_conn(&conn, 1, 0, (unsigned int)message->len,
+		    (unsigned char *)message->bytes);
+	}
+	has_changed();
 	return 0;
 }
 
+/* Somebody speaks: change here what becomes of it. */
 void ws_read_callback(void *conn, int binary, int len, unsigned char *buffer)
 {
-	static char line[NAME_MAX_BYTES + 2 + LINE_MAX_BYTES];
 	const struct member *member = (const struct member *)ws_get_data(conn);
-	size_t said, prefix;
+	char *message;
+	size_t head;
+	int i;
 
-	if (binary)
+	if (binary || len == 0)
 		return;		/* the room is for text */
 
-	said = tidy(buffer, (size_t)len);
-	if (said == 0)
-		return;
+	/* Who reads us in a terminal must not have it commanded by others. */
+	for (i = 0; i < len; i++)
+		if ((buffer[i] < 0x20 && buffer[i] != '\n' && buffer[i] != '\t') || buffer[i] == 0x7F)
+			buffer[i] = ' ';
 
-	prefix = strlen(member->name);
-	memcpy(line, member->name, prefix);
-	memcpy(line + prefix, ": ", 2);
-	prefix += 2;
-	memcpy(line + prefix, buffer, said);
-	say(line, prefix + said);
+	message = (char *)malloc(HEAD_MAX_BYTES + (size_t)len);
+	if (!message) {
+		syslog(LOG_ERR, "no memory: a message was not sent");
+		return;
+	}
+	head = (size_t)sprintf(message, "said\t%llu\t%s\t", next_id(), member->name);
+	memcpy(message + head, buffer, (size_t)len);
+	say(message, head + (size_t)len);
+	keep(message, head + (size_t)len);
 }
 
 void ws_close_callback(void *conn)
 {
 	struct member *member = (struct member *)ws_get_data(conn);
-	void *last = handles[--count];
+	int place = member->place;
 
-	/* The last in the array moves to the place that becomes free. */
-	handles[member->place] = last;
-	((struct member *)ws_get_data(last))->place = member->place;
+	/* The last in the arrays moves to the place that becomes free. */
+	count--;
+	handles[place] = handles[count];
+	members[place] = members[count];
+	members[place]->place = place;
 
-	announce(member, "left");
 	free(member);
+	has_changed();
 }
 
-/* Every client has had its close callback by now, so that the array is all there is. */
+/* Every client has had its close callback by now, so that the arrays are empty. */
 void ws_exit_func(void)
 {
+	while (kept > 0)
+		forget_oldest();
 	free(handles);
+	free(members);
 }

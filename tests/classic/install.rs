@@ -17,7 +17,7 @@ fn make(program: &str, target: &str, arguments: &[&str]) {
 }
 
 /// The prefix below which everything is installed, once for all tests.
-pub(super) fn installation() -> &'static Path {
+pub(crate) fn installation() -> &'static Path {
     static PREFIX: OnceLock<PathBuf> = OnceLock::new();
     PREFIX.get_or_init(|| {
         let _built = library();
@@ -91,6 +91,7 @@ fn both_libraries_side_by_side() {
         "share/man/man3/libdorrit.3",
         "share/man/man3/libdorrit-classic.3",
         "share/examples/dorrit/Makefile",
+        "share/examples/dorrit/chat/index.html",
         "share/examples/dorrit/classic/echo.c",
         "share/examples/dorrit/classic/session.c",
         "share/examples/dorrit/classic/rooms.c",

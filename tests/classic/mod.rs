@@ -14,6 +14,7 @@ mod fragments;
 mod handlers;
 mod header;
 mod install;
+pub(crate) use install::installation;
 mod introduction;
 mod linking;
 mod manual;

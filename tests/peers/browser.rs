@@ -2,17 +2,18 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::beyond::server;
+use crate::browser::chromium_program;
 use crate::harness::{LIMIT, Need, root, skipped, until};
 use crate::proxies::{NGINX, Proxy, behind, missing};
 
 /// USERS 35: compression, sub-protocols, long messages, close codes and origins, by Chromium.
 #[test]
 fn chromium() {
-    let browser = find();
+    let browser = chromium_program();
     if skipped(&[Need::Has(browser.is_some(), "no Chromium is installed")]) || missing(&NGINX) {
         return;
     }
@@ -28,13 +29,6 @@ fn chromium() {
     let exits = server.journal().matches("code=3001").count();
     assert_eq!(exits, 4, "{}", server.journal());
     server.stop();
-}
-
-fn find() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-    let all = std::env::split_paths(&path).flat_map(|dir| names.map(|name| dir.join(name)));
-    all.into_iter().find(|it| it.is_file())
 }
 
 struct Browser {

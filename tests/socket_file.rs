@@ -1,8 +1,11 @@
 //! The socket as a file: who owns it, what it replaces, and when it goes.
 
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::fs::Permissions;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
+
+use rustix::process::Signal;
 
 use crate::harness::{Launch, Need, Trace, skipped, until};
 
@@ -156,6 +159,27 @@ fn another_servers_socket_is_not_unlinked() {
     server.stop();
     assert!(UnixStream::connect(&path).is_ok(), "the other's socket is still there");
     drop(other);
+}
+
+/// CONTRACT S10: what tidies up after a server that was killed leaves alone the socket of the next one, which
+/// may have got the same inode.
+#[test]
+fn the_next_servers_socket_is_left_alone() {
+    if skipped(&[Need::Root]) {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("its mode");
+    let socket = dir.path().join("socket");
+    for _ in 0..20 {
+        let mut killed = Launch::probe().socket(Some(socket.clone())).start();
+        killed.signal(Signal::KILL);
+        killed.wait_signal();
+        let mut next = Launch::probe().socket(Some(socket.clone())).start();
+        killed.await_nobody();
+        next.connect().echo("hello");
+        next.stop();
+    }
 }
 
 /// CONTRACT S10, S11: nor is a file that somebody has put there.

@@ -12,19 +12,22 @@ use crate::restart::Place;
 use crate::start::{StartError, words};
 use crate::{pidfile, socket};
 
-/// A file of ours, recognised by its inode.
+/// A file of ours, recognised also where another one has its name.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnFile {
     path: PathBuf,
-    /// Its device and inode.
-    id: (u64, u64),
+    id: FileId,
 }
+
+/// A file's device, its inode, and when it was written to last: an inode is used again.
+pub(crate) type FileId = [u64; 3];
 
 impl OwnFile {
     /// The file that is at this path now.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         let found = std::fs::symlink_metadata(path)?;
-        Ok(Self { path: path.to_owned(), id: (found.dev(), found.ino()) })
+        let written = found.mtime().wrapping_mul(1_000_000_000).wrapping_add(found.mtime_nsec());
+        Ok(Self { path: path.to_owned(), id: [found.dev(), found.ino(), written as u64] })
     }
 
     /// Removes it, unless another file has taken its place (CONTRACT S10).
@@ -39,7 +42,7 @@ impl OwnFile {
 }
 
 /// Removes the socket and the pidfile of a server that has crashed too often.
-pub(crate) fn remove_left(place: &Place<'_>, socket_id: (u64, u64)) {
+pub(crate) fn remove_left(place: &Place<'_>, socket_id: FileId) {
     let _ = OwnFile { path: place.socket.to_owned(), id: socket_id }.remove();
     let path = pidfile::path(place.name);
     let text = std::fs::read_to_string(&path).unwrap_or_default();
@@ -77,15 +80,15 @@ impl Files {
     pub(crate) fn inherit_socket(
         &mut self,
         path: &Path,
-        id: (u64, u64),
+        id: FileId,
         janitor: Option<[OwnedFd; 2]>,
     ) {
         self.socket = Some(OwnFile { path: path.to_owned(), id });
         self.janitor = janitor.map(Janitor::from);
     }
 
-    /// The socket's device and inode, where there is one.
-    pub(crate) fn socket_id(&self) -> Option<(u64, u64)> {
+    /// What the socket is known by, where there is one.
+    pub(crate) fn socket_id(&self) -> Option<FileId> {
         self.socket.as_ref().map(|socket| socket.id)
     }
 

@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
+use crate::files::FileId;
+
 /// So many crashes within `WINDOW`, and the last of them ends the server (CONTRACT E6).
 pub(crate) const CRASHES: usize = 6;
 pub(crate) const WINDOW: Duration = Duration::from_secs(10);
@@ -19,8 +21,8 @@ pub(crate) struct Note {
 const PID: usize = 0;
 const SIGNAL: usize = 1;
 const DESCRIPTORS: Range<usize> = 2..6;
-const FILE: Range<usize> = 6..8;
-const TIMES: Range<usize> = 8..8 + CRASHES;
+const FILE: Range<usize> = 6..9;
+const TIMES: Range<usize> = 9..9 + CRASHES;
 
 impl Note {
     const NUMBERS: usize = TIMES.end;
@@ -29,11 +31,11 @@ impl Note {
     pub(crate) const LEN: usize = Self::NUMBERS * (Self::WIDTH + 1);
 
     /// A note of no crash yet: for this process, with the listener, the janitor's pipes and the pidfile,
-    /// and the socket's device and inode. Crashes of an earlier start are taken over from its note.
+    /// and what the socket is known by. Crashes of an earlier start are taken over from its note.
     pub(crate) fn new(
         pid: u32,
         descriptors: [Option<RawFd>; 4],
-        file: (u64, u64),
+        file: FileId,
         earlier: Option<&Self>,
     ) -> Self {
         let mut numbers = earlier.map_or([0; Self::NUMBERS], |note| note.numbers);
@@ -42,7 +44,7 @@ impl Note {
             // What is no descriptor is none when it is read.
             numbers[i] = fd.and_then(|fd| u64::try_from(fd).ok()).unwrap_or(u64::MAX);
         }
-        numbers[FILE].copy_from_slice(&[file.0, file.1]);
+        numbers[FILE].copy_from_slice(&file);
         Self { numbers }
     }
 
@@ -93,9 +95,9 @@ impl Note {
         std::array::from_fn(|i| RawFd::try_from(self.numbers[DESCRIPTORS.start + i]).ok())
     }
 
-    /// The socket's device and inode.
-    pub(crate) fn file(&self) -> (u64, u64) {
-        (self.numbers[FILE.start], self.numbers[FILE.start + 1])
+    /// What the socket is known by.
+    pub(crate) fn file(&self) -> FileId {
+        std::array::from_fn(|i| self.numbers[FILE.start + i])
     }
 }
 
@@ -104,7 +106,7 @@ mod tests {
     use super::*;
 
     fn note() -> Note {
-        Note::new(4711, [Some(5), None, Some(7), None], (u64::MAX, 12), None)
+        Note::new(4711, [Some(5), None, Some(7), None], [u64::MAX, 12, 3], None)
     }
 
     #[test]
@@ -115,7 +117,7 @@ mod tests {
         note.write(&mut text);
         assert_eq!(Note::parse(&text), Some(note));
         assert_eq!(Note::parse(&[&text[..], b"0"].concat()), None);
-        assert_eq!((note.pid(), note.signal(), note.file()), (4711, 11, (u64::MAX, 12)));
+        assert_eq!((note.pid(), note.signal(), note.file()), (4711, 11, [u64::MAX, 12, 3]));
         assert_eq!(note.descriptors(), [Some(5), None, Some(7), None]);
         for cut in 0..Note::LEN {
             assert_eq!(Note::parse(&text[..cut]), None);

@@ -19,7 +19,7 @@ use std::time::Duration;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction, signal};
 use nix::unistd::getpid;
 
-use crate::files::{self, Files};
+use crate::files::{self, FileId, Files};
 use crate::note::{CRASHES, Note, WINDOW};
 use crate::{log, signals};
 
@@ -55,7 +55,7 @@ pub(crate) struct Origin {
 pub(crate) struct Legacy {
     pub(crate) listener: UnixListener,
     /// The socket's device and inode.
-    pub(crate) file: (u64, u64),
+    pub(crate) file: FileId,
     /// The ends of the janitor's pipes: for orders, and for the word that they are done.
     pub(crate) janitor: Option<[OwnedFd; 2]>,
     /// The pidfile, which stays locked.

@@ -27,7 +27,7 @@ impl Talk {
 
 struct Conn {
     socket: Socket,
-    /// Messages whose answers may still be missing, counted from the first.
+    /// The number of the message that is asked next.
     asked: u64,
     answered: u64,
     /// Messages that are wholly sent, and the place in the requests' ring of the next byte to send.
@@ -93,13 +93,14 @@ impl Echo {
             let socket = Socket::upgraded(&self.address, self.language)?;
             let event = EpollEvent::new(EpollFlags::EPOLLIN, self.conns.len() as u64);
             self.poll.add(&socket, event)?;
+            let first = self.first(self.conns.len());
             self.conns.push(Conn {
                 socket,
-                asked: 0,
-                answered: 0,
-                sent: 0,
-                out: 0,
-                at: 0,
+                asked: first as u64,
+                answered: first as u64,
+                sent: first as u64,
+                out: self.requests.starts[first],
+                at: self.answers.starts[first],
                 times: vec![0; self.depth],
                 waits_to_send: false,
             });
@@ -111,10 +112,16 @@ impl Echo {
         Ok(())
     }
 
+    /// The message with which a connection begins. They talk in turn: alike, they would have the server do
+    /// the same again and again, and its processor foresee it.
+    fn first(&self, index: usize) -> usize {
+        index % self.requests.count
+    }
+
     fn greet(&mut self) -> io::Result<()> {
         let depth = std::mem::replace(&mut self.depth, 1);
         for index in self.conns.len().saturating_sub(64)..self.conns.len() {
-            if self.conns[index].asked == 0 {
+            if self.conns[index].asked == self.first(index) as u64 {
                 self.send(index)?;
             }
         }

@@ -171,6 +171,7 @@ impl Engine {
             let (id, pos) = self.turn.as_ref().map(|turn| (turn.conn, turn.pos))?;
             let event = match self.phase(id) {
                 Phase::Handshake => self.receive_request(id),
+                Phase::Open if pos == self.input.len() => Step::End,
                 Phase::Open => self.receive_frame(id, pos),
                 Phase::AwaitingClose => self.receive_close(id, pos),
                 Phase::Opening | Phase::Flushing(_) | Phase::Discarding | Phase::Dead => Step::End,

@@ -4,6 +4,17 @@
 /// came out is ASCII, which is UTF-8 without a further look.
 #[inline]
 pub fn unmask(key: [u8; 4], payload: &mut [u8]) -> bool {
+    match payload.len() {
+        ..LONG => unmask_words(key, payload),
+        _ => pulp::Arch::new().dispatch(|| unmask_words(key, payload)),
+    }
+}
+
+/// From so many bytes on it pays to ask which instructions the processor has.
+const LONG: usize = 1024;
+
+#[inline(always)]
+fn unmask_words(key: [u8; 4], payload: &mut [u8]) -> bool {
     let half = u32::from_ne_bytes(key);
     let word = u64::from(half) << 32 | u64::from(half);
     let mut seen = 0;

@@ -8,6 +8,7 @@
 #	make lint	formatting, clippy, the headers, the manual, the scripts
 #	make install	into PREFIX, below DESTDIR where that is given
 #	make uninstall	removes what install has put there
+#	make deb	the Debian packages, into target/deb; needs debhelper
 #	make clean	removes all that was built
 
 PREFIX = /usr/local
@@ -22,6 +23,9 @@ PKGCONFIGDIR =
 # Empty: $(PREFIX)/etc/rc.d on FreeBSD, beside the systemd unit elsewhere.
 RCDIR =
 
+# Where make deb leaves what it makes; what is there goes.
+DEBDIR = $${CARGO_TARGET_DIR:-target}/deb
+
 CARGO = cargo
 RUSTC = rustc
 INSTALL = install
@@ -31,7 +35,7 @@ SOCKET = target/run/echo.socket
 
 all: build
 
-.PHONY: all build run test autobahn bench lint install uninstall clean
+.PHONY: all build run test autobahn bench lint install uninstall deb clean
 
 # The system libraries that a program must name when it links a static library of
 # ours, as rustc knows them for this system, are noted for pkg-config: install may
@@ -41,7 +45,8 @@ build:
 	$(CARGO) build --release
 	@$(RUSTC) --print native-static-libs --crate-type staticlib --crate-name nothing \
 		--out-dir $(TARGET) - </dev/null 2>&1 | \
-		sed -n 's/.*native-static-libs: //p' | sed 's/-lgcc_s *//' >$(TARGET)/native-static-libs
+		sed -n 's/.*native-static-libs: //p' | sed 's/-lgcc_s *//' >$(TARGET)/native-static-libs.new
+	@mv $(TARGET)/native-static-libs.new $(TARGET)/native-static-libs
 	@rm -f $(TARGET)/libnothing.a
 
 run: build
@@ -82,6 +87,8 @@ lint:
 	sh -n tests/autobahn
 	sh -n rc.d/dorrit
 	sh -n .ci/run
+	sh -n packaging/debian/build
+	sh -n packaging/debian/crates
 
 install:
 	@for file in libdorrit.a libdorrit_classic.a native-static-libs; do \
@@ -130,6 +137,9 @@ uninstall:
 		[ ! -d "$$ours" ] || rmdir "$$ours"; \
 	done; \
 	$(TELL_LINKER)
+
+deb: build
+	@CARGO="$(CARGO)" TARGET="$(TARGET)" sh packaging/debian/build "$(DEBDIR)"
 
 clean:
 	$(CARGO) clean

@@ -9,6 +9,7 @@
 #	make install	into PREFIX, below DESTDIR where that is given
 #	make uninstall	removes what install has put there
 #	make deb	the Debian packages, into target/deb; needs debhelper
+#	make port	the FreeBSD port, into target/port, for a packager to complete
 #	make clean	removes all that was built
 
 PREFIX = /usr/local
@@ -23,8 +24,9 @@ PKGCONFIGDIR =
 # Empty: $(PREFIX)/etc/rc.d on FreeBSD, beside the systemd unit elsewhere.
 RCDIR =
 
-# Where make deb leaves what it makes; what is there goes.
+# Where make deb and make port leave what they make; what is there goes.
 DEBDIR = $${CARGO_TARGET_DIR:-target}/deb
+PORTDIR = $${CARGO_TARGET_DIR:-target}/port
 
 CARGO = cargo
 RUSTC = rustc
@@ -35,7 +37,7 @@ SOCKET = target/run/echo.socket
 
 all: build
 
-.PHONY: all build run test autobahn bench lint install uninstall deb clean
+.PHONY: all build run test autobahn bench lint install uninstall deb port clean
 
 # The system libraries that a program must name when it links a static library of
 # ours, as rustc knows them for this system, are noted for pkg-config: install may
@@ -89,6 +91,7 @@ lint:
 	sh -n .ci/run
 	sh -n packaging/debian/build
 	sh -n packaging/debian/crates
+	sh -n packaging/freebsd/build
 
 install:
 	@for file in libdorrit.a libdorrit_classic.a native-static-libs; do \
@@ -140,6 +143,9 @@ uninstall:
 
 deb: build
 	@CARGO="$(CARGO)" TARGET="$(TARGET)" sh packaging/debian/build "$(DEBDIR)"
+
+port:
+	@CLASSIC_ABI=$(CLASSIC_ABI) sh packaging/freebsd/build "$(PORTDIR)"
 
 clean:
 	$(CARGO) clean

@@ -28,6 +28,7 @@ mod linking;
 mod memory;
 mod options;
 mod ordinary_user;
+mod packages;
 mod peers;
 mod periodic;
 mod reentrancy;

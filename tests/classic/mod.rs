@@ -13,7 +13,7 @@ mod exports;
 mod fragments;
 mod handlers;
 mod header;
-mod install;
+pub(crate) mod install;
 mod introduction;
 mod linking;
 mod manual;

@@ -76,8 +76,8 @@ fn a_library_package_has_the_library_alone() {
     }
 }
 
-/// Unpacked to somewhere else: a program is compiled against it by pkg-config, with the shared
-/// library and with the static one, and serves.
+/// Unpacked to somewhere else: what the manual speaks of is there; a program is compiled against it
+/// by pkg-config, with the shared library and with the static one, and serves.
 #[test]
 fn below_a_fresh_prefix() {
     if skipped(&[Need::Tool("dh"), Need::Tool("pkg-config")]) {
@@ -89,6 +89,16 @@ fn below_a_fresh_prefix() {
     }
     let multiarch = output(Command::new("dpkg-architecture").arg("-qDEB_HOST_MULTIARCH"));
     let lib = dir.path().join("usr/lib").join(multiarch.trim());
+    let pages = dir.path().join("usr/share/man/man3");
+    let manual = output(Command::new("sh").args(["-c", "gzip -dc *.gz"]).current_dir(pages));
+    let is_installed = |path: &&str| !path.starts_with('/');
+    let named = manual.lines().filter_map(|line| line.strip_prefix(".It Pa ")).filter(is_installed);
+    let named: Vec<_> = named.collect();
+    assert_eq!(named.len(), 5, "{named:?}");
+    for path in named {
+        let look = format!("ls -d usr/{path}");
+        output(Command::new("sh").args(["-c", &look]).current_dir(dir.path()));
+    }
     let pkg_config = |arguments: &[&str]| {
         let mut command = Command::new("pkg-config");
         command.env("PKG_CONFIG_SYSROOT_DIR", dir.path());
@@ -144,15 +154,19 @@ fn in_a_clean_debian() {
     let needs = [
         Need::Root,
         Need::Tool("dh"),
+        Need::Tool("apt-get"),
         Need::Tool("mmdebstrap"),
         Need::Has(mounts.output().is_ok_and(|it| it.status.success()), "may not mount"),
     ];
     if skipped(&needs) {
         return;
     }
-    let Some(clean) = clean_debian() else {
-        skipped(&[Need::Has(false, "no clean Debian can be had from apt's mirrors")]);
-        return;
+    let clean = match clean_debian() {
+        Ok(dir) => dir,
+        Err(reason) => {
+            assert!(skipped(&[Need::Has(false, reason)]));
+            return;
+        }
     };
     let system = program_dir().join("debian");
     output(Command::new("cp").arg("-a").args([&clean, &system]));
@@ -215,40 +229,48 @@ fn paths(dir: &Path) -> BTreeSet<String> {
     found.lines().map(str::to_owned).collect()
 }
 
-/// The release of Debian that runs here, small, with a compiler: downloaded once.
-fn clean_debian() -> Option<PathBuf> {
-    let release = std::fs::read_to_string("/etc/os-release").ok()?;
-    let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="))?;
-    let dir = target_dir().join("clean-debian").join(name);
+/// The release of Debian that runs here, small, with a compiler: downloaded once, from where apt
+/// has its packages. Where it cannot be had, the reason.
+fn clean_debian() -> Result<PathBuf, &'static str> {
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    let name = name.ok_or("this is no release of Debian")?;
+    let all = target_dir().join("clean-debian");
+    let dir = all.join(name);
     if dir.exists() {
-        return Some(dir);
+        return Ok(dir);
     }
-    // From where apt has its packages; other lists than Debian's are left out.
     let sources = output(
         Command::new("apt-get")
             .args(["indextargets", "--format", "deb $(REPO_URI) $(RELEASE) $(COMPONENT)"])
             .arg("Created-By: Packages"),
     );
+    // Other people's packages are for releases that are named otherwise.
     let is_debians = |line: &&str| line.split(' ').nth(2).is_some_and(|it| it.starts_with(name));
     let sources: BTreeSet<_> = sources.lines().filter(is_debians).collect();
-    let new = dir.with_extension(std::process::id().to_string());
-    std::fs::create_dir_all(dir.parent()?).ok()?;
-    let result = Command::new("mmdebstrap")
+    if sources.is_empty() {
+        return Err("apt has no lists of Debian's packages");
+    }
+    std::fs::create_dir_all(&all).expect("a directory");
+    let new = all.join(std::process::id().to_string());
+    let made = Command::new("mmdebstrap")
         .args(["--quiet", "--mode=root", "--variant=essential"])
         .args(["--include=gcc,libc6-dev,pkg-config", name])
         .arg(&new)
         .args(&sources)
         .output()
-        .ok()?;
-    if !result.status.success() {
-        say(&String::from_utf8_lossy(&result.stderr));
-        // Whatever it has left is not worth a second failure.
+        .expect("mmdebstrap runs");
+    if !made.status.success() {
+        say(&String::from_utf8_lossy(&made.stderr));
+        // What it has left is of no use, and no reason to fail.
         let _ = std::fs::remove_dir_all(&new);
-        return None;
+        return Err("mmdebstrap cannot make a clean Debian");
     }
-    // Another run may have been faster, with the same result.
-    let _ = std::fs::rename(&new, &dir);
-    Some(dir)
+    // Where another run was faster, its result is as good.
+    if std::fs::rename(&new, &dir).is_err() {
+        std::fs::remove_dir_all(&new).expect("it is ours");
+    }
+    Ok(dir)
 }
 
 /// The port's Makefile can be read, and does what `make install` does on FreeBSD; pkg-plist names

@@ -251,10 +251,16 @@ fn clean_debian() -> Result<PathBuf, &'static str> {
     if sources.is_empty() {
         return Err("apt has no lists of Debian's packages");
     }
+    // By a proxy, say, as apt is told here.
+    let settings = output(Command::new("apt-config").arg("dump"));
+    let is_way =
+        |line: &&str| ["Acquire::http", "Acquire::Check-"].iter().any(|it| line.starts_with(it));
+    let settings = settings.lines().filter(is_way);
     std::fs::create_dir_all(&all).expect("a directory");
     let new = all.join(std::process::id().to_string());
     let made = Command::new("mmdebstrap")
         .args(["--quiet", "--mode=root", "--variant=essential"])
+        .args(settings.map(|line| format!("--aptopt={}", line.trim_end_matches(';'))))
         .args(["--include=gcc,libc6-dev,pkg-config", name])
         .arg(&new)
         .args(&sources)

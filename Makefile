@@ -9,6 +9,8 @@
 #	make lint	formatting, clippy, the headers, the manual, the scripts
 #	make install	into PREFIX, below DESTDIR where that is given
 #	make uninstall	removes what install has put there
+#	make deb	the Debian packages, into target/deb; needs debhelper
+#	make port	the FreeBSD port, into target/port, for a packager to complete
 #	make clean	removes all that was built
 
 PREFIX = /usr/local
@@ -23,6 +25,10 @@ PKGCONFIGDIR =
 # Empty: $(PREFIX)/etc/rc.d on FreeBSD, beside the systemd unit elsewhere.
 RCDIR =
 
+# Where make deb and make port leave what they make; what is there goes.
+DEBDIR = $${CARGO_TARGET_DIR:-target}/deb
+PORTDIR = $${CARGO_TARGET_DIR:-target}/port
+
 CARGO = cargo
 RUSTC = rustc
 INSTALL = install
@@ -32,7 +38,7 @@ PORT = 8080
 
 all: build
 
-.PHONY: all build run test autobahn bench screenshot lint install uninstall clean
+.PHONY: all build run test autobahn bench screenshot lint install uninstall deb port clean
 
 # The system libraries that a program must name when it links a static library of
 # ours, as rustc knows them for this system, are noted for pkg-config: install may
@@ -42,7 +48,8 @@ build:
 	$(CARGO) build --release
 	@$(RUSTC) --print native-static-libs --crate-type staticlib --crate-name nothing \
 		--out-dir $(TARGET) - </dev/null 2>&1 | \
-		sed -n 's/.*native-static-libs: //p' | sed 's/-lgcc_s *//' >$(TARGET)/native-static-libs
+		sed -n 's/.*native-static-libs: //p' | sed 's/-lgcc_s *//' >$(TARGET)/native-static-libs.new
+	@mv $(TARGET)/native-static-libs.new $(TARGET)/native-static-libs
 	@rm -f $(TARGET)/libnothing.a
 
 run: build
@@ -79,6 +86,9 @@ lint:
 	sh -n tests/autobahn
 	sh -n rc.d/dorrit
 	sh -n .ci/run
+	sh -n packaging/debian/build
+	sh -n packaging/debian/crates
+	sh -n packaging/freebsd/build
 
 install:
 	@for file in libdorrit.a libdorrit_classic.a native-static-libs; do \
@@ -132,6 +142,12 @@ uninstall:
 		[ ! -d "$$ours" ] || rmdir "$$ours"; \
 	done; \
 	$(TELL_LINKER)
+
+deb: build
+	@CARGO="$(CARGO)" TARGET="$(TARGET)" sh packaging/debian/build "$(DEBDIR)"
+
+port:
+	@CLASSIC_ABI=$(CLASSIC_ABI) sh packaging/freebsd/build "$(PORTDIR)"
 
 clean:
 	$(CARGO) clean

@@ -31,6 +31,7 @@ mod make_run;
 mod memory;
 mod options;
 mod ordinary_user;
+mod packages;
 mod pages;
 mod peers;
 mod periodic;

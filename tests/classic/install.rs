@@ -10,7 +10,7 @@ use crate::harness::{
 };
 
 /// Runs make for one of the Makefile's targets, on what cargo has built for these tests.
-fn make(program: &str, target: &str, arguments: &[&str]) {
+pub(crate) fn make(program: &str, target: &str, arguments: &[&str]) {
     let mut command = Command::new(program);
     command.arg(target).args(arguments).arg(format!("CARGO={}", env!("CARGO")));
     output(command.current_dir(root()).env("CARGO_TARGET_DIR", target_dir()));
@@ -28,7 +28,7 @@ pub(crate) fn installation() -> &'static Path {
 }
 
 /// Files below a directory, with what they point to where they are links.
-fn files(dir: &Path) -> BTreeMap<String, Option<PathBuf>> {
+pub(crate) fn files(dir: &Path) -> BTreeMap<String, Option<PathBuf>> {
     fn walk(top: &Path, dir: &Path, found: &mut BTreeMap<String, Option<PathBuf>>) {
         for entry in std::fs::read_dir(dir).expect("a directory").flatten() {
             let path = entry.path();
@@ -45,7 +45,8 @@ fn files(dir: &Path) -> BTreeMap<String, Option<PathBuf>> {
     found
 }
 
-fn output(command: &mut Command) -> String {
+/// What a command prints, which must succeed.
+pub(crate) fn output(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+use rustix::net::sockopt::set_socket_send_buffer_size;
 
+use crate::config::TURN;
 use crate::conn::Conn;
 use crate::deadlines::{Deadline, Kind};
 use crate::engine::Engine;
@@ -61,9 +63,17 @@ impl Listener {
         }
     }
 
-    fn accept(&self) -> io::Result<OwnedFd> {
+    /// Accepts a connection that is to be sent so many bytes in a turn.
+    fn accept(&self, turn: usize) -> io::Result<OwnedFd> {
         match &self.0 {
-            Socket::Unix(socket) => socket.accept().map(|(stream, _)| stream.into()),
+            Socket::Unix(socket) => {
+                let (stream, _) = socket.accept()?;
+                // TCP sees to its buffer itself.
+                if turn > TURN {
+                    let _ = set_socket_send_buffer_size(&stream, turn);
+                }
+                Ok(stream.into())
+            }
             Socket::Tcp(socket) => {
                 let (stream, _) = socket.accept()?;
                 // What a turn produces goes out with one call, which must not wait for an
@@ -103,9 +113,9 @@ impl Acceptor {
         self.retry_at
     }
 
-    fn accept(&mut self) -> io::Result<OwnedFd> {
+    fn accept(&mut self, turn: usize) -> io::Result<OwnedFd> {
         loop {
-            match self.listener.accept() {
+            match self.listener.accept(turn) {
                 Err(error) if is_of_client(&error) => {}
                 result => return result,
             }
@@ -155,7 +165,7 @@ impl Engine {
 
     /// Accepts a batch of connections on each socket. Returns an error that is to be told.
     pub(crate) fn accept_some(&mut self) -> Option<io::Error> {
-        let now = self.now;
+        let (now, turn) = (self.now, self.config.turn());
         let mut report = None;
         for index in 0..self.acceptors.len() {
             let acceptor = &mut self.acceptors[index];
@@ -167,7 +177,7 @@ impl Engine {
                 if !acceptor.is_ready || acceptor.retry_at.is_some() || self.table.is_full() {
                     break;
                 }
-                match acceptor.accept() {
+                match acceptor.accept(turn) {
                     Ok(socket) => self.insert(socket),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         acceptor.is_ready = false;

@@ -72,7 +72,22 @@ pub enum Buffers {
     Own,
 }
 
+/// How many bytes a connection is sent in a turn (CONTRACT D16): the longest frame of the default limit.
+pub(crate) const TURN: usize = 65540;
+/// The same where longer messages are taken: no turn sends less than one message, up to this.
+const LONG_TURN: usize = 1 << 20;
+/// What the headers of a message's fragments may add to it.
+const HEADERS: usize = 1024;
+
 impl Config {
+    /// How many bytes a connection is sent in a turn.
+    pub(crate) fn turn(&self) -> usize {
+        match self.rules.max_payload {
+            ..=TURN => TURN,
+            long => long.min(LONG_TURN) + HEADERS,
+        }
+    }
+
     /// How many sockets of clients there may be: the connections, and those whose request is still to
     /// be answered.
     pub fn max_sockets(&self) -> usize {

@@ -24,8 +24,8 @@ use crate::send::Deflaters;
 use crate::table::Table;
 use crate::turn::{Ready, Turn};
 
-/// How much is read at a time, in bytes: the longest frame of the default limit, and some more.
-const INPUT: usize = 128 * 1024;
+/// How much is read at a time, in bytes: as much as a socket holds for us.
+const INPUT: usize = 256 * 1024;
 /// How many events are taken from the poll at a time.
 const EVENTS: usize = 1024;
 /// After [`Engine::stop`], how long what is queued may take to be sent (CONTRACT S10).
@@ -55,6 +55,8 @@ pub struct Engine {
     pub(crate) body: Vec<u8>,
     /// Messages that come in parts.
     pub(crate) incoming: Pool<Incoming>,
+    /// How much memory those have that are not in use, in bytes.
+    pub(crate) kept: usize,
     pub(crate) inflater: Option<Box<Inflater>>,
     /// The message that was decompressed last.
     pub(crate) inflated: Vec<u8>,
@@ -116,6 +118,7 @@ impl Engine {
             responses: Pool::default(),
             body: Vec::new(),
             incoming: Pool::default(),
+            kept: 0,
             inflater: None,
             inflated: Vec::new(),
             deflaters: Deflaters::default(),
@@ -127,7 +130,7 @@ impl Engine {
             turn: None,
             input: Vec::new(),
             parked: Vec::new(),
-            output: Output::default(),
+            output: Output::new().map_err(out_of_memory)?,
             request: Request::new(),
             opening: None,
             dirty: Vec::new(),
@@ -186,15 +189,7 @@ impl Engine {
     /// Waits for what happens next, which is all that this thread waits for. It never returns
     /// without an event.
     #[allow(clippy::should_implement_trait, reason = "an iterator would borrow the engine")]
-    #[inline]
     pub fn next(&mut self) -> Event {
-        match self.next_short() {
-            Some(event) => event,
-            None => self.next_long(),
-        }
-    }
-
-    fn next_long(&mut self) -> Event {
         if let Some(id) = self.retiring.take() {
             self.retire(id);
         }
@@ -202,16 +197,21 @@ impl Engine {
             self.refuse(id, Refusal::Forbidden);
         }
         loop {
-            if self.turn.is_some()
-                && let Some(event) = self.continue_turn()
-            {
-                return event;
+            if self.turn.is_some() {
+                if let Some((id, kind, _)) = self.next_short() {
+                    return Event::Message(id, kind);
+                }
+                if let Some(event) = self.continue_turn() {
+                    return event;
+                }
             }
             if let Some(event) = self.next_owed() {
                 return event;
             }
             if let Some((id, ready)) = self.batch.pop_front() {
-                self.begin_turn(id, ready);
+                if let Some(event) = self.begin_turn(id, ready) {
+                    return event;
+                }
                 continue;
             }
             self.flush_dirty();

@@ -13,6 +13,7 @@ mod closing;
 mod config;
 mod conn;
 mod deadlines;
+mod direct;
 mod engine;
 mod event;
 mod id;

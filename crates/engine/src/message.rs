@@ -1,15 +1,18 @@
 //! Messages on their way from the input to the caller: whole, in parts, or compressed.
 
+use std::io;
 use std::ops::Range;
+use std::os::fd::AsFd;
 
 use dorrit_proto::{Coding, Complete, FrameStart, Incoming, IncomingError, MessageKind};
 
-use crate::ConnId;
 use crate::config::Buffers;
+use crate::conn::Phase;
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::pool::Key;
 use crate::turn::Step;
+use crate::{ConnId, sys};
 
 /// Where a message stands, with a zero byte behind it.
 #[derive(Debug)]
@@ -31,8 +34,18 @@ pub(crate) enum Terminator {
     End,
 }
 
-/// More memory than this, in bytes, and it is given back behind a message.
-const KEPT: usize = 16 * 1024;
+/// How much memory is kept for messages that will come in parts, in bytes.
+const KEPT: usize = 8 << 20;
+/// How much is kept for those that will be compressed.
+const KEPT_INFLATED: usize = 1 << 20;
+
+/// What was read of a message to where it is kept.
+pub(crate) struct InPlace {
+    pub(crate) key: Key,
+    pub(crate) received: io::Result<usize>,
+    /// There may be more to read.
+    pub(crate) is_full: bool,
+}
 
 impl Engine {
     /// The payload of the message that [`Event::Message`] told last, with a zero byte behind it. The
@@ -60,7 +73,42 @@ impl Engine {
     fn incoming_of(&mut self, id: ConnId) -> Option<Key> {
         self.incoming.reserve().ok()?;
         let conn = self.table.get_mut(id)?;
-        Some(*conn.incoming.get_or_insert_with(|| self.incoming.take()))
+        Some(*conn.incoming.get_or_insert_with(|| {
+            let key = self.incoming.take();
+            self.kept -= self.incoming[key].capacity();
+            key
+        }))
+    }
+
+    /// Reads the next bytes of a long message to where it is kept; `None` where they have to come through the
+    /// input.
+    pub(crate) fn receive_in_place(&mut self, id: ConnId) -> Option<InPlace> {
+        let conn = self.table.get(id).filter(|conn| conn.phase == Phase::Open)?;
+        let (socket, key) = (conn.socket.as_ref()?, conn.incoming?);
+        if conn.input.is_some() || !self.incoming[key].is_in_frame() {
+            return None;
+        }
+        let room = self.incoming[key].room().ok().filter(|room| !room.is_empty())?;
+        let room_len = room.len();
+        let received = sys::receive_to(socket.as_fd(), room);
+        Some(InPlace {
+            key,
+            is_full: received.as_ref().is_ok_and(|len| *len == room_len),
+            received,
+        })
+    }
+
+    /// Goes on with a message of which so many bytes were read in place.
+    pub(crate) fn continue_in_place(&mut self, id: ConnId, key: Key, len: usize) -> Option<Event> {
+        let step = match self.incoming[key].receive_in_place(len) {
+            Ok(Some(complete)) => self.deliver_incoming(id, complete, key),
+            Ok(None) => Step::End,
+            Err(error) => self.failed(id, error),
+        };
+        match step {
+            Step::Event(event) => Some(event),
+            Step::Next | Step::End => None,
+        }
     }
 
     pub(crate) fn receive_part(&mut self, id: ConnId, key: Key, pos: usize) -> Step {
@@ -96,10 +144,15 @@ impl Engine {
     }
 
     fn release_incoming(&mut self, id: ConnId, key: Key) {
-        if let Some(conn) = self.table.get_mut(id) {
-            conn.incoming = None;
-            self.incoming.give_back(key);
+        let Some(conn) = self.table.get_mut(id) else { return };
+        conn.incoming = None;
+        let capacity = self.incoming[key].capacity();
+        if self.kept + capacity <= KEPT {
+            self.kept += capacity;
+        } else {
+            self.incoming[key] = Incoming::new();
         }
+        self.incoming.give_back(key);
     }
 
     /// Tells a message that came in parts.
@@ -111,7 +164,6 @@ impl Engine {
         let payload = message.message();
         let len = payload.len() - 1;
         let inflated = self.inflate(complete.kind, &payload[..len]);
-        message.shrink(KEPT);
         self.incoming[key] = message;
         self.release_incoming(id, key);
         match inflated {
@@ -187,11 +239,12 @@ impl Engine {
             Message::Input(range, Terminator::Over(byte)) => self.input[range.end] = byte,
             Message::Input(range, Terminator::End) => self.input.truncate(range.end),
             Message::Incoming(key) if self.config.buffers == Buffers::Shared => {
-                self.incoming[key].shrink(KEPT);
                 let id = turn.conn;
                 self.release_incoming(id, key);
             }
-            Message::Inflated if self.inflated.capacity() > KEPT => self.inflated = Vec::new(),
+            Message::Inflated if self.inflated.capacity() > KEPT_INFLATED => {
+                self.inflated = Vec::new()
+            }
             Message::None
             | Message::Inflated
             | Message::Incoming(_)

@@ -1,45 +1,86 @@
 //! Sending: the answers of a turn at once, and queues in turns.
 
-use std::io::IoSlice;
-use std::os::fd::AsFd;
+use std::collections::TryReserveError;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use dorrit_proto::{Coding, FrameHead, MessageKind, OpCode, fragments};
 
+use crate::config::TURN;
 use crate::conn::{Phase, Then};
 use crate::deadlines::Kind;
 use crate::engine::Engine;
 use crate::event::OutOfMemory;
+use crate::messages::Messages;
+use crate::queue::Queue;
 use crate::{ConnId, sys};
 
-/// How many bytes a connection is sent in a turn (CONTRACT D16): the longest frame of the default limit.
-pub(crate) const TURN: usize = 65540;
 /// How many messages of a queue are sent with one call.
 const SLICES: usize = 64;
 
 /// What the connection whose turn it is will be sent when its turn ends.
-#[derive(Default)]
 pub(crate) struct Output {
-    bytes: Vec<u8>,
+    /// As much as a turn sends.
+    buffer: Vec<u8>,
+    len: usize,
     /// How many bytes at the start are no frame.
     skip: usize,
     frames: u32,
 }
 
 impl Output {
+    /// An empty one, with all the memory that it will ever have.
+    pub(crate) fn new() -> Result<Self, TryReserveError> {
+        let mut buffer = Vec::new();
+        buffer.try_reserve_exact(TURN)?;
+        buffer.resize(TURN, 0);
+        Ok(Self { buffer, len: 0, skip: 0, frames: 0 })
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.buffer[..self.len]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// How many bytes at the start are no frame.
+    pub(crate) fn skip(&self) -> usize {
+        self.skip
     }
 
     pub(crate) fn frames(&self) -> u32 {
         self.frames
     }
 
-    /// Puts the answer to a request before all else.
-    pub(crate) fn prepend(&mut self, answer: &[u8]) -> Result<(), OutOfMemory> {
-        self.bytes.try_reserve(answer.len())?;
-        self.bytes.splice(0..0, answer.iter().copied());
+    /// Puts the answer to a request before all else; false where there is no room.
+    pub(crate) fn prepend(&mut self, answer: &[u8]) -> bool {
+        let Some(all) = self.buffer.get_mut(..self.len + answer.len()) else { return false };
+        all.copy_within(..self.len, answer.len());
+        all[..answer.len()].copy_from_slice(answer);
+        self.len = all.len();
         self.skip = answer.len();
-        Ok(())
+        true
+    }
+
+    /// Frames a plain message of less than 126 bytes into it; false where it is longer, or there is no
+    /// room.
+    #[inline(always)]
+    pub(crate) fn push_short(&mut self, kind: MessageKind, payload: &[u8]) -> bool {
+        if payload.len() > 125 {
+            return false;
+        }
+        let end = self.len + 2 + payload.len();
+        let Some([first, len, room @ ..]) = self.buffer.get_mut(self.len..end) else {
+            return false;
+        };
+        *first = 0x80 | OpCode::from(kind) as u8;
+        *len = payload.len() as u8;
+        room.copy_from_slice(payload);
+        self.len = end;
+        self.frames += 1;
+        true
     }
 
     /// Frames a message into it; false where there is no room.
@@ -49,56 +90,43 @@ impl Output {
         coding: Coding,
         payload: &[u8],
         max_fragment: usize,
-    ) -> Result<bool, OutOfMemory> {
+    ) -> bool {
         let is_single = payload.len() <= max_fragment;
         let count = if is_single { 1 } else { payload.len().div_ceil(max_fragment) };
-        let heads = FrameHead::MAX.saturating_mul(count);
-        if !self.reserve(payload.len().saturating_add(heads))? {
-            return Ok(false);
+        let most = count.saturating_mul(FrameHead::MAX).saturating_add(payload.len());
+        if most > self.buffer.len() - self.len {
+            return false;
         }
-        if is_single && payload.len() < 126 && coding == Coding::Plain {
-            let first = 0x80 | OpCode::from(kind) as u8;
-            self.bytes.extend_from_slice(&[first, payload.len() as u8]);
-            self.bytes.extend_from_slice(payload);
-            self.frames += 1;
-            return Ok(true);
-        }
-        for (head, part) in fragments(kind, coding, payload.len(), max_fragment) {
-            self.bytes.extend_from_slice(head.as_bytes());
-            self.bytes.extend_from_slice(&payload[part]);
-            self.frames += 1;
-        }
-        Ok(true)
+        fragments(kind, coding, payload.len(), max_fragment)
+            .all(|(head, part)| self.push_frame(head, &payload[part]))
     }
 
-    /// Puts a control frame into it; false where there is no room.
-    pub(crate) fn push_control(
-        &mut self,
-        head: FrameHead,
-        payload: &[u8],
-    ) -> Result<bool, OutOfMemory> {
-        if !self.reserve(head.as_bytes().len() + payload.len())? {
-            return Ok(false);
-        }
-        self.bytes.extend_from_slice(head.as_bytes());
-        self.bytes.extend_from_slice(payload);
+    /// Puts a frame into it; false where there is no room.
+    pub(crate) fn push_frame(&mut self, head: FrameHead, payload: &[u8]) -> bool {
+        let head = head.as_bytes();
+        let end = self.len + head.len() + payload.len();
+        let Some(room) = self.buffer.get_mut(self.len..end) else { return false };
+        let (head_room, payload_room) = room.split_at_mut(head.len());
+        head_room.copy_from_slice(head);
+        payload_room.copy_from_slice(payload);
+        self.len = end;
         self.frames += 1;
-        Ok(true)
+        true
     }
 
     pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        (self.skip, self.frames) = (0, 0);
+        (self.len, self.skip, self.frames) = (0, 0, 0);
     }
+}
 
-    /// Room for this many bytes more; false where that is more than goes out in a turn.
-    fn reserve(&mut self, len: usize) -> Result<bool, OutOfMemory> {
-        if self.bytes.len().saturating_add(len) > TURN + FrameHead::MAX {
-            return Ok(false);
-        }
-        self.bytes.try_reserve(len)?;
-        Ok(true)
-    }
+/// What is left of bytes that were sent: a message for a queue.
+pub(crate) struct Rest {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) frames: u32,
+    /// How many bytes at the start are no frame.
+    pub(crate) skip: usize,
+    /// How many bytes at the start are sent.
+    pub(crate) sent: usize,
 }
 
 impl Engine {
@@ -112,15 +140,15 @@ impl Engine {
     /// Sends what the turn of a connection produced.
     pub(crate) fn send_output(&mut self, id: ConnId) {
         let Some(conn) = self.table.get(id) else { return self.output.clear() };
-        if !self.output.bytes.is_empty() {
+        if self.output.len() > 0 {
             let sent = match &conn.socket {
                 Some(socket) if !conn.is_mute => {
-                    sys::send(socket.as_fd(), &[IoSlice::new(&self.output.bytes)])
+                    sys::send(socket.as_fd(), &[IoSlice::new(self.output.bytes())])
                 }
-                _ => Ok(self.output.bytes.len()),
+                _ => Ok(self.output.len()),
             };
             match sent {
-                Ok(sent) if sent == self.output.bytes.len() => {}
+                Ok(sent) if sent == self.output.len() => {}
                 Ok(sent) => {
                     if self.spill_output(id, sent).is_err() {
                         self.output.clear();
@@ -139,35 +167,23 @@ impl Engine {
         self.settle(id);
     }
 
-    /// Sends the output of a turn, and a frame behind it, now. What the socket does not take is queued; that
-    /// it has failed is acted on when the turn ends.
-    pub(crate) fn send_directly(&mut self, id: ConnId, head: FrameHead, payload: &[u8]) {
-        let Some(socket) = self.table.get(id).and_then(|conn| conn.socket.as_ref()) else { return };
-        let parts = [&self.output.bytes[..], head.as_bytes(), payload];
-        let sent = sys::send(socket.as_fd(), &parts.map(IoSlice::new));
-        let len: usize = parts.iter().map(|part| part.len()).sum();
-        if sent.as_ref().is_ok_and(|sent| *sent == len) {
-            return self.output.clear();
-        }
-        if self.output.bytes.try_reserve_exact(len - self.output.bytes.len()).is_err() {
-            // A frame of which a part is lost cannot be made up for.
-            return self.kill(id);
-        }
-        self.output.bytes.extend_from_slice(head.as_bytes());
-        self.output.bytes.extend_from_slice(payload);
-        self.output.frames += 1;
-        match (self.spill_output(id, *sent.as_ref().unwrap_or(&0)), sent) {
-            (Ok(()), Ok(_)) => self.block(id),
-            (Ok(()), Err(_)) => self.mute(id),
-            (Err(_), _) => self.kill(id),
-        }
-    }
-
     /// Moves the output of a turn, of which this much is sent, into the connection's queue.
     pub(crate) fn spill_output(&mut self, id: ConnId, sent: usize) -> Result<(), OutOfMemory> {
-        if self.output.bytes.is_empty() {
+        if self.output.len() == 0 {
             return Ok(());
         }
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(self.output.len())?;
+        bytes.extend_from_slice(self.output.bytes());
+        let (frames, skip) = (self.output.frames(), self.output.skip());
+        self.queue_rest(id, Rest { bytes, frames, skip, sent })?;
+        self.output.clear();
+        Ok(())
+    }
+
+    /// Queues what the socket did not take of a connection that has no queue.
+    pub(crate) fn queue_rest(&mut self, id: ConnId, rest: Rest) -> Result<(), OutOfMemory> {
+        let Rest { bytes, frames, skip, sent } = rest;
         self.messages.reserve()?;
         self.queues.reserve()?;
         let key = self.queues.take();
@@ -175,9 +191,8 @@ impl Engine {
             self.queues.give_back(key);
             return Err(OutOfMemory);
         }
-        let output = std::mem::take(&mut self.output);
-        let message = self.messages.insert(output.bytes, output.frames);
-        self.queues[key].push_rest(message, output.skip, sent, &mut self.messages);
+        let message = self.messages.insert(bytes, frames);
+        self.queues[key].push_rest(message, skip, sent, &mut self.messages);
         if let Some(conn) = self.table.get_mut(id) {
             conn.queue = Some(key);
         }
@@ -192,9 +207,12 @@ impl Engine {
         if conn.is_mute {
             return self.settle(id);
         }
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let (count, total) = self.queues[key].slices(&self.messages, TURN, &mut slices);
-        let Ok(sent) = sys::send(socket.as_fd(), &slices[..count]) else { return self.mute(id) };
+        let (queue, budget) = (&self.queues[key], self.config.turn());
+        let offered = match queue.only(&self.messages, budget) {
+            Some(bytes) => (sys::send(socket.as_fd(), &[IoSlice::new(bytes)]), bytes.len()),
+            None => send_many(socket.as_fd(), queue, &self.messages, budget),
+        };
+        let (Ok(sent), total) = offered else { return self.mute(id) };
         self.queues[key].advance(sent, &mut self.messages);
         if self.queues[key].is_empty() {
             self.drop_queue(id);
@@ -210,7 +228,7 @@ impl Engine {
     }
 
     /// Waits for the socket to take more.
-    fn block(&mut self, id: ConnId) {
+    pub(crate) fn block(&mut self, id: ConnId) {
         self.note_wait(id);
         self.watch(id, true);
     }
@@ -231,7 +249,7 @@ impl Engine {
     }
 
     /// The peer takes nothing more. What it has sent is still read, to its end.
-    fn mute(&mut self, id: ConnId) {
+    pub(crate) fn mute(&mut self, id: ConnId) {
         let Some(conn) = self.table.get_mut(id) else { return };
         conn.is_mute = true;
         if conn.phase == Phase::Open { self.resume(id) } else { self.kill(id) }
@@ -269,4 +287,16 @@ impl Engine {
             Then::Respond => self.send_body(id),
         }
     }
+}
+
+/// Sends the first of several messages of a queue. Returns how many bytes that was, and should have been.
+fn send_many(
+    socket: BorrowedFd<'_>,
+    queue: &Queue,
+    messages: &Messages,
+    budget: usize,
+) -> (io::Result<usize>, usize) {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let (count, total) = queue.slices(messages, budget, &mut slices);
+    (sys::send(socket, &slices[..count]), total)
 }

@@ -95,6 +95,15 @@ impl Queue {
         self.pong = Some(id);
     }
 
+    /// What goes out next of a single message, at most `budget` bytes; `None` where there are several.
+    pub(crate) fn only<'a>(&self, messages: &'a Messages, budget: usize) -> Option<&'a [u8]> {
+        if self.entries.len() != 1 {
+            return None;
+        }
+        let rest = &messages.bytes(*self.entries.front()?)[self.sent..];
+        Some(&rest[..rest.len().min(budget)])
+    }
+
     /// Fills `slices` with what goes out next, at most `budget` bytes. Returns how many slices and
     /// how many bytes that is.
     pub(crate) fn slices<'a>(

@@ -8,12 +8,11 @@ use std::time::Instant;
 
 use dorrit_proto::{Plain, Refusal};
 
-use crate::config::PlainRequests;
+use crate::config::{PlainRequests, TURN};
 use crate::conn::{Phase, Then};
 use crate::deadlines::Kind;
 use crate::engine::Engine;
 use crate::event::{Event, OutOfMemory};
-use crate::output::TURN;
 use crate::pool::Key;
 use crate::turn::Step;
 use crate::{ConnId, sys};

@@ -6,6 +6,7 @@ use crate::closing::Ending;
 use crate::config::OverflowPolicy;
 use crate::conn::{Conn, Phase, Then};
 use crate::deadlines::Kind;
+use crate::direct::MIN_DIRECT;
 use crate::engine::Engine;
 use crate::event::{DropCause, OutOfMemory, SendError};
 use crate::messages::MessageId;
@@ -14,9 +15,6 @@ use crate::{ConnId, Event};
 
 /// Shorter messages are sent as they are: compression would not make them shorter.
 const MIN_DEFLATED: usize = 64;
-
-/// Longer answers are sent from where they are, without a copy.
-const MIN_DIRECT: usize = 8192;
 
 /// How a message is sent to a connection: the size of the window of the one that it is compressed for, or 0.
 type Variant = usize;
@@ -43,6 +41,7 @@ impl Deflaters {
 impl Engine {
     /// Sends a message to each of these connections that is open, in this order; one that stands there
     /// twice gets it twice. Returns for how many it was queued.
+    #[inline(never)]
     pub fn send(
         &mut self,
         conns: impl Iterator<Item = ConnId> + Clone,
@@ -56,7 +55,7 @@ impl Engine {
         let is_single = writable.next().is_none();
         self.check_frames(conns.clone(), payload.len())?;
         if is_single && self.is_output_of(first) {
-            if self.is_overflow(self.output.bytes().len(), payload.len()) {
+            if self.is_overflow(self.output.len(), payload.len()) {
                 self.overflow(first);
                 return Ok(0);
             }
@@ -91,6 +90,7 @@ impl Engine {
 
     /// Sends a message to one connection, like [`Engine::send`]: most often an answer, for which there is
     /// a short way.
+    #[inline]
     pub fn send_one(
         &mut self,
         id: ConnId,
@@ -103,14 +103,14 @@ impl Engine {
             && conn.queue.is_none()
             && conn.deflate.is_none()
             && self.config.max_queued_frames.is_none()
-            && !self.is_overflow(self.output.bytes().len(), payload.len())
+            && !self.is_overflow(self.output.len(), payload.len())
         {
+            let is_open = conn.phase == Phase::Open;
             let max = self.config.max_fragment;
-            if (MIN_DIRECT..=max).contains(&payload.len()) && conn.phase == Phase::Open {
-                self.send_directly(id, FrameHead::new(kind.into(), payload.len()), payload);
-                return Ok(1);
-            }
-            if self.output.push_message(kind, Coding::Plain, payload, max)? {
+            if payload.len() <= max && self.output.push_short(kind, payload)
+                || payload.len() >= MIN_DIRECT && is_open && self.send_directly(id, kind, payload)
+                || self.output.push_message(kind, Coding::Plain, payload, max)
+            {
                 return Ok(1);
             }
         }
@@ -129,7 +129,7 @@ impl Engine {
     pub fn queued_bytes(&self, id: ConnId) -> usize {
         let Some(conn) = self.table.get(id) else { return 0 };
         let queued = conn.queue.map_or(0, |key| self.queues[key].bytes());
-        queued + if self.is_turn_of(id) { self.output.bytes().len() } else { 0 }
+        queued + if self.is_turn_of(id) { self.output.len() } else { 0 }
     }
 
     /// Whether each of these connections may have a message of this length queued.
@@ -209,11 +209,11 @@ impl Engine {
         let Some(conn) = self.table.get(id) else { return Ok(false) };
         let max = self.config.max_fragment;
         match self.variant(conn, payload.len()) {
-            PLAIN => self.output.push_message(kind, Coding::Plain, payload, max),
+            PLAIN => Ok(self.output.push_message(kind, Coding::Plain, payload, max)),
             bits => {
                 let level = self.config.compression;
                 let deflated = self.deflaters.deflate(level, bits, payload)?;
-                self.output.push_message(kind, Coding::Deflated, deflated, max)
+                Ok(self.output.push_message(kind, Coding::Deflated, deflated, max))
             }
         }
     }
@@ -252,7 +252,7 @@ impl Engine {
         payload: &[u8],
     ) -> Result<(), OutOfMemory> {
         let head = FrameHead::new(opcode, payload.len());
-        if self.is_output_of(id) && self.output.push_control(head, payload)? {
+        if self.is_output_of(id) && self.output.push_frame(head, payload) {
             return Ok(());
         }
         let mut bytes = Vec::new();
@@ -273,8 +273,8 @@ impl Engine {
 
     /// Sends the answer to a request before all that is queued already.
     pub(crate) fn queue_answer(&mut self, id: ConnId, answer: Vec<u8>) -> Result<(), OutOfMemory> {
-        if self.is_output_of(id) {
-            return self.output.prepend(&answer);
+        if self.is_output_of(id) && self.output.prepend(&answer) {
+            return Ok(());
         }
         self.messages.reserve()?;
         let key = self.reserve_queue(id)?;

@@ -27,6 +27,11 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Resul
         .map(|(len, _)| len)
 }
 
+/// Reads to the start of `room`; 0 is the peer's end of file.
+pub(crate) fn receive_to(socket: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<usize> {
+    retry(|| rustix::net::recv(socket, &mut *room, RecvFlags::empty())).map(|(len, _)| len)
+}
+
 /// Sends what the socket takes at once; 0 where that is nothing.
 pub(crate) fn send(socket: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     let sent = retry(|| match slices {

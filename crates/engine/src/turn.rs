@@ -6,14 +6,14 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 
 use dorrit_proto::{
-    MAX_HEAD, OpCode, Received, Refusal, Rules, SHORT_HEADER, Violation, receive_frame,
+    MAX_HEAD, MessageKind, OpCode, Received, Refusal, Rules, Short, Violation, receive_frame,
     receive_short,
 };
 
 use crate::conn::{Conn, Phase};
 use crate::engine::Engine;
 use crate::event::{DropCause, Event};
-use crate::message::{Message, Terminator};
+use crate::message::{InPlace, Message, Terminator};
 use crate::{Buffers, ConnId, sys};
 
 /// What a connection's turn is given for.
@@ -63,16 +63,33 @@ pub(crate) struct Turn {
 const MIN_SPARE: usize = 512;
 
 impl Engine {
-    /// Gives a connection its turn: sends what is queued, and reads once.
-    pub(crate) fn begin_turn(&mut self, id: ConnId, ready: Ready) {
-        let Some(conn) = self.table.get(id) else { return };
+    /// Gives a connection its turn: sends what is queued, and reads once. Returns what there is to tell
+    /// already.
+    pub(crate) fn begin_turn(&mut self, id: ConnId, ready: Ready) -> Option<Event> {
+        let conn = self.table.get(id)?;
         if ready.write && (conn.queue.is_some() || matches!(conn.phase, Phase::Flushing(_))) {
             self.flush(id);
         }
-        let Some(conn) = self.table.get_mut(id) else { return };
+        let conn = self.table.get(id)?;
         if !ready.read || !conn.is_reading() {
-            return;
+            return None;
         }
+        if conn.incoming.is_some()
+            && let Some(InPlace { key, received, is_full }) = self.receive_in_place(id)
+        {
+            self.input.clear();
+            let message = Message::None;
+            let more = ready.hang_up || is_full;
+            self.turn = Some(Turn { conn: id, pos: 0, seen: 0, is_own: false, more, message });
+            return self.hear(id, received).and_then(|len| self.continue_in_place(id, key, len));
+        }
+        self.receive_input(id, ready);
+        None
+    }
+
+    /// Reads what has arrived into the input, behind what is kept there of it.
+    fn receive_input(&mut self, id: ConnId, ready: Ready) {
+        let Some(conn) = self.table.get_mut(id) else { return };
         let Some(socket) = &conn.socket else { return };
         let start = conn.input.take();
         let is_own = start.is_some();
@@ -87,53 +104,64 @@ impl Engine {
         // Requests that came behind another are dealt with before there is more of them.
         let is_enough = seen > MAX_HEAD;
         let received = match self.input.try_reserve(if is_own { seen.max(MIN_SPARE) } else { 1 }) {
-            _ if is_enough => Err(io::ErrorKind::WouldBlock.into()),
-            Ok(()) => sys::receive(socket.as_fd(), &mut self.input),
-            Err(_) => Err(io::ErrorKind::OutOfMemory.into()),
+            _ if is_enough => None,
+            Ok(()) => Some(sys::receive(socket.as_fd(), &mut self.input)),
+            Err(_) => Some(Err(io::ErrorKind::OutOfMemory.into())),
         };
         let more = ready.hang_up || is_enough || self.input.len() == self.input.capacity();
         self.turn = Some(Turn { conn: id, pos: 0, seen, is_own, more, message: Message::None });
+        if let Some(received) = received {
+            self.hear(id, received);
+        }
+    }
+
+    /// Notes what was read from a client: how many bytes, where there were any.
+    fn hear(&mut self, id: ConnId, received: io::Result<usize>) -> Option<usize> {
         match received {
-            Ok(1..) => self.hear(id),
-            Err(_) if is_enough => {}
+            Ok(len @ 1..) => {
+                let now = self.now_millis;
+                if let Some(conn) = self.table.get_mut(id) {
+                    conn.heard_at = now;
+                }
+                Some(len)
+            }
             // What was kept of the input may be all that is needed now.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.turn = self.turn.take().map(|turn| Turn { more: false, ..turn });
+                None
             }
             Ok(0) | Err(_) => {
                 self.kill(id);
                 self.end_turn();
+                None
             }
         }
     }
 
-    /// Takes the short way to the next message of the turn, where that is a short one. Where it is not,
-    /// nothing has happened yet but what [`Engine::continue_turn`] begins with.
+    /// Tells the next message of the turn by the shortest way, where that is a short one: what
+    /// [`Engine::next`] would tell, and where its payload stands with a zero byte behind it. `None` says
+    /// nothing.
     #[inline]
-    pub(crate) fn next_short(&mut self) -> Option<Event> {
+    pub fn next_short(&mut self) -> Option<(ConnId, MessageKind, &mut [u8])> {
         let turn = self.turn.as_mut()?;
         match turn.message {
-            Message::None => {}
-            Message::Input(ref range, Terminator::Over(byte)) => {
-                self.input[range.end] = byte;
-                turn.message = Message::None;
-            }
+            Message::None | Message::Input(_, Terminator::Nothing) => {}
+            Message::Input(ref range, Terminator::Over(byte)) => self.input[range.end] = byte,
             _ => return None,
         }
-        let (id, pos) = (turn.conn, turn.pos);
-        let conn = self.table.get(id)?;
+        turn.message = Message::None;
+        let conn = self.table.get(turn.conn)?;
         let is_shared = self.config.buffers == Buffers::Shared;
         if conn.phase != Phase::Open || conn.incoming.is_some() || !is_shared {
             return None;
         }
         let Rules { max_payload, binary, .. } = self.config.rules;
-        let short = receive_short(max_payload, binary, self.input.get_mut(pos..)?)?;
-        let start = pos + SHORT_HEADER;
-        let message = self.terminate(start..start + short.len);
-        let turn = self.turn.as_mut()?;
-        turn.pos = start + short.len;
-        turn.message = message;
-        Some(Event::Message(id, short.kind))
+        let input = self.input.get_mut(turn.pos..)?;
+        let short = receive_short(max_payload, binary, input)?;
+        let start = turn.pos + Short::PAYLOAD;
+        turn.message = Message::Input(start..start + short.len, Terminator::Nothing);
+        turn.pos += short.frame_len();
+        Some((turn.conn, short.kind, &mut input[Short::PAYLOAD..=Short::PAYLOAD + short.len]))
     }
 
     /// Goes on with the turn. Without an event it has ended.
@@ -219,14 +247,6 @@ impl Engine {
             Received::Close(code) => self.answer_close(id, code),
         }
         Step::Next
-    }
-
-    /// Notes that something came from a client.
-    fn hear(&mut self, id: ConnId) {
-        let now = self.now_millis;
-        if let Some(conn) = self.table.get_mut(id) {
-            conn.heard_at = now;
-        }
     }
 
     pub(crate) fn violated(&mut self, id: ConnId, violation: Violation) -> Step {

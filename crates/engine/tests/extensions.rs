@@ -2,10 +2,14 @@
 
 mod support;
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use dorrit_engine::{Config, DropCause, Keepalive, OverflowPolicy, QueueLimit};
-use dorrit_proto::{CloseCode, Fragments, Inflater, MessageKind, OpCode, Rules, Violation, unmask};
+use dorrit_proto::{
+    CloseCode, Coding, Fragments, Inflater, MessageKind, OpCode, Rules, Violation, fragments,
+    unmask,
+};
 use support::*;
 
 const LONG: Config = Config {
@@ -67,6 +71,44 @@ fn long_messages_and_fragments() {
     write_all(&mut server, &mut client, &stream);
     assert!(server.payloads() == [&long[..], &long, b"short"]);
     assert_eq!(client.read(), b"\x8a\x07between");
+}
+
+/// CONTRACT D15: the answer to a message is sent at once as far as the socket takes it, and the rest of it
+/// later: in order, whole, and between what comes before and behind.
+#[test]
+fn long_answers_whatever_the_socket_takes() {
+    for max_fragment in [65535, 40_000] {
+        let mut server = Server::new(Config { max_fragment, ..LONG });
+        server.on_message = |engine, id, kind, payload| {
+            engine.send_one(id, MessageKind::Text, b"before").unwrap();
+            engine.send_one(id, kind, payload).unwrap();
+            engine.send_one(id, MessageKind::Text, b"behind").unwrap();
+        };
+        for (len, step) in [(8192, 1000), (65_535, 9), (300_000, 10_007), (1_048_576, 200_003)] {
+            let (mut client, _) = server.open_client();
+            let long: Vec<u8> = (0..len).map(|i: u32| (i % 251) as u8).collect();
+            write_all(&mut server, &mut client, &any_frame(0x82, &long));
+            let mut expected = b"\x81\x06before".to_vec();
+            for (head, part) in
+                fragments(MessageKind::Binary, Coding::Plain, long.len(), max_fragment)
+            {
+                expected.extend(head.as_bytes());
+                expected.extend(&long[part]);
+            }
+            expected.extend(b"\x81\x06behind");
+            let mut read: Vec<u8> = Vec::new();
+            while read.len() < expected.len() {
+                let mut bytes = vec![0; step];
+                match client.stream.read(&mut bytes) {
+                    Ok(len) => read.extend(&bytes[..len]),
+                    Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
+                }
+                server.pump();
+            }
+            assert!(read == expected, "{len} bytes in fragments of {max_fragment}");
+            assert_eq!(client.read(), b"");
+        }
+    }
 }
 
 /// RFC 6455 8.1: a byte that cannot be ends the connection before the rest of its frame is there.

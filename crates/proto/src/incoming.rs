@@ -11,7 +11,10 @@ use crate::{Coding, MessageKind, Violation, unmask};
 pub struct Incoming {
     kind: Option<MessageKind>,
     coding: Coding,
+    /// What has come, and room for more.
     bytes: Vec<u8>,
+    /// How many bytes have come.
+    len: usize,
     /// How many bytes at the start are known to be whole characters; of text only.
     checked: usize,
     /// How many bytes of the frame are still to come.
@@ -77,7 +80,7 @@ impl Incoming {
 
     /// How many bytes there are of the message.
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+        self.len
     }
 
     pub(crate) fn coding(&self) -> Coding {
@@ -87,8 +90,7 @@ impl Incoming {
     /// Begins a frame of it, and the message itself where that is its first frame.
     pub fn begin(&mut self, start: FrameStart) {
         if let FrameStart { kind: Some(kind), .. } = start {
-            self.bytes.clear();
-            (self.kind, self.checked) = (Some(kind), 0);
+            (self.kind, self.len, self.checked) = (Some(kind), 0, 0);
             self.coding = start.header.coding;
         }
         self.remaining = start.header.payload_len;
@@ -102,28 +104,55 @@ impl Incoming {
     /// Text is checked as it comes: a byte that cannot be ends it at once (RFC 6455 8.1).
     pub fn receive(&mut self, input: &[u8]) -> Result<(usize, Option<Complete>), IncomingError> {
         let part = &input[..input.len().min(self.remaining)];
-        let start = self.bytes.len();
-        // And one for the zero byte behind the message.
-        self.bytes.try_reserve(part.len() + 1)?;
-        self.bytes.extend_from_slice(part);
-        unmask(self.key, &mut self.bytes[start..]);
-        self.key.rotate_left(part.len() % 4);
-        self.remaining -= part.len();
+        self.make_room(part.len())?;
+        self.bytes[self.len..][..part.len()].copy_from_slice(part);
+        Ok((part.len(), self.receive_in_place(part.len())?))
+    }
+
+    /// Where bytes of the frame's payload may be put, and be told by [`Incoming::receive_in_place`]; at most
+    /// as many as are still to come. It is empty where too few have come to make room for more without a
+    /// look at them.
+    pub fn room(&mut self) -> Result<&mut [u8], TryReserveError> {
+        if self.len < MIN_IN_PLACE {
+            return Ok(&mut []);
+        }
+        self.make_room(self.remaining.min(self.len))?;
+        let spare = self.bytes.len() - self.len - 1;
+        Ok(&mut self.bytes[self.len..][..self.remaining.min(spare)])
+    }
+
+    /// Takes what was put at the start of [`Incoming::room`], like [`Incoming::receive`].
+    pub fn receive_in_place(&mut self, len: usize) -> Result<Option<Complete>, IncomingError> {
+        unmask(self.key, &mut self.bytes[self.len..][..len]);
+        self.key.rotate_left(len % 4);
+        self.len += len;
+        self.remaining -= len;
         let is_complete = self.is_final && self.remaining == 0;
         if self.kind == Some(MessageKind::Text) && self.coding == Coding::Plain {
             self.check(is_complete)?;
         }
         if !is_complete {
-            return Ok((part.len(), None));
+            return Ok(None);
         }
-        self.bytes.push(0);
-        let complete = self.kind.take().map(|kind| Complete { kind, coding: self.coding });
-        Ok((part.len(), complete))
+        self.bytes[self.len] = 0;
+        Ok(self.kind.take().map(|kind| Complete { kind, coding: self.coding }))
+    }
+
+    /// Makes room for so many bytes more, and for the zero byte behind the message.
+    fn make_room(&mut self, len: usize) -> Result<(), TryReserveError> {
+        let needed = self.len + len + 1;
+        if needed > self.bytes.len() {
+            // Twice as much as there was, but no more than the frame is known to need.
+            let wanted = needed.max((2 * self.bytes.len()).min(self.len + self.remaining + 1));
+            self.bytes.try_reserve_exact(wanted - self.bytes.len())?;
+            self.bytes.resize(needed, 0);
+        }
+        Ok(())
     }
 
     fn check(&mut self, is_complete: bool) -> Result<(), Violation> {
-        match simdutf8::compat::from_utf8(&self.bytes[self.checked..]) {
-            Ok(_) => self.checked = self.bytes.len(),
+        match simdutf8::compat::from_utf8(&self.bytes[self.checked..self.len]) {
+            Ok(_) => self.checked = self.len,
             Err(error) if is_complete || error.error_len().is_some() => {
                 return Err(Violation::NotUtf8);
             }
@@ -134,26 +163,27 @@ impl Incoming {
 
     /// Holds a message that has come in one piece.
     pub fn set(&mut self, payload: &[u8]) -> Result<(), TryReserveError> {
-        self.bytes.clear();
-        self.bytes.try_reserve(payload.len() + 1)?;
-        self.bytes.extend_from_slice(payload);
-        self.bytes.push(0);
+        self.len = 0;
+        self.make_room(payload.len())?;
+        self.bytes[..payload.len()].copy_from_slice(payload);
+        self.bytes[payload.len()] = 0;
+        self.len = payload.len();
         Ok(())
     }
 
     /// The message that was completed last, with a zero byte behind it. It may be written to.
     pub fn message(&mut self) -> &mut [u8] {
-        &mut self.bytes
+        &mut self.bytes[..=self.len]
     }
 
-    /// Gives the memory back, where it is more than `kept` bytes.
-    pub fn shrink(&mut self, kept: usize) {
-        self.bytes.clear();
-        if self.bytes.capacity() > kept {
-            self.bytes = Vec::new();
-        }
+    /// How much memory it has, in bytes.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 }
+
+/// Where fewer bytes have come, no room is made for more: it would cost a client nothing to have it made.
+const MIN_IN_PLACE: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -238,7 +268,34 @@ mod tests {
         incoming.begin(start(Some(MessageKind::Binary), 1 << 30, true));
         assert_eq!(incoming.receive(&[1; 100]), Ok((100, None)));
         assert!(incoming.bytes.capacity() < 1000);
-        incoming.shrink(10);
-        assert_eq!(incoming.bytes.capacity(), 0);
+        assert_eq!(incoming.room().map(|room| room.len()), Ok(0));
+        assert!(incoming.capacity() < 1000);
+        assert_eq!(incoming.receive(&vec![1; 100_000]), Ok((100_000, None)));
+        assert!((100_000..300_000).contains(&incoming.room().unwrap().len()));
+        assert!(incoming.capacity() < 300_000);
+    }
+
+    #[test]
+    fn received_in_place() {
+        let payload: Vec<u8> = (0..1_000_003).map(|i| i as u8 % 127).collect();
+        let wire = masked(&payload);
+        for (kind, step) in [(MessageKind::Text, 70_001), (MessageKind::Binary, 1_000_000)] {
+            let mut incoming = Incoming::new();
+            incoming.begin(start(Some(kind), payload.len(), true));
+            let mut pos = MIN_IN_PLACE;
+            assert_eq!(incoming.receive(&wire[..pos]), Ok((pos, None)));
+            let complete = loop {
+                let room = incoming.room().unwrap();
+                let len = room.len().min(step);
+                assert!(len > 0);
+                room[..len].copy_from_slice(&wire[pos..pos + len]);
+                pos += len;
+                if let Some(complete) = incoming.receive_in_place(len).unwrap() {
+                    break complete;
+                }
+            };
+            assert_eq!((complete.kind, pos), (kind, payload.len()));
+            assert!(incoming.message() == [&payload[..], b"\0"].concat());
+        }
     }
 }

@@ -21,9 +21,7 @@ pub use deflate::{Deflate, Deflater, Inflater};
 pub use frame::{Coding, FrameHead, MessageKind, OpCode, fragments, frame_len};
 pub use incoming::{Complete, FrameStart, Incoming, IncomingError};
 pub use mask::unmask;
-pub use receive::{
-    Binary, Fragments, Frame, Received, Rules, SHORT_HEADER, Short, receive_frame, receive_short,
-};
+pub use receive::{Binary, Fragments, Frame, Received, Rules, Short, receive_frame, receive_short};
 pub use request::{MAX_HEAD, MAX_HEADERS, Plain, Request, is_token};
 pub use response::{Refusal, accept_key, encode_accept};
 pub use violation::Violation;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::close::receive_close;
 use crate::frame::FrameHeader;
 use crate::incoming::{Complete, FrameStart};
+use crate::mask::{MASK, unmask_back};
 use crate::{CloseCode, Coding, Deflate, Incoming, MessageKind, OpCode, Violation, unmask};
 
 /// Whether a server takes binary messages.
@@ -113,8 +114,7 @@ pub fn receive_frame(
 /// servers are sent most of the time. `None` says nothing, and leaves the input as it was.
 #[inline]
 pub fn receive_short(max_payload: usize, binary: Binary, input: &mut [u8]) -> Option<Short> {
-    let (&mut [first, second, ref key @ ..], rest) =
-        input.split_first_chunk_mut::<SHORT_HEADER>()?;
+    let &[first, second, ..] = input.first_chunk::<2>()?;
     let len = usize::from(second ^ 0x80);
     let kind = match first {
         0x81 => MessageKind::Text,
@@ -124,19 +124,23 @@ pub fn receive_short(max_payload: usize, binary: Binary, input: &mut [u8]) -> Op
     if len > 125 || len > max_payload {
         return None;
     }
-    let payload = rest.get_mut(..len)?;
-    if !unmask(*key, payload)
-        && kind == MessageKind::Text
-        && simdutf8::basic::from_utf8(payload).is_err()
-    {
-        // Back as it was, for the long way to judge it.
-        unmask(*key, payload);
-        return None;
+    let masked = input.get_mut(2..2 + MASK + len)?;
+    let key = *masked.first_chunk()?;
+    if !unmask_back(masked) && kind == MessageKind::Text {
+        let payload = &mut masked[MASK - 1..];
+        if simdutf8::basic::from_utf8(&payload[..len]).is_err() {
+            // Back as it was, for the long way to judge it.
+            payload.copy_within(..len, 1);
+            unmask(key, &mut payload[1..]);
+            payload[0] = key[MASK - 1];
+            return None;
+        }
     }
     Some(Short { kind, len })
 }
 
-/// A message that [`receive_short`] has taken: its payload stands behind [`SHORT_HEADER`] bytes.
+/// A message that [`receive_short`] has taken. Its payload was moved to the front by one byte, over the
+/// end of its mask, and a zero byte put behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Short {
     /// Text or not.
@@ -145,8 +149,15 @@ pub struct Short {
     pub len: usize,
 }
 
-/// The length of a short frame's header, in bytes.
-pub const SHORT_HEADER: usize = 6;
+impl Short {
+    /// Where in the input its payload stands.
+    pub const PAYLOAD: usize = 1 + MASK;
+
+    /// How much of the input it was.
+    pub fn frame_len(&self) -> usize {
+        2 + MASK + self.len
+    }
+}
 
 /// Judges a data frame by what the server accepts, and by whether it may stand here (RFC 6455 5.4).
 fn judge_data(rules: &Rules, header: &FrameHeader, is_under_way: bool) -> Result<(), Violation> {

@@ -20,6 +20,7 @@ pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
     let introduction = Introduction::default();
     let mut dispatch = Dispatch { program, told: *told, introduction, drops: Limiter::default() };
     loop {
+        dispatch.read_short();
         let next = with_engine(|engine| {
             let event = engine.next();
             let message = engine.message();
@@ -72,6 +73,21 @@ struct Dispatch<'a, P> {
 }
 
 impl<P: Program> Dispatch<'_, P> {
+    /// Hands over short messages as long as one follows the other.
+    fn read_short(&self) {
+        let next = || {
+            with_engine(|engine| {
+                let (id, kind, message) = engine.next_short()?;
+                Some((id, kind, message.as_mut_ptr(), message.len()))
+            })
+        };
+        while let Ok(Some((id, kind, start, len))) = next() {
+            // SAFETY: the engine leaves the message where it is, and touches it only at the next event.
+            let message = unsafe { std::slice::from_raw_parts_mut(start, len) };
+            self.program.read(from_id(id), kind, message);
+        }
+    }
+
     fn open(&mut self, id: ConnId) {
         let is_wanted = host::with(|state| self.introduce(state, id)).ok().flatten().is_some();
         let is_accepted = is_wanted && self.program.open(from_id(id), &mut self.introduction) == 0;

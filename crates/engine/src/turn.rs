@@ -119,6 +119,7 @@ impl Engine {
     fn hear(&mut self, id: ConnId, received: io::Result<usize>) -> Option<usize> {
         match received {
             Ok(len @ 1..) => {
+                self.stats.bytes_in += len as u64;
                 let now = self.now_millis;
                 if let Some(conn) = self.table.get_mut(id) {
                     conn.heard_at = now;
@@ -161,6 +162,7 @@ impl Engine {
         let start = turn.pos + Short::PAYLOAD;
         turn.message = Message::Input(start..start + short.len, Terminator::Nothing);
         turn.pos += short.frame_len();
+        self.stats.messages_in += 1;
         Some((turn.conn, short.kind, &mut input[Short::PAYLOAD..=Short::PAYLOAD + short.len]))
     }
 
@@ -220,7 +222,7 @@ impl Engine {
             Err(refusal) => refusal,
         };
         self.refuse(id, refusal);
-        Step::Next
+        Step::Event(Event::Refused(id, refusal))
     }
 
     fn receive_frame(&mut self, id: ConnId, pos: usize) -> Step {
@@ -252,8 +254,11 @@ impl Engine {
     pub(crate) fn violated(&mut self, id: ConnId, violation: Violation) -> Step {
         let is_news = self.phase(id) == Phase::Open;
         self.fail(id, violation);
-        let event = Event::Dropped(id, DropCause::Violation(violation));
-        if is_news { Step::Event(event) } else { Step::Next }
+        if !is_news {
+            return Step::Next;
+        }
+        self.stats.dropped_violation += 1;
+        Step::Event(Event::Dropped(id, DropCause::Violation(violation)))
     }
 
     /// Looks for the peer's close frame, after ours. Messages on the way are passed over.

@@ -48,7 +48,7 @@ pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
                 let _ = with_engine(|engine| engine.stop());
                 files.remove_socket();
             }
-            Event::Control => {}
+            Event::Control | Event::Alarm | Event::Refused(..) => {}
             Event::Dropped(_, cause) => {
                 dispatch.drops.info(|| format!("a client is dropped: {cause}"));
             }

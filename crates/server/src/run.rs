@@ -37,6 +37,7 @@ pub unsafe fn run(
                 let status = dispatch::serve(program, &mut server);
                 program.exit();
                 server.files.remove_all();
+                log::close();
                 let _ = host::with(|state| {
                     state.engine = None;
                     state.openings = Openings::NONE;

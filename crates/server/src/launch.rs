@@ -193,7 +193,7 @@ impl<P: Program> Launch<'_, P> {
         let path = pidfile::path(&name_or(NAME));
         let is_new_start = legacy.is_some();
         // Who can connect can also have seen that the server runs, and may stop it.
-        let stop = signals::catch_stop(plan.options.is_foreground);
+        let stop = signals::catch(plan.options.is_foreground, origin.mask());
         let stop =
             stop.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))))?;
         let has_pidfile = geteuid().is_root() && !plan.options.is_foreground;

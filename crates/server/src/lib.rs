@@ -33,11 +33,12 @@ mod signals;
 mod sink;
 mod socket;
 mod start;
+pub mod stats;
 mod table;
 mod target;
 mod tcp;
 
-pub use dorrit_engine::{Buffers, OverflowPolicy};
+pub use dorrit_engine::{Buffers, OverflowPolicy, Stats};
 pub use dorrit_proto::{Binary, Fragments, MessageKind};
 pub use program::{Flavor, Introduction, Program, Told};
 pub use run::run;

@@ -74,6 +74,11 @@ pub(crate) fn warning(text: &str) {
     line(Level::Warning, text);
 }
 
+/// Writes a line at [`Level::Notice`].
+pub(crate) fn notice(text: &str) {
+    line(Level::Notice, text);
+}
+
 /// Writes a line at [`Level::Info`].
 pub(crate) fn info(text: &str) {
     line(Level::Info, text);

@@ -117,6 +117,11 @@ impl Origin {
         self.note.as_ref().map(Note::signal)
     }
 
+    /// The signals that were blocked at the start.
+    pub(crate) fn mask(&self) -> &SigSet {
+        &self.mask
+    }
+
     /// What follows the program's name.
     pub(crate) fn options(&self) -> &[OsString] {
         self.arguments.get(1..).unwrap_or_default()
@@ -271,6 +276,7 @@ impl Plan {
                 // One that comes meanwhile waits for the new start, which catches it before it listens.
                 let mut mask = origin.mask;
                 mask.add(Signal::SIGTERM);
+                signals::questions().for_each(|signal| mask.add(signal));
                 mask
             },
             stack: Vec::new(),

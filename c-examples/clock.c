@@ -4,12 +4,14 @@
  *     cc -o clock clock.c $(pkg-config --cflags --libs dorrit)
  *     ./clock -x -l /tmp/clock.socket
  *
- * It shows ws_set_periodic(), and how a server keeps the list of its clients:
- * an array of handles, in which each client's own pointer holds its place.
+ * It shows ws_set_periodic(), how a server keeps the list of its clients, an
+ * array of handles in which each client's own pointer holds its place, and
+ * ws_get_stats(): a client that sends anything is told what the server has done.
  */
 #include <dorrit.h>
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -79,13 +81,22 @@ int ws_open_callback(void *conn, char *cookie)
 	return 0;
 }
 
-/* What clients say is of no interest. */
+/* What clients say is of no interest, but that they say something is a question. */
 void ws_read_callback(void *conn, int binary, int len, unsigned char *buffer)
 {
-	(void)conn;
+	struct ws_stats stats;
+	char text[128];
+	int n;
+
 	(void)binary;
 	(void)len;
 	(void)buffer;
+
+	if (ws_get_stats(&stats, sizeof stats) != 0)
+		return;
+	n = snprintf(text, sizeof text, "%llu here, %llu since the start, %llu messages sent",
+	    stats.connections, stats.accepted, stats.messages_out);
+	ws_write_conn(&conn, 1, 0, (unsigned int)n, (unsigned char *)text);
 }
 
 /* The last in the array moves to the place that becomes free. */

@@ -40,6 +40,73 @@ __attribute__((weak)) char ws_header_3 = 3;
  */
 #define WS_QUEUE_SKIP 1
 
+/**
+ * For `ws_get_stats()`: the server's figures since its start. Later versions may have more at the
+ * end.
+ */
+struct ws_stats {
+  /**
+   * Connections that are open now.
+   */
+  unsigned long long connections;
+  /**
+   * Connections that were accepted.
+   */
+  unsigned long long accepted;
+  /**
+   * Requests that were answered 503, because there were as many connections as `-m` allows.
+   */
+  unsigned long long refused_full;
+  /**
+   * Requests that were no correct ones: answered 400, 405, 426 or 431.
+   */
+  unsigned long long refused_bad;
+  /**
+   * Requests that were not complete in time: answered 408.
+   */
+  unsigned long long refused_slow;
+  /**
+   * Requests that `ws_open_callback()` has refused, or that came from another origin.
+   */
+  unsigned long long refused_program;
+  /**
+   * Messages that `ws_read_callback()` was called for.
+   */
+  unsigned long long messages_in;
+  /**
+   * Messages that were queued, once for each connection.
+   */
+  unsigned long long messages_out;
+  /**
+   * Bytes that came from clients, requests and headers of frames included.
+   */
+  unsigned long long bytes_in;
+  /**
+   * Bytes that were written to clients.
+   */
+  unsigned long long bytes_out;
+  /**
+   * Bytes that are queued now, for all connections together.
+   */
+  unsigned long long queued_bytes;
+  /**
+   * Clients that were dropped because they broke the protocol.
+   */
+  unsigned long long dropped_violation;
+  /**
+   * Clients that were dropped because too much was queued for them: `WS_QUEUE_CLOSE`.
+   */
+  unsigned long long dropped_queue;
+  /**
+   * Clients that were dropped because they did not answer a ping.
+   */
+  unsigned long long dropped_silent;
+  /**
+   * Messages that were left out because too much was queued: `WS_QUEUE_SKIP`.
+   */
+  unsigned long long skipped;
+};
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -296,6 +363,16 @@ int ws_set_status(void *conn, int status);
  * belongs to the library and lives as long as the connection.
  */
 const char *ws_get_protocol(void *conn);
+
+/**
+ * Puts the server's figures into `stats`, of which `size` is the length in bytes: `sizeof *stats`.
+ * A library that is older than the header leaves 0 where it knows no figure, and one that is newer
+ * writes no more than `size`.
+ *
+ * Returns 0, -1 where `stats` is NULL, `size` is too small for a figure, or the server does not
+ * listen yet, -3 where another thread than the server's calls.
+ */
+int ws_get_stats(struct ws_stats *stats, size_t size);
 
 #ifdef __cplusplus
 }  // extern "C"

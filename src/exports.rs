@@ -1,10 +1,11 @@
 //! The functions that the program calls.
 
-use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void};
+use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_ulonglong, c_void};
 use std::ptr;
 
 use dorrit_server::{
-    Binary, Buffers, Flavor, Fragments, MessageKind, OverflowPolicy, calls, opening, settings,
+    Binary, Buffers, Flavor, Fragments, MessageKind, OverflowPolicy, Stats, calls, opening,
+    settings, stats,
 };
 
 use crate::callbacks::Callbacks;
@@ -276,4 +277,76 @@ pub extern "C" fn ws_set_status(conn: *mut c_void, status: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_get_protocol(conn: *mut c_void) -> *const c_char {
     opening::get_protocol(conn)
+}
+
+/// For `ws_get_stats()`: the server's figures since its start. Later versions may have more at the
+/// end.
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types, reason = "the name is C's")]
+pub struct ws_stats {
+    /// Connections that are open now.
+    pub connections: c_ulonglong,
+    /// Connections that were accepted.
+    pub accepted: c_ulonglong,
+    /// Requests that were answered 503, because there were as many connections as `-m` allows.
+    pub refused_full: c_ulonglong,
+    /// Requests that were no correct ones: answered 400, 405, 426 or 431.
+    pub refused_bad: c_ulonglong,
+    /// Requests that were not complete in time: answered 408.
+    pub refused_slow: c_ulonglong,
+    /// Requests that `ws_open_callback()` has refused, or that came from another origin.
+    pub refused_program: c_ulonglong,
+    /// Messages that `ws_read_callback()` was called for.
+    pub messages_in: c_ulonglong,
+    /// Messages that were queued, once for each connection.
+    pub messages_out: c_ulonglong,
+    /// Bytes that came from clients, requests and headers of frames included.
+    pub bytes_in: c_ulonglong,
+    /// Bytes that were written to clients.
+    pub bytes_out: c_ulonglong,
+    /// Bytes that are queued now, for all connections together.
+    pub queued_bytes: c_ulonglong,
+    /// Clients that were dropped because they broke the protocol.
+    pub dropped_violation: c_ulonglong,
+    /// Clients that were dropped because too much was queued for them: `WS_QUEUE_CLOSE`.
+    pub dropped_queue: c_ulonglong,
+    /// Clients that were dropped because they did not answer a ping.
+    pub dropped_silent: c_ulonglong,
+    /// Messages that were left out because too much was queued: `WS_QUEUE_SKIP`.
+    pub skipped: c_ulonglong,
+}
+
+impl From<Stats> for ws_stats {
+    fn from(stats: Stats) -> Self {
+        Self {
+            connections: stats.connections,
+            accepted: stats.accepted,
+            refused_full: stats.refused_full,
+            refused_bad: stats.refused_bad,
+            refused_slow: stats.refused_slow,
+            refused_program: stats.refused_caller,
+            messages_in: stats.messages_in,
+            messages_out: stats.messages_out,
+            bytes_in: stats.bytes_in,
+            bytes_out: stats.bytes_out,
+            queued_bytes: stats.queued_bytes,
+            dropped_violation: stats.dropped_violation,
+            dropped_queue: stats.dropped_queue,
+            dropped_silent: stats.dropped_silent,
+            skipped: stats.skipped,
+        }
+    }
+}
+
+/// Puts the server's figures into `stats`, of which `size` is the length in bytes: `sizeof *stats`.
+/// A library that is older than the header leaves 0 where it knows no figure, and one that is newer
+/// writes no more than `size`.
+///
+/// Returns 0, -1 where `stats` is NULL, `size` is too small for a figure, or the server does not
+/// listen yet, -3 where another thread than the server's calls.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_get_stats(stats: *mut ws_stats, size: usize) -> c_int {
+    // SAFETY: the header's promise; all fields are of one length, so that nothing lies between them.
+    unsafe { stats::get(stats, size) }
 }

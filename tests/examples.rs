@@ -197,6 +197,8 @@ fn clock() {
         let frame = client.receive();
         assert!(frame.op == Op::TEXT && !frame.as_text().is_empty());
     }
+    client.text("how many are here?");
+    while !client.receive().as_text().starts_with("1 here, 1 since the start, ") {}
     server.stop();
 }
 

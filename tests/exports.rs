@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::harness::{Need, library, skipped};
 
 /// Every symbol that the shared library exports: a change here is a change of the ABI.
-pub(crate) const NAMES: [&str; 24] = [
+pub(crate) const NAMES: [&str; 25] = [
     "main",
     "ws_choose_protocol",
     "ws_close_conn",
@@ -17,6 +17,7 @@ pub(crate) const NAMES: [&str; 24] = [
     "ws_get_protocol",
     "ws_get_qbytes",
     "ws_get_qlen",
+    "ws_get_stats",
     "ws_get_target",
     "ws_send",
     "ws_set_compression",

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use rustix::process::Signal;
+
 use crate::handshake::padded_to;
 use crate::harness::{Launch, Request, Response, Server};
 
@@ -220,5 +222,7 @@ fn slow_requests(server: Server) {
         assert_eq!(response.header("Connection"), Some("close"));
         client.expect_end();
     }
+    server.signal(Signal::USR1);
+    server.await_stderr(" refused_slow=2 ");
     nothing_has_happened(server);
 }

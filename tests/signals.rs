@@ -5,12 +5,12 @@ use rustix::process::Signal;
 use crate::harness::{Launch, Op};
 
 /// CONTRACT S13: the dispositions that change are those of SIGTERM, of SIGINT in the foreground,
-/// and of SIGPIPE.
+/// of SIGUSR1, and of SIGPIPE.
 #[test]
 fn only_documented_signals_are_touched() {
     let mut server = Launch::probe().start();
     let changed = server.connect().ask("!signals");
-    assert_eq!(changed, "changed: Interrupt Broken pipe Terminated");
+    assert_eq!(changed, "changed: Interrupt User defined signal 1 Broken pipe Terminated");
     drop(changed);
     server.stop();
 }
@@ -61,4 +61,5 @@ fn the_programs_own_handlers_stay() {
     server.await_journal("interrupted");
     drop(client);
     server.stop();
+    assert!(!server.stderr().contains("connections="), "{}", server.stderr());
 }

@@ -56,6 +56,7 @@ static void *handle(struct peer *self, const char *args, const char **rest)
 }
 
 #include "setters.h" /* the calls for ws_init_func */
+#include "figures.h" /* those that ask for the figures */
 
 static void do_header(struct peer *self, const char *args)
 {
@@ -273,7 +274,8 @@ static const struct command {
     {"qlen", do_qlen},               {"code", do_code},               {"closecode", do_closecode},
     {"close", do_close},             {"send", do_send},               {"sendall", do_sendall},
     {"misuse", do_misuse},           {"thread", do_thread},           {"oom", do_oom},
-    {"return", do_return},           {"quiet", do_quiet},
+    {"return", do_return},           {"quiet", do_quiet},             {"stats", do_stats},
+    {"sizes", do_sizes},             {"stats_thread", do_stats_thread},
 };
 
 static void obey(struct peer *self, const char *where, const char *command)
@@ -314,6 +316,7 @@ void ws_init_func(void)
 
 void ws_exit_func(void)
 {
+    obey_all(NULL, "exit", "stats");
     free(pattern);
 }
 

@@ -33,6 +33,7 @@ unsigned long ws_get_qbytes(void *conn);
 void ws_close_conn_code(void *conn, int code, const char *reason);
 int ws_get_close_code(void *conn);
 void ws_drain_callback(void *conn);
+int ws_get_stats(struct ws_stats *stats, size_t size);
 #ifdef __cplusplus
 }
 #endif

@@ -103,6 +103,25 @@ fn sigterm_is_not_forgotten() {
     assert_eq!(super::starts(&server), 1, "{}", server.journal());
 }
 
+/// The new start tells its figures as the first one did, and counts anew.
+#[test]
+fn the_figures_of_a_new_start() {
+    let mut server = classic().start();
+    for _ in 0..2 {
+        server.connect().echo("hello");
+        server.connect().echo("hello");
+        super::crash(&server, "segv");
+    }
+    server.connect().echo("hello");
+    server.signal(Signal::USR1);
+    let line = server.await_stderr(" accepted=");
+    let accepted = line.split_once(" accepted=").and_then(|(_, rest)| rest.split(' ').next());
+    let accepted: u32 = accepted.and_then(|it| it.parse().ok()).expect("a number");
+    // This one, and that of the wait for the new start; the starts before had three each at least.
+    assert!((1..=2).contains(&accepted), "{line}");
+    server.stop();
+}
+
 /// CONTRACT E6: the other signals that end a program end this one.
 #[test]
 fn an_abort_is_no_crash() {

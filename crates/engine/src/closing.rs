@@ -44,6 +44,7 @@ impl Engine {
         let Some(conn) = self.table.get_mut(id) else { return };
         conn.is_accepted = true;
         self.open += 1;
+        self.stats.accepted += 1;
         match conn.phase {
             Phase::Opening => {
                 conn.phase = Phase::Open;
@@ -69,6 +70,7 @@ impl Engine {
     pub fn refuse(&mut self, id: ConnId, refusal: Refusal) {
         self.opening = self.opening.filter(|opening| *opening != id);
         let Some(conn) = self.table.get_mut(id).filter(|conn| !conn.is_accepted) else { return };
+        self.stats.refuse(refusal);
         if conn.phase == Phase::Dead {
             return self.retire(id);
         }
@@ -180,6 +182,7 @@ impl Engine {
         }
         self.acceptors.clear();
         self.stop_at = Some(Instant::now() + STOP);
+        self.set_timer();
         self.each(|engine, id| match engine.phase(id) {
             Phase::Open => engine.close(id, CloseCode::GOING_AWAY, ""),
             Phase::Handshake => engine.kill(id),
@@ -229,7 +232,7 @@ impl Engine {
             let id = due.conn;
             let has_moved = self.mark(id, due.kind) != due.mark;
             match due.kind {
-                Kind::Handshake => self.refuse(id, Refusal::TooSlow),
+                Kind::Handshake => self.refuse_slow(id),
                 Kind::Page => self.expire_page(id, due.at),
                 Kind::Close => self.kill(id),
                 Kind::Drain if has_moved => self.set_deadline(id, due.kind, now + Kind::DRAIN),
@@ -237,11 +240,18 @@ impl Engine {
                 Kind::Idle | Kind::Pong if has_moved => self.watch_idle(id),
                 Kind::Idle => self.ask(id),
                 Kind::Pong => {
-                    self.reports.push_back(Event::Dropped(id, DropCause::Silent));
+                    self.stats.dropped_silent += 1;
+                    self.report(Event::Dropped(id, DropCause::Silent));
                     self.kill(id);
                 }
             }
         }
+    }
+
+    /// Refuses a client whose request is not complete in time (CONTRACT S17).
+    pub(crate) fn refuse_slow(&mut self, id: ConnId) {
+        self.refuse(id, Refusal::TooSlow);
+        self.report(Event::Refused(id, Refusal::TooSlow));
     }
 
     /// Sends a ping to a client that has been silent.

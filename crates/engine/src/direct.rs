@@ -33,6 +33,7 @@ impl Engine {
             1 => send_frame(socket, output, FrameHead::new(kind.into(), payload.len()), payload),
             _ => send_fragments(socket, output, kind, payload, max),
         };
+        self.stats.bytes_out += *sent.as_ref().unwrap_or(&0) as u64;
         if sent.as_ref().is_ok_and(|sent| *sent == len) {
             self.output.clear();
             return true;

@@ -21,6 +21,7 @@ use crate::pool::Pool;
 use crate::queue::Queue;
 use crate::respond::Progress;
 use crate::send::Deflaters;
+use crate::stats::Stats;
 use crate::table::Table;
 use crate::turn::{Ready, Turn};
 
@@ -89,13 +90,16 @@ pub struct Engine {
     pub(crate) drained: Vec<ConnId>,
     /// What else the caller is to be told.
     pub(crate) reports: VecDeque<Event>,
-    /// How many messages were left out because a queue was full.
-    pub(crate) skipped: u64,
+    /// What is counted on the way; see [`Engine::stats`].
+    pub(crate) stats: Stats,
     /// The connection whose end the caller was just told.
     retiring: Option<ConnId>,
     control: Option<OwnedFd>,
     is_controlled: bool,
     tick: Option<(Duration, Instant)>,
+    alarm: Option<Instant>,
+    /// Which of the two comes first.
+    timer: Option<Instant>,
     pub(crate) stop_at: Option<Instant>,
 }
 
@@ -138,11 +142,13 @@ impl Engine {
             closed: VecDeque::new(),
             drained: Vec::new(),
             reports: VecDeque::new(),
-            skipped: 0,
+            stats: Stats::default(),
             retiring: None,
             control: None,
             is_controlled: false,
             tick: None,
+            alarm: None,
+            timer: None,
             stop_at: None,
         };
         // Each connection stands in these lists once, so that they never grow.
@@ -172,6 +178,18 @@ impl Engine {
     pub fn set_tick(&mut self, period: Option<Duration>) {
         let now = Instant::now();
         self.tick = period.and_then(|period| Some((period, now.checked_add(period)?)));
+        self.set_timer();
+    }
+
+    /// Asks for one [`Event::Alarm`] at that time, in the place of what was asked for before.
+    pub fn set_alarm(&mut self, at: Option<Instant>) {
+        self.alarm = at;
+        self.set_timer();
+    }
+
+    pub(crate) fn set_timer(&mut self) {
+        let tick = self.tick.map(|(_, at)| at).filter(|_| self.stop_at.is_none());
+        self.timer = [tick, self.alarm].into_iter().flatten().min();
     }
 
     /// What the caller keeps with a connection; 0 where nothing was set or the connection has ended.
@@ -244,6 +262,13 @@ impl Engine {
         None
     }
 
+    /// Owes the caller a report. Without memory for it there is none.
+    pub(crate) fn report(&mut self, event: Event) {
+        if self.reports.try_reserve(1).is_ok() {
+            self.reports.push_back(event);
+        }
+    }
+
     fn owes_events(&self) -> bool {
         !self.reports.is_empty() || !self.closed.is_empty() || !self.drained.is_empty()
     }
@@ -257,14 +282,25 @@ impl Engine {
         if std::mem::take(&mut self.is_controlled) {
             return Some(Event::Control);
         }
-        if let Some((period, at)) = self.tick
-            && at <= self.now
-            && self.stop_at.is_none()
+        if self.timer.is_some_and(|at| at <= self.now)
+            && let Some(event) = self.next_timer()
         {
-            self.set_tick(Some(period));
-            return Some(Event::Tick);
+            return Some(event);
         }
         self.accept_some().map(Event::AcceptFailed)
+    }
+
+    fn next_timer(&mut self) -> Option<Event> {
+        let now = self.now;
+        let event = match self.tick {
+            Some((period, at)) if at <= now && self.stop_at.is_none() => {
+                self.set_tick(Some(period));
+                Some(Event::Tick)
+            }
+            _ => self.alarm.take_if(|at| *at <= now).map(|_| Event::Alarm),
+        };
+        self.set_timer();
+        event
     }
 
     /// Sleeps until something happens, and puts the connections to which it happened into the batch.
@@ -304,9 +340,8 @@ impl Engine {
         let table = &self.table;
         self.deadlines.tidy(table.len(), |deadline| deadline.is_live(table));
         let deadline = self.deadlines.next_at(|deadline| deadline.is_live(table));
-        let tick = self.tick.map(|(_, at)| at).filter(|_| self.stop_at.is_none());
         let retry = self.acceptors.iter().filter_map(Acceptor::retry_at).min();
-        let next = [deadline, tick, retry, self.stop_at].into_iter().flatten().min()?;
+        let next = [deadline, self.timer, retry, self.stop_at].into_iter().flatten().min()?;
         // A little late is soon enough: the clock is read once for each sleep.
         Some(next.saturating_duration_since(self.now))
     }

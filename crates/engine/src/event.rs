@@ -3,7 +3,7 @@
 use std::collections::TryReserveError;
 use std::{fmt, io};
 
-use dorrit_proto::{MessageKind, Violation};
+use dorrit_proto::{MessageKind, Refusal, Violation};
 
 use crate::ConnId;
 
@@ -23,10 +23,14 @@ pub enum Event {
     Closed(ConnId),
     /// The time set by [`Engine::set_tick`](crate::Engine::set_tick) has passed.
     Tick,
+    /// The time set by [`Engine::set_alarm`](crate::Engine::set_alarm) has come.
+    Alarm,
     /// Something was written to the pipe given to [`Engine::watch_control`](crate::Engine::watch_control).
     Control,
     /// The queue of a connection is empty, after it had to wait for its client to read.
     Drained(ConnId),
+    /// A client's request was refused, and not by the caller.
+    Refused(ConnId, Refusal),
     /// A client is being dropped.
     Dropped(ConnId, DropCause),
     /// Connections cannot be accepted just now. Told once a minute at most.

@@ -213,6 +213,10 @@ impl Engine {
         if let Some(turn) = &mut self.turn {
             turn.message = message;
         }
+        // What comes behind our close frame is passed over.
+        if self.phase(id) == Phase::Open {
+            self.stats.messages_in += 1;
+        }
         Step::Event(Event::Message(id, kind))
     }
 

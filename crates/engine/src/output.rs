@@ -143,7 +143,9 @@ impl Engine {
         if self.output.len() > 0 {
             let sent = match &conn.socket {
                 Some(socket) if !conn.is_mute => {
-                    sys::send(socket.as_fd(), &[IoSlice::new(self.output.bytes())])
+                    let sent = sys::send(socket.as_fd(), &[IoSlice::new(self.output.bytes())]);
+                    self.stats.bytes_out += *sent.as_ref().unwrap_or(&0) as u64;
+                    sent
                 }
                 _ => Ok(self.output.len()),
             };
@@ -213,6 +215,7 @@ impl Engine {
             None => send_many(socket.as_fd(), queue, &self.messages, budget),
         };
         let (Ok(sent), total) = offered else { return self.mute(id) };
+        self.stats.bytes_out += sent as u64;
         self.queues[key].advance(sent, &mut self.messages);
         if self.queues[key].is_empty() {
             self.drop_queue(id);

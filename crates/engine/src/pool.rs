@@ -51,6 +51,11 @@ impl<T: Default> Pool<T> {
         self.vacant.push(key);
     }
 
+    /// All places, those that were given back among them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter()
+    }
+
     #[cfg(test)]
     pub(crate) fn in_use(&self) -> usize {
         self.slots.len() - self.vacant.len()

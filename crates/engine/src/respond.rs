@@ -6,14 +6,13 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt as _;
 use std::time::Instant;
 
-use dorrit_proto::{Plain, Refusal};
+use dorrit_proto::Plain;
 
 use crate::config::{PlainRequests, TURN};
 use crate::conn::{Phase, Then};
 use crate::deadlines::Kind;
 use crate::engine::Engine;
 use crate::event::{Event, OutOfMemory};
-
 use crate::pool::Key;
 use crate::turn::Step;
 use crate::{ConnId, sys};
@@ -101,7 +100,7 @@ impl Engine {
             }
             Err(refusal) => {
                 self.refuse(id, refusal);
-                Some(Step::Next)
+                Some(Step::Event(Event::Refused(id, refusal)))
             }
         }
     }
@@ -124,6 +123,7 @@ impl Engine {
         let read = progress.read(&mut self.body, len);
         let sent = read.and_then(|()| sys::send(socket.as_fd(), &[IoSlice::new(&self.body)]));
         let Ok(sent) = sent else { return self.kill(id) };
+        self.stats.bytes_out += sent as u64;
         progress.sent += sent as u64;
         progress.left -= sent as u64;
         let (is_blocked, is_over) = (sent < self.body.len(), progress.left == 0);
@@ -185,7 +185,7 @@ impl Engine {
             return self.set_deadline(id, Kind::Page, due);
         }
         match phase {
-            Phase::Handshake if has_begun => self.refuse(id, Refusal::TooSlow),
+            Phase::Handshake if has_begun => self.refuse_slow(id),
             // It has nothing more to ask, which is no fault.
             _ => self.kill(id),
         }

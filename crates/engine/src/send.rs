@@ -60,6 +60,7 @@ impl Engine {
                 return Ok(0);
             }
             if self.send_in_turn(first, kind, payload)? {
+                self.stats.messages_out += 1;
                 return Ok(1);
             }
         }
@@ -85,6 +86,7 @@ impl Engine {
             count += 1;
         }
         messages.into_iter().flatten().for_each(|message| self.messages.free_unused(message));
+        self.stats.messages_out += count as u64;
         Ok(count)
     }
 
@@ -111,6 +113,7 @@ impl Engine {
                 || payload.len() >= MIN_DIRECT && is_open && self.send_directly(id, kind, payload)
                 || self.output.push_message(kind, Coding::Plain, payload, max)
             {
+                self.stats.messages_out += 1;
                 return Ok(1);
             }
         }
@@ -225,8 +228,8 @@ impl Engine {
 
     /// Does with a client that does not read what the configuration says.
     fn overflow(&mut self, id: ConnId) {
-        self.skipped += 1;
         if self.config.queue_limit.policy == OverflowPolicy::Skip {
+            self.stats.skipped += 1;
             return;
         }
         if let Some(key) = self.table.get(id).and_then(|conn| conn.queue) {
@@ -241,7 +244,8 @@ impl Engine {
                 deadline: Kind::Close,
             },
         );
-        self.reports.push_back(Event::Dropped(id, DropCause::QueueFull));
+        self.stats.dropped_queue += 1;
+        self.report(Event::Dropped(id, DropCause::QueueFull));
     }
 
     /// Queues a control frame. A pong takes the place of one that waits.

@@ -104,13 +104,13 @@ impl Engine {
         // Requests that came behind another are dealt with before there is more of them.
         let is_enough = seen > MAX_HEAD;
         let received = match self.input.try_reserve(if is_own { seen.max(MIN_SPARE) } else { 1 }) {
-            _ if is_enough => Err(io::ErrorKind::WouldBlock.into()),
-            Ok(()) => sys::receive(socket.as_fd(), &mut self.input),
-            Err(_) => Err(io::ErrorKind::OutOfMemory.into()),
+            _ if is_enough => None,
+            Ok(()) => Some(sys::receive(socket.as_fd(), &mut self.input)),
+            Err(_) => Some(Err(io::ErrorKind::OutOfMemory.into())),
         };
         let more = ready.hang_up || is_enough || self.input.len() == self.input.capacity();
         self.turn = Some(Turn { conn: id, pos: 0, seen, is_own, more, message: Message::None });
-        if !is_enough {
+        if let Some(received) = received {
             self.hear(id, received);
         }
     }
@@ -119,6 +119,7 @@ impl Engine {
     fn hear(&mut self, id: ConnId, received: io::Result<usize>) -> Option<usize> {
         match received {
             Ok(len @ 1..) => {
+                self.stats.bytes_in += len as u64;
                 let now = self.now_millis;
                 if let Some(conn) = self.table.get_mut(id) {
                     conn.heard_at = now;
@@ -161,6 +162,7 @@ impl Engine {
         let start = turn.pos + Short::PAYLOAD;
         turn.message = Message::Input(start..start + short.len, Terminator::Nothing);
         turn.pos += short.frame_len();
+        self.stats.messages_in += 1;
         Some((turn.conn, short.kind, &mut input[Short::PAYLOAD..=Short::PAYLOAD + short.len]))
     }
 
@@ -221,7 +223,7 @@ impl Engine {
             Err(refusal) => refusal,
         };
         self.refuse(id, refusal);
-        Step::Next
+        Step::Event(Event::Refused(id, refusal))
     }
 
     fn receive_frame(&mut self, id: ConnId, pos: usize) -> Step {
@@ -253,8 +255,11 @@ impl Engine {
     pub(crate) fn violated(&mut self, id: ConnId, violation: Violation) -> Step {
         let is_news = self.phase(id) == Phase::Open;
         self.fail(id, violation);
-        let event = Event::Dropped(id, DropCause::Violation(violation));
-        if is_news { Step::Event(event) } else { Step::Next }
+        if !is_news {
+            return Step::Next;
+        }
+        self.stats.dropped_violation += 1;
+        Step::Event(Event::Dropped(id, DropCause::Violation(violation)))
     }
 
     /// Looks for the peer's close frame, after ours. Messages on the way are passed over.

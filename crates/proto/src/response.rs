@@ -54,10 +54,9 @@ impl Refusal {
         }
     }
 
-    /// The answer, whole: the status line, the headers and one line of text.
-    pub fn encode(self) -> String {
-        let (status, phrase, headers) = self.parts();
-        let text = match self {
+    /// A few words for the log and for the answer.
+    pub fn reason(self) -> &'static str {
+        match self {
             Self::Malformed(why) => why,
             Self::Forbidden | Self::Status(_) => "the server does not want this connection",
             Self::MethodNotAllowed => "an upgrade is asked for with GET",
@@ -66,7 +65,13 @@ impl Refusal {
             Self::UpgradeRequired => "this is a WebSocket server: ask for an upgrade to version 13",
             Self::HeadTooLarge => "the request's headers are too large or too many",
             Self::Full => "the server has as many connections as it may",
-        };
+        }
+    }
+
+    /// The answer, whole: the status line, the headers and one line of text.
+    pub fn encode(self) -> String {
+        let (status, phrase, headers) = self.parts();
+        let text = self.reason();
         let connection = if self == Self::UpgradeRequired { "Upgrade, close" } else { "close" };
         let mut out = String::with_capacity(320);
         let _ = write!(

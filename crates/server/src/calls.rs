@@ -8,14 +8,15 @@ use std::time::Duration;
 use dorrit_engine::SendError;
 use dorrit_proto::{CloseCode, MessageKind};
 
+use crate::handle;
 use crate::host::{Periodic, Stage, State, guard, with, with_engine};
-use crate::{handle, log};
+use crate::log::{self, Level};
 
 /// What `ws_write_conn` returns.
 const QUEUED: c_int = 0;
 const NO_MEMORY: c_int = -1;
 const NO_PAYLOAD: c_int = -2;
-const WRONG_THREAD: c_int = -3;
+pub(crate) const WRONG_THREAD: c_int = -3;
 
 /// A function that `ws_set_periodic` takes.
 pub type PeriodicFunc = Option<unsafe extern "C" fn()>;
@@ -29,7 +30,7 @@ pub unsafe fn set_name(name: *const c_char) {
         // SAFETY: the caller's promise.
         let name = (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) });
         let Some(name) = name.filter(|name| is_file_name(name.to_bytes())) else {
-            return log::warning("ws_set_name: not a name for a file; ignored");
+            return log::folded(Level::Warning, "ws_set_name: not a name for a file; ignored");
         };
         let stage = with(|state| {
             if state.stage == Stage::Init {
@@ -39,7 +40,8 @@ pub unsafe fn set_name(name: *const c_char) {
             state.stage
         });
         if stage.is_ok_and(|stage| stage != Stage::Init) {
-            log::warning("ws_set_name: only ws_init_func may call it; ignored");
+            let why = "ws_set_name: only ws_init_func may call it; ignored";
+            log::folded(Level::Warning, why);
         }
     })
 }
@@ -193,7 +195,10 @@ pub unsafe fn close_conn_code(conn: *mut c_void, code: c_int, reason: *const c_c
             engine.close(id, sendable.unwrap_or(CloseCode::NORMAL), reason);
         });
         if closed.is_ok() && sendable.is_none() {
-            log::warning(&format!("ws_close_conn_code: {code} may not be sent: 1000 is"));
+            log::folded(
+                Level::Warning,
+                format_args!("ws_close_conn_code: {code} may not be sent: 1000 is"),
+            );
         }
     })
 }

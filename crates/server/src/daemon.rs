@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork, setsid};
 
-use crate::log;
+use crate::log::{self, Destination};
 use crate::start::{StartError, words};
 
 /// What the daemon owes its parent: the word that it listens.
@@ -53,8 +53,9 @@ fn leave(mut reader: PipeReader) -> ! {
     unsafe { libc::_exit(status) }
 }
 
-/// Lets the terminal go: the standard streams are /dev/null from now on (CONTRACT D7).
-pub(crate) fn let_go() -> Result<(), StartError> {
+/// Lets the terminal go: the standard streams are /dev/null from now on (CONTRACT D7), but for standard
+/// error where the log goes there.
+pub(crate) fn let_go(log: Destination) -> Result<(), StartError> {
     let fail = |why: String| StartError::path("daemon", "/dev/null".as_ref(), why);
     let null = OpenOptions::new().read(true).write(true).open("/dev/null");
     let null = null.map_err(|error| fail(words(&error)))?;
@@ -63,7 +64,10 @@ pub(crate) fn let_go() -> Result<(), StartError> {
     let null = null.as_fd();
     dup2_stdin(null)
         .and_then(|()| dup2_stdout(null))
-        .and_then(|()| dup2_stderr(null))
+        .and_then(|()| match log {
+            Destination::Stderr => Ok(()),
+            Destination::Syslog => dup2_stderr(null),
+        })
         .map_err(|error| fail(error.desc().to_owned()))
 }
 

@@ -5,20 +5,21 @@
 
 use std::ffi::c_int;
 
-use dorrit_engine::{ConnId, Event};
+use dorrit_engine::{ConnId, DropCause, Event};
+use dorrit_proto::Refusal;
 
 use crate::handle::from_id;
 use crate::host::{self, State, with_engine};
 use crate::launch::Server;
-use crate::log::{self, Limiter};
+use crate::log::{self, Level};
 use crate::program::{Introduction, Program, Told};
-use crate::signals;
+use crate::{signals, stats};
 
 /// Serves until the server has stopped. Returns the exit status.
 pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
     let Server { files, told, pages, .. } = server;
     let introduction = Introduction::default();
-    let mut dispatch = Dispatch { program, told: *told, introduction, drops: Limiter::default() };
+    let mut dispatch = Dispatch { program, told: *told, introduction };
     loop {
         dispatch.read_short();
         let next = with_engine(|engine| {
@@ -44,13 +45,27 @@ pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
             }
             Event::Drained(id) => program.drain(from_id(id)),
             Event::Tick => tick(),
-            Event::Control if signals::is_stopping() => {
-                let _ = with_engine(|engine| engine.stop());
-                files.remove_socket();
+            Event::Alarm => log::tell_left_out(),
+            Event::Control => {
+                if signals::take_question() {
+                    stats::tell();
+                }
+                if signals::is_stopping() {
+                    let _ = with_engine(|engine| engine.stop());
+                    files.remove_socket();
+                }
             }
-            Event::Control => {}
+            Event::Refused(_, refusal) => {
+                let level = if refusal == Refusal::Full { Level::Info } else { Level::Debug };
+                let (status, why) = (refusal.status(), refusal.reason());
+                log::folded(level, format_args!("a client is answered {status}: {why}"));
+            }
             Event::Dropped(_, cause) => {
-                dispatch.drops.info(|| format!("a client is dropped: {cause}"));
+                let level = match cause {
+                    DropCause::Violation(_) => Level::Debug,
+                    DropCause::QueueFull | DropCause::Silent => Level::Info,
+                };
+                log::folded(level, format_args!("a client is dropped: {cause}"));
             }
             Event::AcceptFailed(error) => {
                 log::warning(&format!("connections have to wait: {}", crate::start::words(&error)));
@@ -69,7 +84,6 @@ struct Dispatch<'a, P> {
     told: Told,
     /// Of the last request; its memory is used again.
     introduction: Introduction,
-    drops: Limiter,
 }
 
 impl<P: Program> Dispatch<'_, P> {

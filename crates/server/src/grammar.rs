@@ -86,6 +86,14 @@ impl Grammar {
         add(true, PROCESS, "u", One("user"), "run as this user [nobody]");
         add(true, PROCESS, "g", One("group"), "and as this group [nobody, or nogroup]");
         add(true, PROCESS, "x", None, "stay in the foreground");
+        add(
+            true,
+            PROCESS,
+            "log-level",
+            One("level"),
+            "error, warning, notice, info or debug [info]",
+        );
+        add(true, PROCESS, "log-stderr", None, "a daemon too logs to standard error");
         add(true, PROCESS, "help", None, "say this, and leave");
         add(true, PROCESS, "version", None, "say which version it is, and leave");
         Self { manual: flavor.manual, entries }

@@ -67,8 +67,10 @@ impl<P: Program> Launch<'_, P> {
     ) -> Result<Server, StartError> {
         let options = Options::parse(origin.options(), &origin.path, self.flavor)?;
         let is_new_start = legacy.is_some();
-        if is_new_start && !options.is_foreground {
-            log::use_syslog();
+        log::set_level(options.log_level);
+        let destination = options.log_destination();
+        if is_new_start {
+            log::set_destination(destination);
         }
         self.check_program()?;
         let credentials = Credentials::find(&options)?;
@@ -85,9 +87,9 @@ impl<P: Program> Launch<'_, P> {
         }
         let parent = daemon::detach()?;
         let opened = self.open(&plan, origin, legacy);
-        match opened.and_then(|server| daemon::let_go().map(|()| server)) {
+        match opened.and_then(|server| daemon::let_go(destination).map(|()| server)) {
             Ok(server) => {
-                log::use_syslog();
+                log::set_destination(destination);
                 tell_addresses();
                 parent.tell_ready();
                 Ok(server)
@@ -191,7 +193,7 @@ impl<P: Program> Launch<'_, P> {
         let path = pidfile::path(&name_or(NAME));
         let is_new_start = legacy.is_some();
         // Who can connect can also have seen that the server runs, and may stop it.
-        let stop = signals::catch_stop(plan.options.is_foreground);
+        let stop = signals::catch(plan.options.is_foreground, origin.mask());
         let stop =
             stop.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))))?;
         let has_pidfile = geteuid().is_root() && !plan.options.is_foreground;
@@ -272,7 +274,9 @@ impl<P: Program> Launch<'_, P> {
                 (self.flavor.restarts, &plan.socket, listener)
             {
                 let name = &name_or(NAME);
-                let place = Place { name, socket, is_foreground: plan.options.is_foreground };
+                let is_foreground = plan.options.is_foreground;
+                let place =
+                    Place { name, socket, is_foreground, log: plan.options.log_destination() };
                 restart::arm(origin, &place, listener, files, pidfile)?;
             }
             Ok(engine)

@@ -1,84 +1,130 @@
-//! The log: syslog(3) for a daemon, stderr in the foreground (CONTRACT D7).
+//! The log: syslog(3) for a daemon, standard error in the foreground (CONTRACT D7).
 
-use std::ffi::{CStr, CString};
-use std::io::Write as _;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Instant;
 
-/// The name in front of each line. syslog(3) keeps a pointer to it, so it lives as long as it is set.
-static IDENT: Mutex<Option<CString>> = Mutex::new(None);
-static IS_SYSLOG: AtomicBool = AtomicBool::new(false);
+use crate::fold::Fold;
+pub(crate) use crate::sink::{Destination, open, set_destination};
+use crate::{host, sink};
 
-/// Names the server, in our lines and in those of the program's own syslog(3) (CONTRACT D6).
-pub(crate) fn open(name: &CStr) {
-    let mut ident = IDENT.lock().unwrap_or_else(PoisonError::into_inner);
-    let name = name.to_owned();
-    // SAFETY: the string stays where it is, in `IDENT`, until another one has taken its place.
-    unsafe { libc::openlog(name.as_ptr(), libc::LOG_PID, libc::LOG_DAEMON) };
-    *ident = Some(name);
+/// How much a line matters: syslog(3)'s names, as far as they are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// The server cannot go on, or not as it should.
+    Error,
+    /// Something is wrong, and the server goes on.
+    Warning,
+    /// What was asked for.
+    Notice,
+    /// Something that an operator may want to know.
+    Info,
+    /// What clients do wrong.
+    Debug,
 }
 
-/// From now on lines go to syslog(3).
-pub(crate) fn use_syslog() {
-    IS_SYSLOG.store(true, Ordering::Relaxed);
-}
+impl Level {
+    const ALL: [Self; 5] = [Self::Error, Self::Warning, Self::Notice, Self::Info, Self::Debug];
 
-/// The server cannot go on, or not as it should.
-pub(crate) fn error(text: &str) {
-    line(libc::LOG_ERR, text);
-}
-
-/// Something is wrong, and the server goes on.
-pub(crate) fn warning(text: &str) {
-    line(libc::LOG_WARNING, text);
-}
-
-/// Something that an operator may want to know.
-pub(crate) fn info(text: &str) {
-    line(libc::LOG_INFO, text);
-}
-
-fn terminal(text: &str) {
-    let ident = IDENT.lock().unwrap_or_else(PoisonError::into_inner);
-    let name = ident.as_ref().map_or(c"server".to_bytes(), |name| name.to_bytes());
-    let bytes = [name, b": ", text.as_bytes(), b"\n"].concat();
-    // There is nowhere left to say that it failed.
-    let _ = std::io::stderr().write_all(&bytes);
-}
-
-fn line(priority: libc::c_int, text: &str) {
-    if !IS_SYSLOG.load(Ordering::Relaxed) {
-        return terminal(text);
+    /// The level of this name.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name() == name)
     }
-    let text: Vec<u8> = text.bytes().filter(|&byte| byte != 0).collect();
-    let Ok(text) = CString::new(text) else { return };
-    // SAFETY: both are strings that end with a zero byte, and the format takes one string.
-    unsafe { libc::syslog(priority, c"%s".as_ptr(), text.as_ptr()) };
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Notice => "notice",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+
+    /// As syslog(3) counts.
+    pub(crate) fn priority(self) -> libc::c_int {
+        match self {
+            Self::Error => libc::LOG_ERR,
+            Self::Warning => libc::LOG_WARNING,
+            Self::Notice => libc::LOG_NOTICE,
+            Self::Info => libc::LOG_INFO,
+            Self::Debug => libc::LOG_DEBUG,
+        }
+    }
 }
 
-/// Lets so many lines through in each minute, so that clients cannot fill the log.
-#[derive(Default)]
-pub(crate) struct Limiter {
-    since: Option<Instant>,
-    count: u64,
+/// Lines that matter less are left out.
+static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
+/// Lines that clients cause, by level: a flood at one must not hide what is said at another.
+static FOLDS: Mutex<[Fold; 5]> = Mutex::new([const { Fold::new() }; 5]);
+
+/// From now on only lines that matter so much are written.
+pub(crate) fn set_level(level: Level) {
+    LEVEL.store(level as u8, Ordering::Relaxed);
 }
 
-impl Limiter {
-    const LINES: u64 = 10;
+/// Writes a line at [`Level::Error`].
+pub(crate) fn error(text: &str) {
+    line(Level::Error, text);
+}
 
-    /// Writes the line, unless there were too many.
-    pub(crate) fn info(&mut self, text: impl FnOnce() -> String) {
-        let now = Instant::now();
-        if self.since.is_none_or(|since| now >= since + Duration::from_secs(60)) {
-            if self.count > Self::LINES {
-                info(&format!("{} more lines like this were left out", self.count - Self::LINES));
-            }
-            (self.since, self.count) = (Some(now), 0);
-        }
-        self.count += 1;
-        if self.count <= Self::LINES {
-            info(&text());
-        }
+/// Writes a line at [`Level::Warning`].
+pub(crate) fn warning(text: &str) {
+    line(Level::Warning, text);
+}
+
+/// Writes a line at [`Level::Notice`].
+pub(crate) fn notice(text: &str) {
+    line(Level::Notice, text);
+}
+
+/// Writes a line at [`Level::Info`].
+pub(crate) fn info(text: &str) {
+    line(Level::Info, text);
+}
+
+/// Writes a line that can come as often as clients like, unless there were too many.
+pub(crate) fn folded(level: Level, text: impl fmt::Display) {
+    if !is_on(level) {
+        return;
+    }
+    with_folds(|folds| {
+        folds[level as usize].take(text, Instant::now(), |text| line(level, text));
+    });
+}
+
+/// Says what was left out in minutes that are over.
+pub(crate) fn tell_left_out() {
+    let now = Instant::now();
+    with_folds(|folds| each(folds, |level, fold| fold.end_minute(now, |text| line(level, text))));
+}
+
+/// Says what was left out, at the server's end.
+pub(crate) fn close() {
+    with_folds(|folds| each(folds, |level, fold| fold.end(|text| line(level, text))));
+}
+
+/// Acts on them, and sees to it that the next minute's end is noticed.
+fn with_folds(act: impl FnOnce(&mut [Fold; 5])) {
+    // A program's signal handler that has interrupted a line must not wait for it.
+    let Ok(mut folds) = FOLDS.try_lock() else { return };
+    act(&mut folds);
+    let due = folds.iter().filter_map(Fold::due).min();
+    drop(folds);
+    let _ = host::with_engine(|engine| engine.set_alarm(due));
+}
+
+fn each(folds: &mut [Fold; 5], mut act: impl FnMut(Level, &mut Fold)) {
+    Level::ALL.into_iter().zip(folds).for_each(|(level, fold)| act(level, fold));
+}
+
+fn is_on(level: Level) -> bool {
+    level as u8 <= LEVEL.load(Ordering::Relaxed)
+}
+
+fn line(level: Level, text: &str) {
+    if is_on(level) {
+        sink::write(level, text);
     }
 }

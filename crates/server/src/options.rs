@@ -9,6 +9,7 @@ use dorrit_engine::Keepalive;
 use getopts::Matches;
 
 use crate::grammar::Grammar;
+use crate::log::{Destination, Level};
 use crate::program::{Flavor, Told};
 use crate::settings::{self, MAX_MESSAGE};
 use crate::start::StartError;
@@ -37,6 +38,10 @@ pub(crate) struct Options {
     pub(crate) keepalive: Option<Option<Keepalive>>,
     /// What `ws_open_callback` is told, as `-h` says where there is that option.
     pub(crate) told: Told,
+    /// `--log-level`: which lines are written.
+    pub(crate) log_level: Level,
+    /// `--log-stderr`: a daemon's go to standard error.
+    is_log_on_stderr: bool,
     /// `-x`: stay in the foreground.
     pub(crate) is_foreground: bool,
 }
@@ -88,8 +93,20 @@ impl Options {
                 Some(told) if !matches.opt_present("h") => told,
                 _ => Told::Cookie,
             },
+            log_level: log_level(&matches)?,
+            is_log_on_stderr: matches.opt_present("log-stderr"),
             is_foreground: matches.opt_present("x"),
         })
+    }
+}
+
+impl Options {
+    /// Where the server's log goes (CONTRACT D7).
+    pub(crate) fn log_destination(&self) -> Destination {
+        match self.is_foreground || self.is_log_on_stderr {
+            true => Destination::Stderr,
+            false => Destination::Syslog,
+        }
     }
 }
 
@@ -194,6 +211,16 @@ fn keepalive(matches: &Matches) -> Result<Option<Option<Keepalive>>, StartError>
     let seconds = decimal(idle).zip(decimal(timeout));
     let keepalive = seconds.and_then(|(idle, timeout)| settings::keepalive(idle, timeout));
     keepalive.map(Some).ok_or_else(|| wrong(OPTION, &value, "must be seconds, as in 50,20"))
+}
+
+/// `--log-level LEVEL`.
+fn log_level(matches: &Matches) -> Result<Level, StartError> {
+    const OPTION: &str = "log-level";
+    let Some(value) = last(matches, OPTION).map(|value| text(&value)) else {
+        return Ok(Level::Info);
+    };
+    let why = "must be error, warning, notice, info or debug";
+    Level::parse(&value).ok_or_else(|| wrong(OPTION, &value, why))
 }
 
 /// Whether the library has this option.
@@ -304,6 +331,24 @@ mod tests {
         assert_eq!(level(&["--compress", "--compress=2"]), Some(2));
         assert_eq!(level(&["--compress=2", "--compress"]), Some(6));
         assert_eq!(level(&["--compress=2", "-x", "--compress=3"]), Some(3));
+    }
+
+    #[test]
+    fn the_log() {
+        let level = |arguments: &[&str]| parse(arguments).unwrap().log_level;
+        assert_eq!(level(&[]), Level::Info);
+        assert_eq!(level(&["--log-level=debug", "--log-level", "error"]), Level::Error);
+        let destination = |arguments: &[&str]| parse(arguments).unwrap().log_destination();
+        assert_eq!(destination(&[]), Destination::Syslog);
+        for arguments in [&["-x"][..], &["--log-stderr"], &["-x", "--log-stderr"]] {
+            assert_eq!(destination(arguments), Destination::Stderr);
+        }
+        for bad in ["", "Error", "err", "7"] {
+            let error = parse(&["--log-level", bad]).unwrap_err();
+            let beginning = format!("--log-level {bad}: must be error, ");
+            assert_eq!((error.text.starts_with(&beginning), error.status), (true, 1), "{bad}");
+        }
+        assert_eq!(parse(&["--log-stderr=yes"]).unwrap_err().status, 2);
     }
 
     #[test]

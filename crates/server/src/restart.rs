@@ -20,17 +20,19 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, si
 use nix::unistd::getpid;
 
 use crate::files::{self, FileId, Files};
+use crate::log::{self, Destination};
 use crate::note::{CRASHES, Note, WINDOW};
-use crate::{log, signals};
+use crate::signals;
 
 /// The note's name in the environment.
 const VARIABLE: &str = "DORRIT_RESTART";
 /// What else stands there: see [`Place`].
-const PLACE: [&str; 4] = [
+const PLACE: [&str; 5] = [
     "DORRIT_RESTART_NAME",
     "DORRIT_RESTART_SOCKET",
     "DORRIT_RESTART_DIRECTORY",
     "DORRIT_RESTART_FOREGROUND",
+    "DORRIT_RESTART_SYSLOG",
 ];
 const SIGNALS: [Signal; 2] = [Signal::SIGSEGV, Signal::SIGBUS];
 
@@ -68,21 +70,27 @@ pub(crate) struct Place<'a> {
     pub(crate) name: &'a CStr,
     pub(crate) socket: &'a Path,
     pub(crate) is_foreground: bool,
+    /// Where its log goes.
+    pub(crate) log: Destination,
 }
 
 impl Origin {
     /// Notes it. A new start has a legacy; one that comes once too often does not return.
     pub(crate) fn find(arguments: Vec<OsString>) -> (Self, Option<Legacy>) {
         let note = take_variable(VARIABLE).and_then(|text| Note::parse(text.as_bytes()));
-        let [name, socket, directory, is_foreground] = PLACE.map(take_variable);
+        let [name, socket, directory, is_foreground, is_syslog] = PLACE.map(take_variable);
         // A program may have handed its environment to another server.
         let note = note.filter(|note| note.pid() == u64::from(std::process::id()));
         let legacy = note.as_ref().and_then(Legacy::take_over);
         if let Some(note) = &note {
             let name = CString::new(name.unwrap_or_default().into_vec()).unwrap_or_default();
             let socket = PathBuf::from(socket.unwrap_or_default());
-            let is_foreground = is_foreground.is_some();
-            let place = Place { name: &name, socket: &socket, is_foreground };
+            let place = Place {
+                name: &name,
+                socket: &socket,
+                is_foreground: is_foreground.is_some(),
+                log: is_syslog.map_or(Destination::Stderr, |_| Destination::Syslog),
+            };
             if is_told_to_stop() {
                 remove_left(note, &place, legacy);
                 // SAFETY: nothing of the program's has run.
@@ -107,6 +115,11 @@ impl Origin {
     /// The signal after which this is the new start.
     pub(crate) fn signal(&self) -> Option<c_int> {
         self.note.as_ref().map(Note::signal)
+    }
+
+    /// The signals that were blocked at the start.
+    pub(crate) fn mask(&self) -> &SigSet {
+        &self.mask
     }
 
     /// What follows the program's name.
@@ -161,9 +174,7 @@ fn remove_left(note: &Note, place: &Place<'_>, legacy: Option<Legacy>) {
 /// Ends by the signal that has come too often, and leaves no file behind.
 fn give_up(note: &Note, place: &Place<'_>, legacy: Option<Legacy>) -> ! {
     log::open(place.name);
-    if !place.is_foreground {
-        log::use_syslog();
-    }
+    log::set_destination(place.log);
     let number = note.signal();
     log::error(&format!(
         "signal {number} came {CRASHES} times within {} seconds: not started again",
@@ -238,6 +249,7 @@ impl Plan {
             Some(place.socket.as_os_str()),
             Some(origin.path.as_os_str()),
             place.is_foreground.then_some(OsStr::new("yes")),
+            (place.log == Destination::Syslog).then_some(OsStr::new("yes")),
         ];
         let place = PLACE.into_iter().zip(texts).filter_map(|(name, text)| Some((name, text?)));
         let place: Vec<_> = place.map(|(name, text)| (name.into(), text.into())).collect();
@@ -264,6 +276,7 @@ impl Plan {
                 // One that comes meanwhile waits for the new start, which catches it before it listens.
                 let mut mask = origin.mask;
                 mask.add(Signal::SIGTERM);
+                signals::questions().for_each(|signal| mask.add(signal));
                 mask
             },
             stack: Vec::new(),

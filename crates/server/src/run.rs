@@ -2,7 +2,10 @@
 
 use std::ffi::{CStr, OsString, c_char, c_int};
 use std::io::Write as _;
+use std::os::fd::{AsRawFd as _, IntoRawFd as _};
 use std::os::unix::ffi::OsStringExt as _;
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::launch::{Launch, NAME};
 use crate::opening::Openings;
@@ -23,6 +26,7 @@ pub unsafe fn run(
 ) -> c_int {
     host::guard(1, || {
         host::claim();
+        open_streams();
         signals::ignore_sigpipe();
         log::open(NAME);
         // SAFETY: the caller's promise.
@@ -33,6 +37,7 @@ pub unsafe fn run(
                 let status = dispatch::serve(program, &mut server);
                 program.exit();
                 server.files.remove_all();
+                log::close();
                 let _ = host::with(|state| {
                     state.engine = None;
                     state.openings = Openings::NONE;
@@ -50,6 +55,18 @@ pub unsafe fn run(
             }
         }
     })
+}
+
+/// Opens /dev/null in the place of standard streams that are closed: what is meant for them must not go
+/// to the next file or client that gets the number.
+fn open_streams() {
+    while let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()) {
+        if null.as_raw_fd() > libc::STDERR_FILENO {
+            return;
+        }
+        // It stays open, in what the program executes too, as standard streams do.
+        let _ = null.into_raw_fd();
+    }
 }
 
 /// The program's name and what follows it.

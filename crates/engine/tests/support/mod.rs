@@ -9,7 +9,7 @@ use dorrit_engine::{
     Buffers, Config, ConnId, DropCause, Engine, Event, OverflowPolicy, PlainRequests, QueueLimit,
     Response,
 };
-use dorrit_proto::{Binary, CloseCode, Fragments, MessageKind, OpCode, Rules, unmask};
+use dorrit_proto::{Binary, CloseCode, Fragments, MessageKind, OpCode, Refusal, Rules, unmask};
 use tempfile::TempDir;
 
 pub const CONFIG: Config = Config {
@@ -39,6 +39,8 @@ pub struct Server {
     pub codes: Vec<CloseCode>,
     pub drained: Vec<ConnId>,
     pub dropped: Vec<DropCause>,
+    pub refused: Vec<Refusal>,
+    pub alarms: u32,
     pub is_stopped: bool,
     /// The targets of plain requests, each of which is answered with this file.
     pub targets: Vec<Vec<u8>>,
@@ -68,6 +70,8 @@ impl Server {
             codes: Vec::new(),
             drained: Vec::new(),
             dropped: Vec::new(),
+            refused: Vec::new(),
+            alarms: 0,
             is_stopped: false,
             targets: Vec::new(),
             page: None,
@@ -108,7 +112,7 @@ impl Server {
                     self.engine.accept(id, None);
                     self.opened.push(id);
                 } else {
-                    self.engine.refuse(id, dorrit_proto::Refusal::Forbidden);
+                    self.engine.refuse(id, Refusal::Forbidden);
                 }
             }
             Event::Requested(id) => {
@@ -140,6 +144,8 @@ impl Server {
             Event::Failed(error) => panic!("{error}"),
             Event::Drained(id) => self.drained.push(id),
             Event::Dropped(_, cause) => self.dropped.push(cause),
+            Event::Refused(_, refusal) => self.refused.push(refusal),
+            Event::Alarm => self.alarms += 1,
             Event::Tick | Event::AcceptFailed(_) => {}
         }
         true

@@ -1,0 +1,69 @@
+//! What an engine counts.
+
+use dorrit_proto::Refusal;
+
+use crate::engine::Engine;
+
+/// The figures of an engine since it was made, but for those that say what is now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Connections that are open now.
+    pub connections: u64,
+    /// Connections that were accepted.
+    pub accepted: u64,
+    /// Requests that were refused because there were as many connections as there may be.
+    pub refused_full: u64,
+    /// Requests that were no correct ones.
+    pub refused_bad: u64,
+    /// Requests that were not complete in time.
+    pub refused_slow: u64,
+    /// Requests that the caller has refused.
+    pub refused_caller: u64,
+    /// Messages that the caller was told.
+    pub messages_in: u64,
+    /// Messages that were queued or sent, once for each connection.
+    pub messages_out: u64,
+    /// Bytes that came from clients, requests and headers of frames included.
+    pub bytes_in: u64,
+    /// Bytes that the sockets of clients took.
+    pub bytes_out: u64,
+    /// Bytes that wait to be sent now.
+    pub queued_bytes: u64,
+    /// Clients that were dropped because they broke the protocol.
+    pub dropped_violation: u64,
+    /// Clients that were dropped because too much was queued for them.
+    pub dropped_queue: u64,
+    /// Clients that were dropped because they did not answer a ping.
+    pub dropped_silent: u64,
+    /// Messages that were left out because a queue was full.
+    pub skipped: u64,
+}
+
+impl Stats {
+    /// Counts a refusal by its cause.
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        let count = match refusal {
+            Refusal::Full => &mut self.refused_full,
+            Refusal::Malformed(_)
+            | Refusal::MethodNotAllowed
+            | Refusal::PageMethod
+            | Refusal::UpgradeRequired
+            | Refusal::HeadTooLarge => &mut self.refused_bad,
+            Refusal::TooSlow => &mut self.refused_slow,
+            Refusal::Forbidden | Refusal::Status(_) => &mut self.refused_caller,
+        };
+        *count += 1;
+    }
+}
+
+impl Engine {
+    /// The figures so far. It looks at every queue.
+    pub fn stats(&self) -> Stats {
+        let queued: usize = self.queues.iter().map(|queue| queue.bytes()).sum();
+        Stats {
+            connections: self.open as u64,
+            queued_bytes: (queued + self.output.len()) as u64,
+            ..self.stats
+        }
+    }
+}

@@ -91,7 +91,8 @@ fn several_at_a_time() {
 #[test]
 fn one_byte_more() {
     for (limit, longer) in [(1, 2), (100, 101), (126, 127), (65535, 65536), (MIB, MIB + 1)] {
-        let mut server = server(limit);
+        let launch = set(&format!("max_message {limit}"));
+        let mut server = launch.args(["--log-level", "debug"]).start();
         let mut client = server.connect();
         let payload = text(limit);
         client.send(&Frame::new(Op::BINARY, &payload));

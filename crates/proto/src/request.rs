@@ -14,8 +14,8 @@ pub const MAX_HEAD: usize = 16384;
 /// The most header lines.
 pub const MAX_HEADERS: usize = 128;
 
-/// A request, for an upgrade unless plain ones are wanted too. One is reused for all: it allocates only until its buffers have grown
-/// to what requests need.
+/// A request, for an upgrade unless plain ones are wanted too. One is reused for all: it allocates
+/// only until its buffers have grown to what requests need.
 #[derive(Debug, Default)]
 pub struct Request {
     head: Vec<u8>,

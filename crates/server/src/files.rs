@@ -100,7 +100,8 @@ impl Files {
         }
     }
 
-    /// Leaves the files, where there are any, to a janitor. Called while the server is root, before it becomes another user.
+    /// Leaves the files, where there are any, to a janitor. Called while the server is root, before it
+    /// becomes another user.
     pub(crate) fn keep_rights(&mut self) -> Result<(), StartError> {
         let has_files = self.socket.is_some() || self.pidfile.is_some();
         if has_files && self.janitor.is_none() {

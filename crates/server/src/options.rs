@@ -52,7 +52,8 @@ const BUFFER: std::ops::RangeInclusive<usize> = 10..=65540;
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
 
 impl Options {
-    /// Reads the arguments behind the program's name; `--help` and `--version` are answered instead. Paths are taken from `directory` (CONTRACT S19).
+    /// Reads the arguments behind the program's name; `--help` and `--version` are answered instead.
+    /// Paths are taken from `directory` (CONTRACT S19).
     pub(crate) fn parse(
         arguments: &[OsString],
         directory: &Path,

@@ -180,7 +180,7 @@ fn in_a_clean_debian() {
                 .env_remove("TMPDIR"),
         )
     };
-    let work = system.join("work");
+    let work = system.join("built");
     std::fs::create_dir(&work).expect("a directory");
     for name in names() {
         std::fs::copy(deb(&name), work.join(name + ".deb")).expect("a copy");
@@ -189,13 +189,13 @@ fn in_a_clean_debian() {
     inside("ldconfig; touch /var/log/dpkg.log");
     let before = paths(&system);
 
-    inside("dpkg -i /work/*.deb");
+    inside("dpkg -i /built/*.deb");
     assert!(system.join("usr/include/dorrit.h").exists());
     inside(
         "cd /usr/share/doc/libdorrit-dev/examples
         for package in dorrit dorrit-classic; do
             [ $package = dorrit ] && source=echo.c || source=classic/echo.c
-            gcc -Wall -Wextra -Werror -o /work/$package $source \
+            gcc -Wall -Wextra -Werror -o /built/$package $source \
                 $(pkg-config --cflags --libs $package)
         done
         dpkg -r libdorrit-dev",
@@ -207,12 +207,12 @@ fn in_a_clean_debian() {
         let there = system.join(run.strip_prefix("/").expect("it is absolute"));
         std::fs::create_dir_all(&there).expect("a directory");
         std::os::unix::fs::symlink(there.join("socket"), run.join("socket")).expect("a link");
-        let launch = launch.with_program(Path::new("/work").join(program));
+        let launch = launch.with_program(Path::new("/built").join(program));
         serves(launch.under(INSIDE.into_iter().chain([&*system.display().to_string()])).start());
         assert!(!there.join("socket").exists());
         std::fs::remove_dir_all(there.parent().expect("run lies in it")).expect("its end");
     }
-    inside("rm /work/dorrit /work/dorrit-classic");
+    inside("rm /built/dorrit /built/dorrit-classic");
     inside(&format!("dpkg --purge {}", names().join(" ")));
 
     let after = paths(&system);

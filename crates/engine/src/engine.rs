@@ -216,7 +216,7 @@ impl Engine {
         }
         loop {
             if self.turn.is_some() {
-                if let Some((id, kind, _)) = self.next_short() {
+                if let Some((id, kind, _)) = self.next_whole() {
                     return Event::Message(id, kind);
                 }
                 if let Some(event) = self.continue_turn() {

@@ -11,7 +11,7 @@ use crate::conn::Phase;
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::pool::Key;
-use crate::turn::Step;
+use crate::turn::{Step, Turn};
 use crate::{ConnId, sys};
 
 /// Where a message stands, with a zero byte behind it.
@@ -34,6 +34,25 @@ pub(crate) enum Terminator {
     End,
 }
 
+impl Message {
+    /// One that stands there in the input: puts a zero byte behind it, over what stands there (CONTRACT
+    /// D13).
+    pub(crate) fn in_input(input: &mut Vec<u8>, payload: Range<usize>) -> Self {
+        if let Some(behind) = input.get_mut(payload.end) {
+            Self::Input(payload, Terminator::Over(std::mem::take(behind)))
+        } else if input.len() < input.capacity() {
+            input.push(0);
+            Self::Input(payload, Terminator::End)
+        } else {
+            // The buffer is full to its last byte: the message moves over its own header's end.
+            let moved = payload.start - 1..payload.end - 1;
+            input.copy_within(payload, moved.start);
+            input[moved.end] = 0;
+            Self::Input(moved, Terminator::Nothing)
+        }
+    }
+}
+
 /// How much memory is kept for messages that will come in parts, in bytes.
 const KEPT: usize = 8 << 20;
 /// How much is kept for those that will be compressed.
@@ -50,6 +69,7 @@ pub(crate) struct InPlace {
 impl Engine {
     /// The payload of the message that [`Event::Message`] told last, with a zero byte behind it. The
     /// caller may write into it. It stays where it is as [`Buffers`](crate::Buffers) says.
+    #[inline]
     pub fn message(&mut self) -> &mut [u8] {
         match self.turn.as_ref().map(|turn| &turn.message) {
             Some(Message::Input(range, _)) => &mut self.input[range.start..=range.end],
@@ -205,7 +225,7 @@ impl Engine {
                 }
             };
         }
-        let message = self.terminate(payload);
+        let message = Message::in_input(&mut self.input, payload);
         self.tell_message(id, kind, message)
     }
 
@@ -220,24 +240,15 @@ impl Engine {
         Step::Event(Event::Message(id, kind))
     }
 
-    /// Puts a zero byte behind a message, over what stands there (CONTRACT D13).
-    pub(crate) fn terminate(&mut self, payload: Range<usize>) -> Message {
-        if let Some(behind) = self.input.get_mut(payload.end) {
-            Message::Input(payload, Terminator::Over(std::mem::take(behind)))
-        } else if self.input.len() < self.input.capacity() {
-            self.input.push(0);
-            Message::Input(payload, Terminator::End)
-        } else {
-            // The buffer is full to its last byte: the message moves over its own header's end.
-            let moved = payload.start - 1..payload.end - 1;
-            self.input.copy_within(payload, moved.start);
-            self.input[moved.end] = 0;
-            Message::Input(moved, Terminator::Nothing)
+    /// Takes back what the caller has dealt with: what stood behind it in the input, or its memory.
+    #[inline]
+    pub(crate) fn take_back_message(&mut self) {
+        if !matches!(self.turn, None | Some(Turn { message: Message::None, .. })) {
+            self.take_back();
         }
     }
 
-    /// Takes back what the caller has dealt with: what stood behind it in the input, or its memory.
-    pub(crate) fn take_back_message(&mut self) {
+    fn take_back(&mut self) {
         let Some(turn) = &mut self.turn else { return };
         match std::mem::replace(&mut turn.message, Message::None) {
             Message::Input(range, Terminator::Over(byte)) => self.input[range.end] = byte,

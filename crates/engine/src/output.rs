@@ -4,7 +4,7 @@ use std::collections::TryReserveError;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use dorrit_proto::{Coding, FrameHead, MessageKind, OpCode, fragments};
+use dorrit_proto::{Coding, FrameHead, MessageKind, encode_whole, fragments};
 
 use crate::config::TURN;
 use crate::conn::{Phase, Then};
@@ -64,21 +64,13 @@ impl Output {
         true
     }
 
-    /// Frames a plain message of less than 126 bytes into it; false where it is longer, or there is no
-    /// room.
+    /// Frames a plain message of less than 64 KiB into it, in one frame; false where it is longer, or there
+    /// is no room.
     #[inline(always)]
-    pub(crate) fn push_short(&mut self, kind: MessageKind, payload: &[u8]) -> bool {
-        if payload.len() > 125 {
-            return false;
-        }
-        let end = self.len + 2 + payload.len();
-        let Some([first, len, room @ ..]) = self.buffer.get_mut(self.len..end) else {
-            return false;
-        };
-        *first = 0x80 | OpCode::from(kind) as u8;
-        *len = payload.len() as u8;
-        room.copy_from_slice(payload);
-        self.len = end;
+    pub(crate) fn push_whole(&mut self, kind: MessageKind, payload: &[u8]) -> bool {
+        let room = self.buffer.get_mut(self.len..).unwrap_or_default();
+        let Some(len) = encode_whole(kind, payload, room) else { return false };
+        self.len += len;
         self.frames += 1;
         true
     }
@@ -140,6 +132,7 @@ impl Engine {
     /// Sends what the turn of a connection produced.
     pub(crate) fn send_output(&mut self, id: ConnId) {
         let Some(conn) = self.table.get(id) else { return self.output.clear() };
+        let is_flushing = matches!(conn.phase, Phase::Flushing(_));
         if self.output.len() > 0 {
             let sent = match &conn.socket {
                 Some(socket) if !conn.is_mute => {
@@ -166,7 +159,9 @@ impl Engine {
             }
             self.output.clear();
         }
-        self.settle(id);
+        if is_flushing {
+            self.settle(id);
+        }
     }
 
     /// Moves the output of a turn, of which this much is sent, into the connection's queue.

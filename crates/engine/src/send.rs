@@ -109,10 +109,12 @@ impl Engine {
         {
             let is_open = conn.phase == Phase::Open;
             let max = self.config.max_fragment;
-            if payload.len() <= max && self.output.push_short(kind, payload)
-                || payload.len() >= MIN_DIRECT && is_open && self.send_directly(id, kind, payload)
-                || self.output.push_message(kind, Coding::Plain, payload, max)
-            {
+            let is_taken = match payload.len() {
+                len @ ..MIN_DIRECT if len <= max => self.output.push_whole(kind, payload),
+                MIN_DIRECT.. if is_open && self.send_directly(id, kind, payload) => true,
+                _ => self.output.push_message(kind, Coding::Plain, payload, max),
+            };
+            if is_taken {
                 self.stats.messages_out += 1;
                 return Ok(1);
             }

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 
 use dorrit_proto::{
     MAX_HEAD, MessageKind, OpCode, Received, Refusal, Rules, Short, Violation, receive_frame,
-    receive_short,
+    receive_medium, receive_short,
 };
 
 use crate::conn::{Conn, Phase};
@@ -66,11 +66,11 @@ impl Engine {
     /// Gives a connection its turn: sends what is queued, and reads once. Returns what there is to tell
     /// already.
     pub(crate) fn begin_turn(&mut self, id: ConnId, ready: Ready) -> Option<Event> {
-        let conn = self.table.get(id)?;
+        let mut conn = self.table.get(id)?;
         if ready.write && (conn.queue.is_some() || matches!(conn.phase, Phase::Flushing(_))) {
             self.flush(id);
+            conn = self.table.get(id)?;
         }
-        let conn = self.table.get(id)?;
         if !ready.read || !conn.is_reading() {
             return None;
         }
@@ -89,17 +89,9 @@ impl Engine {
 
     /// Reads what has arrived into the input, behind what is kept there of it.
     fn receive_input(&mut self, id: ConnId, ready: Ready) {
+        let is_own = self.take_start(id);
         let Some(conn) = self.table.get_mut(id) else { return };
         let Some(socket) = &conn.socket else { return };
-        let start = conn.input.take();
-        let is_own = start.is_some();
-        if let Some(key) = start {
-            let start = std::mem::take(&mut self.starts[key]);
-            self.starts.give_back(key);
-            self.parked = std::mem::replace(&mut self.input, start);
-        } else {
-            self.input.clear();
-        }
         let seen = self.input.len();
         // Requests that came behind another are dealt with before there is more of them.
         let is_enough = seen > MAX_HEAD;
@@ -115,7 +107,20 @@ impl Engine {
         }
     }
 
+    /// Makes what is kept of a connection's input the input, and says whether there is any.
+    fn take_start(&mut self, id: ConnId) -> bool {
+        let Some(key) = self.table.get_mut(id).and_then(|conn| conn.input.take()) else {
+            self.input.clear();
+            return false;
+        };
+        let start = std::mem::take(&mut self.starts[key]);
+        self.starts.give_back(key);
+        self.parked = std::mem::replace(&mut self.input, start);
+        true
+    }
+
     /// Notes what was read from a client: how many bytes, where there were any.
+    #[inline(always)]
     fn hear(&mut self, id: ConnId, received: io::Result<usize>) -> Option<usize> {
         match received {
             Ok(len @ 1..) => {
@@ -126,44 +131,67 @@ impl Engine {
                 }
                 Some(len)
             }
-            // What was kept of the input may be all that is needed now.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.turn = self.turn.take().map(|turn| Turn { more: false, ..turn });
-                None
-            }
-            Ok(0) | Err(_) => {
-                self.kill(id);
-                self.end_turn();
+            other => {
+                self.hear_nothing(id, other);
                 None
             }
         }
     }
 
-    /// Tells the next message of the turn by the shortest way, where that is a short one: what
-    /// [`Engine::next`] would tell, and where its payload stands with a zero byte behind it. `None` says
-    /// nothing.
+    fn hear_nothing(&mut self, id: ConnId, received: io::Result<usize>) {
+        match received {
+            // What was kept of the input may be all that is needed now.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.turn = self.turn.take().map(|turn| Turn { more: false, ..turn });
+            }
+            _ => {
+                self.kill(id);
+                self.end_turn();
+            }
+        }
+    }
+
+    /// Tells the next message of the turn by the shortest way, where that is a whole one of less than
+    /// 64 KiB: what [`Engine::next`] would tell, and where its payload stands with a zero byte behind it.
+    /// `None` says nothing.
     #[inline]
-    pub fn next_short(&mut self) -> Option<(ConnId, MessageKind, &mut [u8])> {
+    pub fn next_whole(&mut self) -> Option<(ConnId, MessageKind, &mut [u8])> {
         let turn = self.turn.as_mut()?;
         match turn.message {
             Message::None | Message::Input(_, Terminator::Nothing) => {}
             Message::Input(ref range, Terminator::Over(byte)) => self.input[range.end] = byte,
-            _ => return None,
+            Message::Input(ref range, Terminator::End) => self.input.truncate(range.end),
+            Message::Incoming(_) | Message::Inflated => return None,
         }
         turn.message = Message::None;
+        let input = self.input.get_mut(turn.pos..).filter(|input| !input.is_empty())?;
         let conn = self.table.get(turn.conn)?;
         let is_shared = self.config.buffers == Buffers::Shared;
         if conn.phase != Phase::Open || conn.incoming.is_some() || !is_shared {
             return None;
         }
         let Rules { max_payload, binary, .. } = self.config.rules;
-        let input = self.input.get_mut(turn.pos..)?;
-        let short = receive_short(max_payload, binary, input)?;
+        let Some(short) = receive_short(max_payload, binary, input) else {
+            return self.next_medium();
+        };
         let start = turn.pos + Short::PAYLOAD;
         turn.message = Message::Input(start..start + short.len, Terminator::Nothing);
         turn.pos += short.frame_len();
         self.stats.messages_in += 1;
-        Some((turn.conn, short.kind, &mut input[Short::PAYLOAD..=Short::PAYLOAD + short.len]))
+        let payload = &mut self.input[start..=start + short.len];
+        Some((turn.conn, short.kind, payload))
+    }
+
+    #[inline(never)]
+    fn next_medium(&mut self) -> Option<(ConnId, MessageKind, &mut [u8])> {
+        let turn = self.turn.as_mut()?;
+        let Rules { max_payload, binary, .. } = self.config.rules;
+        let (kind, payload) = receive_medium(max_payload, binary, &mut self.input[turn.pos..])?;
+        let payload = turn.pos + payload.start..turn.pos + payload.end;
+        turn.pos = payload.end;
+        turn.message = Message::in_input(&mut self.input, payload);
+        self.stats.messages_in += 1;
+        Some((turn.conn, kind, self.message()))
     }
 
     /// Goes on with the turn. Without an event it has ended.
@@ -277,17 +305,24 @@ impl Engine {
     fn end_turn(&mut self) {
         self.take_back_message();
         let Some(turn) = self.turn.take() else { return };
+        if turn.is_own || turn.pos < self.input.len() {
+            self.put_input_back(&turn);
+        }
+        self.send_output(turn.conn);
+        if turn.more {
+            self.resume(turn.conn);
+        }
+    }
+
+    /// Keeps what is left of the input, where more is to come, and has the engine's own in its place.
+    fn put_input_back(&mut self, turn: &Turn) {
         let is_keeping = self.table.get(turn.conn).is_some_and(Conn::is_keeping);
-        let is_lost = is_keeping && self.keep_start(&turn).is_err();
+        let is_lost = is_keeping && self.keep_start(turn).is_err();
         if turn.is_own {
             self.input = std::mem::take(&mut self.parked);
         }
         if is_lost {
             self.kill(turn.conn);
-        }
-        self.send_output(turn.conn);
-        if turn.more {
-            self.resume(turn.conn);
         }
     }
 

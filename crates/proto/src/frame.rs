@@ -180,6 +180,24 @@ impl FrameHead {
     }
 }
 
+/// Frames a whole and plain message of less than 64 KiB to the start of `room`, in one step. Returns the
+/// length of the frame in bytes; `None` where the message is longer, or the room too small.
+#[inline(always)]
+pub fn encode_whole(kind: MessageKind, payload: &[u8], room: &mut [u8]) -> Option<usize> {
+    let (opcode, len) = (0x80 | OpCode::from(kind) as u8, payload.len());
+    if len < 126 {
+        let [first, second, room @ ..] = room.get_mut(..len + 2)? else { return None };
+        (*first, *second) = (opcode, len as u8);
+        room.copy_from_slice(payload);
+        return Some(len + 2);
+    }
+    let [high, low] = u16::try_from(len).ok()?.to_be_bytes();
+    let (head, room) = room.get_mut(..len + 4)?.split_first_chunk_mut()?;
+    *head = [opcode, 126, high, low];
+    room.copy_from_slice(payload);
+    Some(len + 4)
+}
+
 /// The frames in which a message of `len` bytes goes out: one, or fragments of at most
 /// `max_payload` bytes (CONTRACT D15). Each header comes with the part of the message behind it.
 pub fn fragments(
@@ -243,6 +261,26 @@ mod tests {
             .map(|(head, _)| head.as_bytes()[0])
             .collect();
         assert_eq!(firsts, [0x41, 0x00, 0x80]);
+    }
+
+    /// One step or several, the frame is the same, and nothing is written behind it.
+    #[test]
+    fn whole_messages_in_one_step() {
+        for len in [0, 1, 125, 126, 300, 65535] {
+            let payload: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            for (kind, opcode) in
+                [(MessageKind::Text, OpCode::Text), (MessageKind::Binary, OpCode::Binary)]
+            {
+                let frame = [FrameHead::new(opcode, len).as_bytes(), &payload].concat();
+                let mut room = vec![7; frame.len() + 1];
+                assert_eq!(encode_whole(kind, &payload, &mut room), Some(frame.len()));
+                assert_eq!(room, [&frame[..], &[7]].concat());
+                for cut in (0..frame.len()).rev().take(10) {
+                    assert_eq!(encode_whole(kind, &payload, &mut room[..cut]), None);
+                }
+            }
+        }
+        assert_eq!(encode_whole(MessageKind::Text, &[b'a'; 65536], &mut [0; 70000]), None);
     }
 
     #[test]

@@ -159,6 +159,36 @@ impl Short {
     }
 }
 
+/// Takes what [`receive_short`] would take if it were of 126 bytes to 64 KiB. Returns what it is, and where
+/// in the input its payload stands, unmasked.
+pub fn receive_medium(
+    max_payload: usize,
+    binary: Binary,
+    input: &mut [u8],
+) -> Option<(MessageKind, Range<usize>)> {
+    const START: usize = 4 + MASK;
+    let &[first, 0xfe, high, low] = input.first_chunk()? else { return None };
+    let kind = match first {
+        0x81 => MessageKind::Text,
+        0x82 if binary == Binary::Accepted => MessageKind::Binary,
+        _ => return None,
+    };
+    let len = usize::from(u16::from_be_bytes([high, low]));
+    if len < 126 || len > max_payload {
+        return None;
+    }
+    let (key, payload) = input.get_mut(4..START + len)?.split_first_chunk_mut()?;
+    let is_good = unmask(*key, payload)
+        || kind == MessageKind::Binary
+        || simdutf8::basic::from_utf8(payload).is_ok();
+    if !is_good {
+        // Back as it was, for the long way to judge it.
+        unmask(*key, payload);
+        return None;
+    }
+    Some((kind, START..START + len))
+}
+
 /// Judges a data frame by what the server accepts, and by whether it may stand here (RFC 6455 5.4).
 fn judge_data(rules: &Rules, header: &FrameHeader, is_under_way: bool) -> Result<(), Violation> {
     let is_continuation = header.opcode == OpCode::Continuation;

@@ -21,7 +21,7 @@ pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
     let introduction = Introduction::default();
     let mut dispatch = Dispatch { program, told: *told, introduction };
     loop {
-        dispatch.read_short();
+        dispatch.read_whole();
         let next = with_engine(|engine| {
             let event = engine.next();
             let message = engine.message();
@@ -87,11 +87,11 @@ struct Dispatch<'a, P> {
 }
 
 impl<P: Program> Dispatch<'_, P> {
-    /// Hands over short messages as long as one follows the other.
-    fn read_short(&self) {
+    /// Hands over whole messages as long as one follows the other.
+    fn read_whole(&self) {
         let next = || {
             with_engine(|engine| {
-                let (id, kind, message) = engine.next_short()?;
+                let (id, kind, message) = engine.next_whole()?;
                 Some((id, kind, message.as_mut_ptr(), message.len()))
             })
         };

@@ -1,9 +1,9 @@
 /*
  * The limit: what a server cannot be below.  It waits, receives and sends the same bytes back,
  * and knows no protocol.  One recv and one send per event; what the socket does not take at once
- * is kept, and nothing is received meanwhile.
+ * is kept, and nothing is received meanwhile.  Or it sends them to all who are connected.
  *
- *	limit echo unix:PATH | tcp:PORT
+ *	limit echo | broadcast unix:PATH | tcp:PORT
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -29,6 +29,9 @@ struct rest {
 
 static struct rest rests[MAX_FD];
 static char buffer[BUFFER];
+/* Those who are connected, where there are broadcasts. */
+static int clients[MAX_FD], client_count;
+static int is_broadcast;
 
 static int listen_at(const char *address)
 {
@@ -61,22 +64,19 @@ static void wait_for(int poll, int fd, unsigned int events, int operation)
 
 static void end(int fd)
 {
+	for (int i = 0; i < client_count; i++)
+		if (clients[i] == fd)
+			clients[i] = clients[--client_count];
 	free(rests[fd].bytes);
 	memset(&rests[fd], 0, sizeof rests[fd]);
 	close(fd);
 }
 
-static void receive(int poll, int fd)
+static void send_to(int poll, int fd, ssize_t len)
 {
-	ssize_t got = recv(fd, buffer, sizeof buffer, 0), sent;
+	ssize_t sent = send(fd, buffer, len, MSG_NOSIGNAL);
 
-	if (got <= 0) {
-		if (got == 0 || errno != EAGAIN)
-			end(fd);
-		return;
-	}
-	sent = send(fd, buffer, got, MSG_NOSIGNAL);
-	if (sent == got)
+	if (sent == len)
 		return;
 	if (sent < 0 && errno != EAGAIN) {
 		end(fd);
@@ -84,11 +84,28 @@ static void receive(int poll, int fd)
 	}
 	if (sent < 0)
 		sent = 0;
-	rests[fd].bytes = malloc(got - sent);
-	rests[fd].len = got - sent;
+	rests[fd].bytes = malloc(len - sent);
+	rests[fd].len = len - sent;
 	rests[fd].at = 0;
-	memcpy(rests[fd].bytes, buffer + sent, got - sent);
+	memcpy(rests[fd].bytes, buffer + sent, len - sent);
 	wait_for(poll, fd, EPOLLOUT, EPOLL_CTL_MOD);
+}
+
+static void receive(int poll, int fd)
+{
+	ssize_t got = recv(fd, buffer, sizeof buffer, 0);
+
+	if (got <= 0) {
+		if (got == 0 || errno != EAGAIN)
+			end(fd);
+		return;
+	}
+	if (!is_broadcast) {
+		send_to(poll, fd, got);
+		return;
+	}
+	for (int i = client_count; i-- > 0;)
+		send_to(poll, clients[i], got);
 }
 
 static void send_rest(int poll, int fd)
@@ -109,13 +126,32 @@ static void send_rest(int poll, int fd)
 	}
 }
 
+/* All who wait are taken in before one of them is heard: a broadcast misses nobody. */
+static int take_in(int poll, int listener)
+{
+	int on = 1, client = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+
+	if (client < 0)
+		return -1;
+	if (client >= MAX_FD) {
+		close(client);
+		return -1;
+	}
+	setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	wait_for(poll, client, EPOLLIN, EPOLL_CTL_ADD);
+	if (is_broadcast)
+		clients[client_count++] = client;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct epoll_event events[EVENTS];
 	int listener, poll = epoll_create1(0);
 
-	if (argc != 3 || strcmp(argv[1], "echo") != 0) {
-		fprintf(stderr, "usage: %s echo unix:PATH | tcp:PORT\n", argv[0]);
+	is_broadcast = argc == 3 && strcmp(argv[1], "broadcast") == 0;
+	if (argc != 3 || (!is_broadcast && strcmp(argv[1], "echo") != 0)) {
+		fprintf(stderr, "usage: %s echo | broadcast unix:PATH | tcp:PORT\n", argv[0]);
 		return 2;
 	}
 	listener = listen_at(argv[2]);
@@ -127,16 +163,8 @@ int main(int argc, char **argv)
 			int fd = events[i].data.fd;
 
 			if (fd == listener) {
-				int on = 1, client = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-
-				if (client < 0)
-					continue;
-				if (client >= MAX_FD) {
-					close(client);
-					continue;
-				}
-				setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-				wait_for(poll, client, EPOLLIN, EPOLL_CTL_ADD);
+				while (take_in(poll, listener) == 0)
+					;
 			} else if (rests[fd].bytes != NULL) {
 				send_rest(poll, fd);
 			} else {

@@ -40,25 +40,36 @@ struct Slow {
 }
 
 impl Broadcast {
-    pub fn new(address: &Address, size: usize, count: usize) -> io::Result<Self> {
+    pub fn new(
+        address: &Address,
+        language: Language,
+        size: usize,
+        count: usize,
+    ) -> io::Result<Self> {
         let poll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let mut sockets = Vec::new();
         for index in 0..count {
-            let socket = Socket::upgraded(address, Language::WebSocket)?;
+            let socket = Socket::upgraded(address, language)?;
             poll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
             sockets.push(socket);
         }
         let messages = wire::messages(Content::Text, size, MESSAGES);
-        let requests = messages.iter().enumerate().map(|(index, message)| {
-            wire::client_frame(message, Content::Text, Language::WebSocket, index)
-        });
         let answers: Vec<_> =
             messages.iter().map(|message| wire::server_frame(message, Content::Text)).collect();
+        let requests = match language {
+            Language::Bare => answers.clone(),
+            _ => {
+                let frame = |(index, message): (usize, &Vec<u8>)| {
+                    wire::client_frame(message, Content::Text, language, index)
+                };
+                messages.iter().enumerate().map(frame).collect()
+            }
+        };
         Ok(Self {
             poll,
             places: vec![0; sockets.len()],
             sockets,
-            requests: requests.collect(),
+            requests,
             answers: Ring::new(&answers, 0),
             buffer: vec![0; 65536],
             sent: 0,

@@ -334,7 +334,7 @@ impl Server {
     /// Why it takes no part in a column, where it does not.
     pub fn lacks(&self, mode: Mode, speaks_handshake: bool) -> Option<&'static str> {
         match (self.kind, mode) {
-            (Kind::Limit, Mode::Broadcast | Mode::Compress) => Some("knows no protocol"),
+            (Kind::Limit, Mode::Compress) => Some("knows no protocol"),
             (Kind::Limit, _) if speaks_handshake => Some("knows no protocol"),
             (Kind::Dorrit, Mode::Large | Mode::Compress) if !self.place.join("full").exists() => {
                 Some("this libdorrit has no ws_send")
@@ -378,8 +378,11 @@ impl Server {
                 command
             }
         };
-        // The limit knows one mode: it does not look at what it sends.
-        let mode = if self.kind == Kind::Limit { Mode::Echo } else { mode };
+        // The limit does not look at what it sends back.
+        let mode = match (self.kind, mode) {
+            (Kind::Limit, Mode::Large) => Mode::Echo,
+            _ => mode,
+        };
         command.arg(mode.name()).arg(address.to_string());
         command
     }

@@ -121,7 +121,8 @@ pub fn run(
             measure(&mut echo, pid, times)
         }
         Work::Broadcast { size, connections } => {
-            measure(&mut Broadcast::new(address, size, connections)?, pid, times)
+            let language = language(Language::WebSocket);
+            measure(&mut Broadcast::new(address, language, size, connections)?, pid, times)
         }
         Work::Connect { width } => measure(&mut Connect::new(address, width), pid, times),
         Work::Idle { connections } => {
@@ -150,7 +151,8 @@ pub fn run(
         Work::Slow { size, connections } => {
             // A tail needs more time to show than a mean.
             let times = Times { measure: 2 * times.measure, ..times };
-            let mut broadcast = Broadcast::new(address, size, connections)?;
+            let language = language(Language::WebSocket);
+            let mut broadcast = Broadcast::new(address, language, size, connections)?;
             let quick = measure(&mut broadcast, pid, times)?;
             broadcast.slow_down()?;
             let slow = measure(&mut broadcast, pid, times)?;

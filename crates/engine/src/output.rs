@@ -7,11 +7,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use dorrit_proto::{Coding, FrameHead, MessageKind, encode_whole, fragments};
 
 use crate::config::TURN;
-use crate::conn::{Phase, Then};
+use crate::conn::{Phase, Then, Watch};
 use crate::deadlines::Kind;
 use crate::engine::Engine;
 use crate::event::OutOfMemory;
 use crate::messages::Messages;
+use crate::pool::Key;
 use crate::queue::Queue;
 use crate::{ConnId, sys};
 
@@ -211,17 +212,33 @@ impl Engine {
         };
         let (Ok(sent), total) = offered else { return self.mute(id) };
         self.stats.bytes_out += sent as u64;
+        if sent == self.queues[key].bytes() {
+            return self.finish_flush(id, key);
+        }
         self.queues[key].advance(sent, &mut self.messages);
-        if self.queues[key].is_empty() {
-            self.drop_queue(id);
-            self.watch(id, false);
-            self.tell_drained(id);
-            self.settle(id);
-        } else if sent < total {
+        if sent < total {
             self.block(id);
         } else {
             self.note_wait(id);
             self.resume_sending(id);
+        }
+    }
+
+    /// Goes on where all that was queued for a connection is sent.
+    fn finish_flush(&mut self, id: ConnId, key: Key) {
+        self.queues[key].clear(&mut self.messages);
+        self.queues.give_back(key);
+        let Some(conn) = self.table.get_mut(id) else { return };
+        conn.queue = None;
+        if std::mem::take(&mut conn.has_waited) && conn.phase == Phase::Open {
+            self.drained.push(id);
+        }
+        let is_flushing = matches!(conn.phase, Phase::Flushing(_));
+        if conn.watch != Watch::Read {
+            self.watch(id, false);
+        }
+        if is_flushing {
+            self.settle(id);
         }
     }
 
@@ -235,14 +252,6 @@ impl Engine {
     fn note_wait(&mut self, id: ConnId) {
         if let Some(conn) = self.table.get_mut(id) {
             conn.has_waited = true;
-        }
-    }
-
-    /// Owes the caller the news that a queue which had to wait is empty.
-    fn tell_drained(&mut self, id: ConnId) {
-        let Some(conn) = self.table.get_mut(id) else { return };
-        if std::mem::take(&mut conn.has_waited) && conn.phase == Phase::Open {
-            self.drained.push(id);
         }
     }
 

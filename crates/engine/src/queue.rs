@@ -175,14 +175,13 @@ impl Queue {
 
     /// Gives back all references.
     pub(crate) fn clear(&mut self, messages: &mut Messages) {
-        for id in self.entries.drain(..) {
+        while let Some(id) = self.entries.pop_front() {
             messages.release(id);
         }
-        let mut entries = std::mem::take(&mut self.entries);
-        if entries.capacity() > KEPT_ENTRIES {
-            entries = VecDeque::new();
+        if self.entries.capacity() > KEPT_ENTRIES {
+            self.entries = VecDeque::new();
         }
-        *self = Self { entries, ..Self::default() };
+        *self = Self { entries: std::mem::take(&mut self.entries), ..Self::default() };
     }
 }
 

@@ -20,7 +20,7 @@ use crate::program::{Flavor, Program, Told};
 use crate::restart::{self, Legacy, Origin, Place};
 use crate::settings::{Protocols, Settings};
 use crate::start::{StartError, words};
-use crate::{limits, log, pidfile, signals, socket, tcp};
+use crate::{limits, log, notify, pidfile, signals, socket, tcp};
 
 /// The name of a server that sets none, and of its socket (CONTRACT D6).
 pub(crate) const NAME: &CStr = c"server";
@@ -83,14 +83,15 @@ impl<P: Program> Launch<'_, P> {
         }
         let plan = self.plan(options, credentials, is_new_start)?;
         if plan.options.is_foreground || is_new_start {
-            return self.open(&plan, origin, legacy).inspect(|_| tell_addresses());
+            return self.open(&plan, origin, legacy).inspect(|_| announce());
         }
         let parent = daemon::detach()?;
         let opened = self.open(&plan, origin, legacy);
         match opened.and_then(|server| daemon::let_go(destination).map(|()| server)) {
             Ok(server) => {
                 log::set_destination(destination);
-                tell_addresses();
+                // Before the parent leaves: a service manager takes its end for the server's.
+                announce();
                 parent.tell_ready();
                 Ok(server)
             }
@@ -292,14 +293,15 @@ impl<P: Program> Launch<'_, P> {
     }
 }
 
-/// Says on which addresses the server listens: a port that was free is known only now.
-fn tell_addresses() {
+/// Says that the server listens, and on which addresses: a port that was free is known only now.
+fn announce() {
     let tell = |engine: &mut Engine| {
         for address in engine.listeners().filter_map(tcp::address) {
             log::info(&format!("listening on {address}"));
         }
     };
     let _ = host::with_engine(tell);
+    notify::ready();
 }
 
 /// What `ws_set_name` has set, or this.

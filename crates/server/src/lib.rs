@@ -20,6 +20,7 @@ mod launch;
 mod limits;
 mod log;
 mod note;
+mod notify;
 pub mod opening;
 mod options;
 mod pages;

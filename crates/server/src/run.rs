@@ -12,7 +12,7 @@ use crate::opening::Openings;
 use crate::program::{Flavor, Program};
 use crate::restart::Origin;
 use crate::start::StartError;
-use crate::{dispatch, host, log, signals};
+use crate::{dispatch, host, log, notify, signals};
 
 /// Runs the server until it is told to stop. Returns the exit status of `main`.
 ///
@@ -31,7 +31,9 @@ pub unsafe fn run(
         log::open(NAME);
         // SAFETY: the caller's promise.
         let arguments = unsafe { arguments(argc, argv) };
+        notify::claim_watchdog();
         let (origin, legacy) = Origin::find(arguments);
+        notify::take();
         match (Launch { program, flavor }).launch(origin, legacy) {
             Ok(mut server) => {
                 let status = dispatch::serve(program, &mut server);

@@ -51,6 +51,11 @@ impl State {
     /// Has the loop wake at that time for this; `None` is never.
     pub(crate) fn set_alarm(&mut self, alarm: Alarm, at: Option<Instant>) {
         self.alarms[alarm as usize] = at;
+        self.renew_alarm();
+    }
+
+    /// Asks the engine for the first of them; one that has just been made knows of none.
+    pub(crate) fn renew_alarm(&mut self) {
         if let Some(engine) = &mut self.engine {
             engine.set_alarm(self.alarms.into_iter().flatten().min());
         }

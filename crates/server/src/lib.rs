@@ -24,6 +24,7 @@ mod notify;
 pub mod opening;
 mod options;
 mod pages;
+mod passed;
 mod pidfile;
 mod privileges;
 mod program;

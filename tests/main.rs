@@ -45,5 +45,6 @@ mod signals;
 mod slow_peers;
 mod socket_file;
 mod stopping;
+mod systemd;
 mod tcp;
 mod threads;

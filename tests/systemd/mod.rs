@@ -2,6 +2,7 @@
 //! the units that are shipped.
 
 mod booted;
+mod machine;
 mod notify;
 mod passed;
 mod units;

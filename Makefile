@@ -85,6 +85,7 @@ lint:
 	sh -n tests/setup
 	sh -n tests/autobahn
 	sh -n tests/systemd/boot
+	sh -n tests/rc_d/rc.subr
 	sh -n rc.d/dorrit
 	sh -n .ci/run
 	sh -n packaging/debian/build

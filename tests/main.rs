@@ -39,6 +39,7 @@ mod pages;
 mod peers;
 mod periodic;
 mod proxies;
+mod rc_d;
 mod reentrancy;
 mod refusals;
 mod signals;

@@ -236,7 +236,7 @@ void ws_init_func(void)
     if (getenv("PROBE_ATEXIT") != NULL)
         atexit(at_exit);
     if (getenv("PROBE_SIGNAL") != NULL)
-        interrupt_on(SIGUSR1);
+        interrupt_on(strcmp(getenv("PROBE_SIGNAL"), "HUP") == 0 ? SIGHUP : SIGUSR1);
     if (getenv("PROBE_PRINT") != NULL) {
         printf("%s", getenv("PROBE_PRINT")); /* not flushed */
         fprintf(stderr, "%s\n", getenv("PROBE_PRINT"));

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,6 +12,7 @@ use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use super::client::Client;
+use super::passing::pass;
 use super::process::{Process, TAG};
 use super::program::{Variant, program};
 use super::server::Server;
@@ -308,37 +308,6 @@ fn tcp_process(tag: &str) -> Option<Process> {
     let mut listening = all.filter(|process| !process.listening().is_empty());
     let first = listening.next();
     if listening.next().is_some() { None } else { first }
-}
-
-/// Has it started with these as the descriptors from 3 on.
-fn pass(command: &mut Command, descriptors: &[Option<OwnedFd>]) {
-    let first = 3;
-    let behind = first + descriptors.len() as i32;
-    // Away from the numbers that are to be theirs, lest one takes the place of another.
-    // SAFETY: it makes a new descriptor, which nobody else knows of.
-    let aside = |it: &OwnedFd| unsafe {
-        OwnedFd::from_raw_fd(libc::fcntl(it.as_raw_fd(), libc::F_DUPFD_CLOEXEC, behind))
-    };
-    let aside: Vec<_> = descriptors.iter().map(|it| it.as_ref().map(aside)).collect();
-    let renumber = move || {
-        for (number, source) in (first..).zip(&aside) {
-            // SAFETY: in the child, of whose descriptors nobody uses those that are replaced.
-            let result = unsafe {
-                match source {
-                    Some(source) => libc::dup2(source.as_raw_fd(), number),
-                    None => libc::close(number).max(0),
-                }
-            };
-            if result < 0 {
-                return Err(std::io::Error::last_os_error());
-            }
-        }
-        Ok(())
-    };
-    if !descriptors.is_empty() {
-        // SAFETY: between fork and exec it calls dup2 and close alone.
-        unsafe { command.pre_exec(renumber) };
-    }
 }
 
 /// The files that a server of this name puts into /var/run: they go when this does.

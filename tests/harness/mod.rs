@@ -6,6 +6,7 @@ mod client;
 mod frame;
 mod launch;
 mod library;
+mod passing;
 mod process;
 mod program;
 mod request;

@@ -61,7 +61,7 @@ fn a_unix_socket_is_left_as_it_is() {
         assert!(server.process().is_close_on_exec(3));
         server.stop();
         assert_eq!(snapshot(&dir), before);
-        assert!(server.stderr().contains("listening on 1 sockets that were passed\n"));
+        assert!(server.stderr().contains("listening on sockets that were passed: 1\n"));
         assert_eq!(lines(&server), [""; 0]);
     }
 }
@@ -114,7 +114,7 @@ fn options_do_not_count() {
         on_unix(&path).echo("hello");
         assert!(!server.socket().exists(), "-l");
         assert_eq!(server.process().listening(), []);
-        server.await_stderr("listening on 1 sockets that were passed: -l and -p do not count");
+        server.await_stderr("listening on sockets that were passed: 1; -l and -p do not count");
         server.stop();
     }
     // A path that cannot be is none of its concern.

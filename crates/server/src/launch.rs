@@ -323,8 +323,8 @@ fn announce() {
 
 /// Says that the server listens on so many sockets that were passed, and not where the options say.
 fn tell_passed(count: usize, is_default: bool) {
-    let others = if is_default { "" } else { ": -l and -p do not count" };
-    log::info(&format!("listening on {count} sockets that were passed{others}"));
+    let others = if is_default { "" } else { "; -l and -p do not count" };
+    log::info(&format!("listening on sockets that were passed: {count}{others}"));
 }
 
 /// What `ws_set_name` has set, or this.

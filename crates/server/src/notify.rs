@@ -151,7 +151,7 @@ impl Notifier {
         let message = self.waiting.join("\n");
         let sent = match &self.way {
             Ok((address, socket)) => loop {
-                match sendto(socket, message.as_bytes(), FLAGS, address) {
+                match sendto(socket, message.as_bytes(), SendFlags::DONTWAIT, address) {
                     Err(Errno::INTR) => {}
                     sent => break sent,
                 }
@@ -172,8 +172,6 @@ impl Notifier {
         self.waiting.clear();
     }
 }
-
-const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 
 /// The address of the service manager's socket: a path, or, behind "@", a name without a file.
 fn address(name: &OsStr) -> Result<SocketAddrUnix, Errno> {

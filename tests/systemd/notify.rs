@@ -6,8 +6,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use rustix::process::Signal;
 
 use super::{Manager, WATCHDOG};
-use crate::harness::{Launch, Variant, skipped};
-use crate::harness::{Need, RunFiles};
+use crate::harness::{FILLER, Launch, Need, RunFiles, Variant, fill_datagrams, skipped};
 
 /// The word comes when clients can connect, and the other when SIGTERM has come.
 #[test]
@@ -154,33 +153,15 @@ fn a_socket_that_is_gone_or_nonsense() {
 #[test]
 fn a_full_socket() {
     let (launch, manager) = Manager::of(Launch::probe());
-    let fillers = fill(&manager);
+    fill_datagrams(&manager.path);
     let mut server = launch.start();
     server.connect().echo("hello");
     let mut messages = std::iter::repeat_with(|| manager.hear());
     assert_eq!(messages.find(|message| message != FILLER).as_deref(), Some("READY=1"));
-    drop((messages, fillers));
 
-    let _fillers = fill(&manager);
+    fill_datagrams(&manager.path);
     server.stop();
     assert!(!server.stderr().contains("NOTIFY_SOCKET"), "{}", server.stderr());
-}
-
-const FILLER: &str = "X_FILLER=1";
-
-/// Leaves no room for a message from whomever. What is sent counts against its sender too, so that it
-/// takes some.
-fn fill(manager: &Manager) -> Vec<UnixDatagram> {
-    let mut fillers = Vec::new();
-    loop {
-        let filler = UnixDatagram::unbound().expect("a socket");
-        filler.set_nonblocking(true).expect("a flag");
-        let sent = (0..).take_while(|_| filler.send_to(FILLER.as_bytes(), &manager.path).is_ok());
-        if sent.count() == 0 {
-            return fillers;
-        }
-        fillers.push(filler);
-    }
 }
 
 /// The same where the server is root at the start, and somebody else when it tells.

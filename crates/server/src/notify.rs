@@ -63,19 +63,7 @@ pub(crate) fn take() {
     let Some(name) = std::env::var_os(SOCKET) else { return };
     // SAFETY: as above.
     unsafe { std::env::remove_var(SOCKET) };
-    let way = address(&name).and_then(|address| Ok((address, open()?)));
-    // Half of what the service manager waits for.
-    let watchdog = watchdog.map(|interval| interval / 2).filter(|interval| !interval.is_zero());
-    let notifier = Notifier {
-        name,
-        child: std::process::id(),
-        way,
-        waiting: Vec::new(),
-        watchdog,
-        watchdog_at: None,
-        has_told: false,
-        is_replaced: false,
-    };
+    let notifier = Notifier::new(name, watchdog);
     let _ = host::with(|state| state.notifier = Some(notifier));
 }
 
@@ -98,11 +86,7 @@ pub(crate) fn stopping() {
 /// Tells that this process is the server from now on. The one that calls says no more.
 #[expect(dead_code, reason = "called by the hand-over")]
 pub(crate) fn main_pid(pid: u32) {
-    with(|notifier, _| {
-        notifier.say(&[NotifyState::MainPid(pid)]);
-        notifier.watchdog_at = None;
-        notifier.is_replaced = true;
-    });
+    with(|notifier, _| notifier.give_way(pid));
 }
 
 /// Tells what is due by now.
@@ -130,6 +114,29 @@ fn with(act: impl FnOnce(&mut Notifier, Instant)) {
 }
 
 impl Notifier {
+    /// One that is found by this name, and wants to hear of the loop so often.
+    fn new(name: OsString, watchdog: Option<Duration>) -> Self {
+        Self {
+            way: address(&name).and_then(|address| Ok((address, open()?))),
+            name,
+            child: std::process::id(),
+            waiting: Vec::new(),
+            // Half of what the service manager waits for.
+            watchdog: watchdog.map(|interval| interval / 2).filter(|half| !half.is_zero()),
+            watchdog_at: None,
+            has_told: false,
+            is_replaced: false,
+        }
+    }
+
+    /// Leaves the rest to another process, which has the whole interval for its first word.
+    fn give_way(&mut self, pid: u32) {
+        let states = [NotifyState::MainPid(pid), NotifyState::Watchdog];
+        self.say(if self.watchdog.is_some() { &states } else { &states[..1] });
+        self.watchdog_at = None;
+        self.is_replaced = true;
+    }
+
     /// Sends these, behind what is waiting.
     fn say(&mut self, states: &[NotifyState<'_>]) {
         if self.is_replaced {
@@ -187,4 +194,31 @@ fn open() -> Result<OwnedFd, Errno> {
     let socket = socket(AddressFamily::UNIX, SocketType::DGRAM, None)?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixDatagram;
+
+    #[test]
+    fn who_has_given_way_says_no_more() {
+        let name = format!("dorrit-notify-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_file(&path);
+        let manager = UnixDatagram::bind(&path).unwrap();
+        manager.set_nonblocking(true).unwrap();
+        for (watchdog, wanted) in
+            [(None, "MAINPID=47"), (Some(Duration::from_secs(1)), "MAINPID=47\nWATCHDOG=1")]
+        {
+            let mut notifier = Notifier::new(path.clone().into(), watchdog);
+            notifier.give_way(47);
+            notifier.say(&[NotifyState::Stopping]);
+            let mut message = [0; 64];
+            let len = manager.recv(&mut message).unwrap();
+            assert_eq!(message[..len], *wanted.as_bytes());
+            assert!(manager.recv(&mut message).is_err());
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
 }

@@ -84,6 +84,8 @@ lint:
 	else echo "lint: no mandoc: the manual is not checked"; fi
 	sh -n tests/setup
 	sh -n tests/autobahn
+	sh -n tests/systemd/boot
+	sh -n tests/rc_d/rc.subr
 	sh -n rc.d/dorrit
 	sh -n .ci/run
 	sh -n packaging/debian/build
@@ -114,7 +116,7 @@ install:
 	$(INSTALL) -m 644 include/dorrit.h "$$include"; \
 	$(INSTALL) -m 644 include/classic/dorrit.h "$$include/dorrit-classic"; \
 	$(INSTALL) -m 644 man/*.3 "$$man"; \
-	$(INSTALL) -m 644 rc.d/dorrit.service "$$data"; \
+	$(INSTALL) -m 644 rc.d/dorrit.service rc.d/dorrit.socket "$$data"; \
 	$(INSTALL) -m 755 rc.d/dorrit "$$rc"; \
 	$(INSTALL) -m 644 c-examples/Makefile c-examples/*.c "$$examples"; \
 	$(INSTALL) -m 644 c-examples/classic/*.c "$$examples/classic"; \
@@ -131,7 +133,7 @@ uninstall:
 	done; \
 	rm -f "$$lib/dorrit-classic/$$old" "$$lib/dorrit-classic/libdorrit.a"; \
 	rm -f "$$include/dorrit.h" "$$include/dorrit-classic/dorrit.h"; \
-	rm -f "$$data/dorrit.service" "$$rc/dorrit"; \
+	rm -f "$$data/dorrit.service" "$$data/dorrit.socket" "$$rc/dorrit"; \
 	for page in man/*.3; do rm -f "$$man/$${page##*/}"; done; \
 	for file in c-examples/Makefile c-examples/*.c c-examples/classic/*.c \
 		c-examples/chat/index.html c-examples/proxies/*; do \

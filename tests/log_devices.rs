@@ -9,7 +9,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::harness::{Launch, Need, Server, Syslog, skipped, until};
+use crate::harness::{Launch, Need, Server, Syslog, fill_datagrams, skipped, until};
 
 const SYSLOGD: &str = "/dev/log";
 
@@ -170,10 +170,7 @@ impl Deaf {
         let deaf = Deaf(socket);
         std::fs::set_permissions(SYSLOGD, Permissions::from_mode(0o666)).expect("its mode");
         deaf.0.set_nonblocking(true).expect("a flag");
-        let sender = UnixDatagram::unbound().expect("a socket");
-        sender.connect(SYSLOGD).expect("it is there");
-        sender.set_nonblocking(true).expect("a flag");
-        while sender.send(b"filler").is_ok() {}
+        fill_datagrams(SYSLOGD.as_ref());
         deaf
     }
 

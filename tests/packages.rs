@@ -94,7 +94,7 @@ fn below_a_fresh_prefix() {
     let is_installed = |path: &&str| !path.starts_with('/');
     let named = manual.lines().filter_map(|line| line.strip_prefix(".It Pa ")).filter(is_installed);
     let named: Vec<_> = named.collect();
-    assert_eq!(named.len(), 6, "{named:?}");
+    assert_eq!(named.len(), 7, "{named:?}");
     for path in named {
         let look = format!("ls -d usr/{path}");
         output(Command::new("sh").args(["-c", &look]).current_dir(dir.path()));

@@ -188,7 +188,7 @@ static const struct command {
     {"set", do_set},         {"periodic", do_periodic},   {"name", do_name},       {"syslog", do_syslog},
     {"thread", do_thread},   {"oom", do_oom},             {"eat", do_eat},         {"spit", do_spit},
     {"leaks", do_leaks},     {"signals", do_signals},     {"nofile", do_nofile},   {"mark", do_mark},
-    {"exit", do_exit},
+    {"exit", do_exit},       {"env", do_env},             {"hang", do_hang},
 };
 
 static void obey(struct peer *self, const char *text)
@@ -236,7 +236,7 @@ void ws_init_func(void)
     if (getenv("PROBE_ATEXIT") != NULL)
         atexit(at_exit);
     if (getenv("PROBE_SIGNAL") != NULL)
-        interrupt_on(SIGUSR1);
+        interrupt_on(strcmp(getenv("PROBE_SIGNAL"), "HUP") == 0 ? SIGHUP : SIGUSR1);
     if (getenv("PROBE_PRINT") != NULL) {
         printf("%s", getenv("PROBE_PRINT")); /* not flushed */
         fprintf(stderr, "%s\n", getenv("PROBE_PRINT"));

@@ -187,3 +187,23 @@ static void do_mark(struct peer *self, const char *args)
     (void)args;
     reply(self, "%s", getpgid(0) >= 0 ? "marked" : "lost");
 }
+
+/* What a variable is in the environment of the program, and of what it executes. */
+static void do_env(struct peer *self, const char *args)
+{
+    const char *value = getenv(args);
+
+    reply(self, "%s", value == NULL ? "unset" : value);
+}
+
+/* Does not return until somebody writes to the FIFO. */
+static void do_hang(struct peer *self, const char *args)
+{
+    int fd;
+
+    journal("hanging");
+    fd = open(args, O_RDONLY);
+    if (fd >= 0)
+        close(fd);
+    reply(self, "%s", fd >= 0 ? "free" : strerror(errno));
+}

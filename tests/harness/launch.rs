@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use super::client::Client;
+use super::passing::pass;
 use super::process::{Process, TAG};
 use super::program::{Variant, program};
 use super::server::Server;
@@ -24,6 +26,7 @@ pub(crate) struct Launch {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     wrapper: Vec<String>,
+    passed: Vec<Option<OwnedFd>>,
     socket: Option<PathBuf>,
     is_tcp: bool,
     run_files: Option<RunFiles>,
@@ -48,6 +51,7 @@ impl Launch {
             arguments: Vec::new(),
             environment: Vec::new(),
             wrapper: Vec::new(),
+            passed: Vec::new(),
             socket: Some(dir.path().join("run/socket")),
             is_tcp: false,
             run_files: None,
@@ -133,6 +137,23 @@ impl Launch {
         self
     }
 
+    /// With these as its descriptors from 3 on, as systemd passes them; `None` is closed. The process
+    /// that is started is the one that they are for.
+    pub(crate) fn passing(
+        mut self,
+        descriptors: impl IntoIterator<Item = Option<OwnedFd>>,
+    ) -> Launch {
+        self.passed.extend(descriptors);
+        let count = self.passed.len().to_string();
+        self.env("LISTEN_FDS", &count).for_itself("LISTEN_PID")
+    }
+
+    /// With a variable that is its own process id.
+    pub(crate) fn for_itself(self, name: &str) -> Launch {
+        let script = format!("{name}=$$ && export {name} && exec \"$0\" \"$@\"");
+        self.under(["sh", "-c", &script])
+    }
+
     /// With a program that everybody may run: one that needs nothing of the build directory, which
     /// others may not read.
     pub(crate) fn everybodys(mut self) -> Launch {
@@ -178,34 +199,39 @@ impl Launch {
             if let Some(status) = child.try_wait().expect("it is our child") {
                 panic!("the server left with {status}: {}", launch.output("stderr"));
             }
-            launch.tcp_process()
+            tcp_process(&launch.tag)
         });
         launch.into_server(Some(child), process.expect("a server on TCP"))
+    }
+
+    /// Starts the server in the foreground on the sockets that it is passed, to which clients can connect
+    /// before it runs.
+    pub(crate) fn start_passed(self) -> Server {
+        let launch = self.args(["-x"]);
+        let child = launch.spawn();
+        let process = Process(Pid::from_child(&child));
+        launch.into_server(Some(child), process)
     }
 
     /// Starts the server as a daemon: when the parent is gone it takes connections at once
     /// (CONTRACT S1).
     pub(crate) fn start_daemon(self) -> Server {
+        let (is_tcp, tag, socket) = (self.is_tcp, self.tag.clone(), self.socket_path());
+        self.start_daemon_by(|| match is_tcp {
+            true => until(|| tcp_process(&tag)).expect("a server on TCP"),
+            false => Process::at(&Client::raw(&socket)),
+        })
+    }
+
+    /// The same where that says which process it is.
+    pub(crate) fn start_daemon_by(self, find: impl FnOnce() -> Process) -> Server {
         // The daemon becomes our child when its parent leaves, so that its exit status can be had.
         let this = rustix::process::getpid();
         rustix::process::set_child_subreaper(Some(this)).expect("Linux lets us");
         let mut child = self.spawn();
         let code = self.wait(&mut child);
         assert_eq!(code, Some(0), "the start failed: {}", self.output("stderr"));
-        if self.is_tcp {
-            let process = until(|| self.tcp_process()).expect("a server on TCP");
-            return self.into_server(None, process);
-        }
-        let process = Process::at(&Client::raw(&self.socket_path()));
-        self.into_server(None, process)
-    }
-
-    /// The process that listens on TCP. While a janitor is hired there are two for a moment.
-    fn tcp_process(&self) -> Option<Process> {
-        let all = Process::tagged(&self.tag).into_iter();
-        let mut listening = all.filter(|process| !process.listening().is_empty());
-        let first = listening.next();
-        if listening.next().is_some() { None } else { first }
+        self.into_server(None, find())
     }
 
     fn into_server(self, child: Option<Child>, process: Process) -> Server {
@@ -255,6 +281,7 @@ impl Launch {
             .stdin(Stdio::null())
             .stdout(file("stdout"))
             .stderr(file("stderr"));
+        pass(&mut command, &self.passed);
         command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"))
     }
 
@@ -273,6 +300,14 @@ impl Launch {
         let bytes = std::fs::read(self.dir().join("out").join(name)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
+}
+
+/// The process that listens on TCP. While a janitor is hired there are two for a moment.
+fn tcp_process(tag: &str) -> Option<Process> {
+    let all = Process::tagged(tag).into_iter();
+    let mut listening = all.filter(|process| !process.listening().is_empty());
+    let first = listening.next();
+    if listening.next().is_some() { None } else { first }
 }
 
 /// The files that a server of this name puts into /var/run: they go when this does.

@@ -3,9 +3,11 @@
 //! the product's crates.
 
 mod client;
+mod datagrams;
 mod frame;
 mod launch;
 mod library;
+mod passing;
 mod process;
 mod program;
 mod request;
@@ -18,6 +20,7 @@ mod trace;
 mod wait;
 
 pub(crate) use client::Client;
+pub(crate) use datagrams::{FILLER, fill_datagrams};
 pub(crate) use frame::{Frame, Op};
 pub(crate) use launch::{Ended, Launch, RunFiles, snapshot};
 pub(crate) use library::{library, program_dir, root, target_dir};

@@ -93,6 +93,15 @@ impl Process {
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
     }
 
+    /// Whether a descriptor is closed in what the process executes.
+    pub(crate) fn is_close_on_exec(self, descriptor: u32) -> bool {
+        const CLOEXEC: u32 = 0o2000000;
+        let text = self.read(&format!("fdinfo/{descriptor}"));
+        let flags =
+            text.lines().find_map(|line| line.strip_prefix("flags:")).expect("proc(5) says so");
+        u32::from_str_radix(flags.trim(), 8).expect("an octal number") & CLOEXEC != 0
+    }
+
     /// What stands behind its descriptors. Those that are closed meanwhile are left out.
     pub(crate) fn open_files(self) -> Vec<PathBuf> {
         let path = format!("/proc/{}/fd", self.0.as_raw_pid());

@@ -13,7 +13,7 @@ use crate::host::{self, State, with_engine};
 use crate::launch::Server;
 use crate::log::{self, Level};
 use crate::program::{Introduction, Program, Told};
-use crate::{signals, stats};
+use crate::{notify, signals, stats};
 
 /// Serves until the server has stopped. Returns the exit status.
 pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
@@ -45,12 +45,16 @@ pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
             }
             Event::Drained(id) => program.drain(from_id(id)),
             Event::Tick => tick(),
-            Event::Alarm => log::tell_left_out(),
+            Event::Alarm => {
+                log::tell_left_out();
+                notify::tell_due();
+            }
             Event::Control => {
                 if signals::take_question() {
                     stats::tell();
                 }
                 if signals::is_stopping() {
+                    notify::stopping();
                     let _ = with_engine(|engine| engine.stop());
                     files.remove_socket();
                 }

@@ -43,7 +43,8 @@ impl OwnFile {
 
 /// Removes the socket and the pidfile of a server that has crashed too often.
 pub(crate) fn remove_left(place: &Place<'_>, socket_id: FileId) {
-    let _ = OwnFile { path: place.socket.to_owned(), id: socket_id }.remove();
+    let socket = place.socket.map(|path| OwnFile { path: path.to_owned(), id: socket_id });
+    let _ = socket.as_ref().map(OwnFile::remove);
     let path = pidfile::path(place.name);
     let text = std::fs::read_to_string(&path).unwrap_or_default();
     if text.trim_end() == std::process::id().to_string() {
@@ -76,14 +77,14 @@ impl Files {
         Ok(listener)
     }
 
-    /// Takes over the socket of the start before.
-    pub(crate) fn inherit_socket(
+    /// Takes over the files of the start before.
+    pub(crate) fn inherit(
         &mut self,
-        path: &Path,
+        path: Option<&Path>,
         id: FileId,
         janitor: Option<[OwnedFd; 2]>,
     ) {
-        self.socket = Some(OwnFile { path: path.to_owned(), id });
+        self.socket = path.map(|path| OwnFile { path: path.to_owned(), id });
         self.janitor = janitor.map(Janitor::from);
     }
 

@@ -14,13 +14,14 @@ use crate::files::Files;
 use crate::host::{self, Stage, State};
 use crate::options::{BUFFER_OVERHEAD, Options};
 use crate::pages::Pages;
+use crate::passed::Passed;
 use crate::pidfile::Pidfile;
 use crate::privileges::Credentials;
 use crate::program::{Flavor, Program, Told};
 use crate::restart::{self, Legacy, Origin, Place};
 use crate::settings::{Protocols, Settings};
 use crate::start::{StartError, words};
-use crate::{limits, log, pidfile, signals, socket, tcp};
+use crate::{limits, log, notify, pidfile, signals, socket, tcp};
 
 /// The name of a server that sets none, and of its socket (CONTRACT D6).
 pub(crate) const NAME: &CStr = c"server";
@@ -46,8 +47,10 @@ pub(crate) struct Server {
 struct Plan {
     options: Options,
     credentials: Credentials,
-    /// Where the UNIX socket is to be, unless TCP is all that is asked for.
+    /// Where the UNIX socket is to be, unless TCP is all that is asked for, or sockets were passed.
     socket: Option<PathBuf>,
+    /// Those that were passed.
+    passed: Vec<Listener>,
     config: Config,
 }
 
@@ -64,6 +67,7 @@ impl<P: Program> Launch<'_, P> {
         &self,
         origin: Origin,
         legacy: Option<Legacy>,
+        passed: Passed,
     ) -> Result<Server, StartError> {
         let options = Options::parse(origin.options(), &origin.path, self.flavor)?;
         let is_new_start = legacy.is_some();
@@ -81,16 +85,18 @@ impl<P: Program> Launch<'_, P> {
         if let Some(signal) = origin.signal() {
             log::warning(&format!("started anew after signal {signal}"));
         }
-        let plan = self.plan(options, credentials, is_new_start)?;
+        passed.tell();
+        let plan = self.plan(options, credentials, passed, legacy.as_ref())?;
         if plan.options.is_foreground || is_new_start {
-            return self.open(&plan, origin, legacy).inspect(|_| tell_addresses());
+            return self.open(plan, origin, legacy).inspect(|_| announce());
         }
         let parent = daemon::detach()?;
-        let opened = self.open(&plan, origin, legacy);
+        let opened = self.open(plan, origin, legacy);
         match opened.and_then(|server| daemon::let_go(destination).map(|()| server)) {
             Ok(server) => {
                 log::set_destination(destination);
-                tell_addresses();
+                // Before the parent leaves: a service manager takes its end for the server's.
+                announce();
                 parent.tell_ready();
                 Ok(server)
             }
@@ -136,16 +142,25 @@ impl<P: Program> Launch<'_, P> {
         &self,
         options: Options,
         credentials: Credentials,
-        is_new_start: bool,
+        passed: Passed,
+        legacy: Option<&Legacy>,
     ) -> Result<Plan, StartError> {
+        let passed = passed.listeners;
         let is_default = options.socket.is_none() && options.tcp.is_none();
-        let socket = options.socket.clone().or_else(|| is_default.then(default_socket));
-        if let Some(socket) = socket.as_ref().filter(|_| !is_new_start) {
+        let socket = if passed.is_empty() && !legacy.is_some_and(Legacy::is_passed) {
+            options.socket.clone().or_else(|| is_default.then(default_socket))
+        } else {
+            None
+        };
+        if let Some(socket) = socket.as_ref().filter(|_| legacy.is_none()) {
             socket::check(socket)?;
+        }
+        if !passed.is_empty() {
+            tell_passed(passed.len(), is_default);
         }
         let mut config = self.config(&options);
         limits::raise(&mut config)?;
-        Ok(Plan { options, credentials, socket, config })
+        Ok(Plan { options, credentials, socket, passed, config })
     }
 
     /// What the options ask for, and else the program, and else the library.
@@ -186,7 +201,7 @@ impl<P: Program> Launch<'_, P> {
     /// Makes the files, gives up privileges and listens. Leaves nothing behind where it fails.
     fn open(
         &self,
-        plan: &Plan,
+        mut plan: Plan,
         origin: Origin,
         mut legacy: Option<Legacy>,
     ) -> Result<Server, StartError> {
@@ -206,12 +221,12 @@ impl<P: Program> Launch<'_, P> {
         let own_pidfile = pidfile.as_ref().map(|pidfile| pidfile.file.clone());
         let mut files = Files::new(own_pidfile);
         let pidfile_descriptor = pidfile.as_ref().map(|it| it.as_raw_fd());
-        let settled = self.listen(plan, legacy, &mut files).and_then(|listeners| {
+        let settled = self.listen(&mut plan, legacy, &mut files).and_then(|listeners| {
             if !is_new_start {
                 plan.credentials.tell(&plan.options);
             }
             let ends = Ends { listeners, stop, pidfile: pidfile_descriptor };
-            self.settle(plan, origin, ends, &mut files)
+            self.settle(&plan, origin, ends, &mut files)
         });
         match settled {
             Ok(pages) => Ok(Server { files, told: plan.options.told, pages, _pidfile: pidfile }),
@@ -222,16 +237,19 @@ impl<P: Program> Launch<'_, P> {
         }
     }
 
-    /// The sockets to listen on: the one of the start before, or new ones.
+    /// The sockets to listen on: the one of the start before, those that were passed, or new ones.
     fn listen(
         &self,
-        plan: &Plan,
+        plan: &mut Plan,
         legacy: Option<Legacy>,
         files: &mut Files,
     ) -> Result<Vec<Listener>, StartError> {
-        if let (Some(legacy), Some(path)) = (legacy, &plan.socket) {
-            files.inherit_socket(path, legacy.file, legacy.janitor);
+        if let Some(legacy) = legacy {
+            files.inherit(plan.socket.as_deref(), legacy.file, legacy.janitor);
             return Ok(vec![legacy.listener.into()]);
+        }
+        if !plan.passed.is_empty() {
+            return Ok(std::mem::take(&mut plan.passed));
         }
         let mut listeners = Vec::new();
         // First what leaves no file behind where it fails.
@@ -270,10 +288,9 @@ impl<P: Program> Launch<'_, P> {
             listeners.into_iter().try_for_each(|listener| engine.listen(listener))?;
             engine.watch_control(stop)?;
             let listener = engine.listeners().next().map(|listener| listener.as_raw_fd());
-            if let (true, Some(socket), Some(listener)) =
-                (self.flavor.restarts, &plan.socket, listener)
-            {
+            if let Some(listener) = listener.filter(|_| self.flavor.restarts) {
                 let name = &name_or(NAME);
+                let socket = plan.socket.as_deref();
                 let is_foreground = plan.options.is_foreground;
                 let place =
                     Place { name, socket, is_foreground, log: plan.options.log_destination() };
@@ -287,19 +304,27 @@ impl<P: Program> Launch<'_, P> {
         let _ = host::with(|state| {
             let engine = state.engine.insert(engine);
             engine.set_tick(state.periodic.map(|periodic| periodic.period));
+            state.renew_alarm();
         });
         Ok(pages)
     }
 }
 
-/// Says on which addresses the server listens: a port that was free is known only now.
-fn tell_addresses() {
+/// Says that the server listens, and on which addresses: a port that was free is known only now.
+fn announce() {
     let tell = |engine: &mut Engine| {
         for address in engine.listeners().filter_map(tcp::address) {
             log::info(&format!("listening on {address}"));
         }
     };
     let _ = host::with_engine(tell);
+    notify::ready();
+}
+
+/// Says that the server listens on so many sockets that were passed, and not where the options say.
+fn tell_passed(count: usize, is_default: bool) {
+    let others = if is_default { "" } else { "; -l and -p do not count" };
+    log::info(&format!("listening on sockets that were passed: {count}{others}"));
 }
 
 /// What `ws_set_name` has set, or this.

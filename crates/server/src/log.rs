@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 use crate::fold::Fold;
+use crate::host::{self, Alarm};
+use crate::sink;
 pub(crate) use crate::sink::{Destination, open, set_destination};
-use crate::{host, sink};
 
 /// How much a line matters: syslog(3)'s names, as far as they are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,7 +113,7 @@ fn with_folds(act: impl FnOnce(&mut [Fold; 5])) {
     act(&mut folds);
     let due = folds.iter().filter_map(Fold::due).min();
     drop(folds);
-    let _ = host::with_engine(|engine| engine.set_alarm(due));
+    let _ = host::with(|state| state.set_alarm(Alarm::Log, due));
 }
 
 fn each(folds: &mut [Fold; 5], mut act: impl FnMut(Level, &mut Fold)) {

@@ -56,7 +56,7 @@ pub(crate) struct Origin {
 #[derive(Debug)]
 pub(crate) struct Legacy {
     pub(crate) listener: UnixListener,
-    /// The socket's device and inode.
+    /// The socket's device and inode; nothing where it is not the server's own.
     pub(crate) file: FileId,
     /// The ends of the janitor's pipes: for orders, and for the word that they are done.
     pub(crate) janitor: Option<[OwnedFd; 2]>,
@@ -68,7 +68,8 @@ pub(crate) struct Legacy {
 #[derive(Debug)]
 pub(crate) struct Place<'a> {
     pub(crate) name: &'a CStr,
-    pub(crate) socket: &'a Path,
+    /// The socket, where it is the server's own.
+    pub(crate) socket: Option<&'a Path>,
     pub(crate) is_foreground: bool,
     /// Where its log goes.
     pub(crate) log: Destination,
@@ -84,10 +85,10 @@ impl Origin {
         let legacy = note.as_ref().and_then(Legacy::take_over);
         if let Some(note) = &note {
             let name = CString::new(name.unwrap_or_default().into_vec()).unwrap_or_default();
-            let socket = PathBuf::from(socket.unwrap_or_default());
+            let socket = socket.map(PathBuf::from);
             let place = Place {
                 name: &name,
-                socket: &socket,
+                socket: socket.as_deref(),
                 is_foreground: is_foreground.is_some(),
                 log: is_syslog.map_or(Destination::Stderr, |_| Destination::Syslog),
             };
@@ -129,6 +130,11 @@ impl Origin {
 }
 
 impl Legacy {
+    /// Whether the socket was passed to the server: its file is somebody else's.
+    pub(crate) fn is_passed(&self) -> bool {
+        self.file == FileId::default()
+    }
+
     fn take_over(note: &Note) -> Option<Self> {
         let [listener, orders, done, pidfile] = note.descriptors();
         let own = |fd: Option<RawFd>| -> Option<OwnedFd> {
@@ -246,7 +252,7 @@ impl Plan {
         let variable = [VARIABLE.as_bytes(), b"=", &[0; Note::LEN], b"\0"].concat();
         let texts = [
             Some(OsStr::from_bytes(place.name.to_bytes())),
-            Some(place.socket.as_os_str()),
+            place.socket.map(Path::as_os_str),
             Some(origin.path.as_os_str()),
             place.is_foreground.then_some(OsStr::new("yes")),
             (place.log == Destination::Syslog).then_some(OsStr::new("yes")),

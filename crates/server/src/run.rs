@@ -9,10 +9,11 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::launch::{Launch, NAME};
 use crate::opening::Openings;
+use crate::passed::Passed;
 use crate::program::{Flavor, Program};
 use crate::restart::Origin;
 use crate::start::StartError;
-use crate::{dispatch, host, log, signals};
+use crate::{dispatch, host, log, notify, signals};
 
 /// Runs the server until it is told to stop. Returns the exit status of `main`.
 ///
@@ -31,8 +32,11 @@ pub unsafe fn run(
         log::open(NAME);
         // SAFETY: the caller's promise.
         let arguments = unsafe { arguments(argc, argv) };
+        let passed = Passed::take(flavor);
+        notify::claim_watchdog();
         let (origin, legacy) = Origin::find(arguments);
-        match (Launch { program, flavor }).launch(origin, legacy) {
+        notify::take();
+        match (Launch { program, flavor }).launch(origin, legacy, passed) {
             Ok(mut server) => {
                 let status = dispatch::serve(program, &mut server);
                 program.exit();

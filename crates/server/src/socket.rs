@@ -1,7 +1,7 @@
 //! The listening socket's file (CONTRACT D21, S11).
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::{fs, io};
@@ -92,8 +92,13 @@ fn bind_file(path: &Path, credentials: &Credentials) -> io::Result<(UnixListener
     Ok((UnixListener::from(socket), file))
 }
 
-/// Gives the file its owner, and never what a link in its place points to.
+/// Gives the file its owner, where that is another, and never what a link in its place points to. Who
+/// has nothing to give away may be forbidden to call chown(2) at all.
 fn own(path: &Path, credentials: &Credentials) -> io::Result<()> {
+    let found = fs::symlink_metadata(path)?;
+    if [found.uid(), found.gid()] == [credentials.uid.as_raw(), credentials.gid.as_raw()] {
+        return Ok(());
+    }
     let uid = Uid::from_raw(credentials.uid.as_raw());
     let gid = Gid::from_raw(credentials.gid.as_raw());
     Ok(chownat(CWD, path, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?)

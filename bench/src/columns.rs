@@ -89,6 +89,16 @@ impl Column {
         let goal = self.goals[0];
         (goal.metric, goal.against)
     }
+
+    /// Into how many a round is divided, where a server is soon ready for the next: what the machine does
+    /// besides changes slowly, and falls out of the ratio the better, the sooner one turn follows the other.
+    pub fn slices(&self) -> u32 {
+        match self.work {
+            Work::Echo { .. } | Work::Connect { .. } => 5,
+            Work::Broadcast { connections, .. } if connections <= 1000 => 5,
+            _ => 1,
+        }
+    }
 }
 
 fn goal(metric: Metric, against: Against, bound: Bound) -> Goal {

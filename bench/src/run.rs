@@ -1,12 +1,16 @@
 //! A run: the columns in order, the servers in turns, round by round.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use crate::client::Address;
 use crate::columns::{Against, Column, Metric, Work};
 use crate::machine::Cores;
 use crate::servers::{Places, Server};
 use crate::trial::{self, Figures, Times};
+
+/// No server is warm sooner.
+const WARM: Duration = Duration::from_millis(20);
 
 pub struct Plan {
     pub rounds: usize,
@@ -46,16 +50,22 @@ pub fn column(
             }
         })
         .collect();
-    for round in 0..plan.rounds {
+    let slices = column.slices();
+    let slice =
+        Times { warm: (plan.times.warm / slices).max(WARM), measure: plan.times.measure / slices };
+    for round in 0..plan.rounds * slices as usize {
         // No server always follows the same other one from the same place.
         for turn in 0..servers.len() {
             let index = (turn + round) % servers.len();
-            // Those with whom no goal compares us take part in the first half, for the sake of time.
-            if !is_chosen && servers[index].is_peer() && 2 * round > plan.rounds {
+            // Those with whom no goal compares us take part in the first rounds, for the sake of time,
+            // and with the whole of it: some of them must be warm to be quick.
+            let is_peer = !is_chosen && servers[index].is_peer();
+            if is_peer && 2 * round > plan.rounds {
                 continue;
             }
+            let times = if is_peer { plan.times } else { slice };
             let Ok(rounds) = &mut cells[index] else { continue };
-            match one(&column, &servers[index], plan, places) {
+            match one(&column, &servers[index], plan, times, places) {
                 Ok(figures) => rounds.push(figures),
                 Err(error) => {
                     let reason = error.to_string();
@@ -68,15 +78,20 @@ pub fn column(
     Ok(Results { column, cells })
 }
 
-fn one(column: &Column, server: &Server, plan: &Plan, places: &Places) -> io::Result<Figures> {
+fn one(
+    column: &Column,
+    server: &Server,
+    plan: &Plan,
+    times: Times,
+    places: &Places,
+) -> io::Result<Figures> {
     let address = if plan.uses_tcp {
         Address::Tcp(free_port()?)
     } else {
         Address::Unix(places.run.join("socket"))
     };
     let mut running = server.start(column.mode, address, plan.cores)?;
-    let result =
-        trial::run(column.work, server.is_limit(), &running.address, running.pid(), plan.times);
+    let result = trial::run(column.work, server.is_limit(), &running.address, running.pid(), times);
     match (result, running.ended()) {
         (_, Some(end)) => Err(io::Error::other(format!("it ended: {end}"))),
         (result, None) => result,

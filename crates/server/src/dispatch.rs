@@ -6,7 +6,7 @@
 use std::ffi::c_int;
 
 use dorrit_engine::{ConnId, DropCause, Event};
-use dorrit_proto::Refusal;
+use dorrit_proto::{CloseCode, Refusal};
 
 use crate::handle::from_id;
 use crate::host::{self, State, with_engine};
@@ -17,7 +17,7 @@ use crate::{signals, stats};
 
 /// Serves until the server has stopped. Returns the exit status.
 pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
-    let Server { files, told, pages, .. } = server;
+    let Server { files, told, pages, wake, .. } = server;
     let introduction = Introduction::default();
     let mut dispatch = Dispatch { program, told: *told, introduction };
     loop {
@@ -47,11 +47,12 @@ pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
             Event::Tick => tick(),
             Event::Alarm => log::tell_left_out(),
             Event::Control => {
+                signals::drain(wake);
                 if signals::take_question() {
                     stats::tell();
                 }
                 if signals::is_stopping() {
-                    let _ = with_engine(|engine| engine.stop());
+                    let _ = with_engine(|engine| engine.stop(CloseCode::GOING_AWAY));
                     files.remove_socket();
                 }
             }
@@ -69,6 +70,9 @@ pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
             }
             Event::AcceptFailed(error) => {
                 log::warning(&format!("connections have to wait: {}", crate::start::words(&error)));
+            }
+            Event::Overdue => {
+                let _ = with_engine(|engine| engine.stop(CloseCode::SERVICE_RESTART));
             }
             Event::Stopped => return 0,
             Event::Failed(error) => {

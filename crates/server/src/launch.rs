@@ -1,7 +1,8 @@
 //! From the command line to a server that listens. The order of the steps is CONTRACT D4's.
 
 use std::ffi::{CStr, CString, OsString};
-use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::io::PipeReader;
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,8 @@ pub(crate) struct Server {
     pub(crate) told: Told,
     /// What plain requests are answered from.
     pub(crate) pages: Option<Pages>,
+    /// The reading end of the pipe that signals write to.
+    pub(crate) wake: PipeReader,
     /// It stays locked until the end.
     _pidfile: Option<Pidfile>,
 }
@@ -52,10 +55,9 @@ struct Plan {
 }
 
 /// The descriptors of a server that is about to listen.
-struct Ends {
+struct Ends<'a> {
     listeners: Vec<Listener>,
-    /// Wakes the loop on SIGTERM.
-    stop: OwnedFd,
+    wake: &'a PipeReader,
     pidfile: Option<RawFd>,
 }
 
@@ -193,9 +195,9 @@ impl<P: Program> Launch<'_, P> {
         let path = pidfile::path(&name_or(NAME));
         let is_new_start = legacy.is_some();
         // Who can connect can also have seen that the server runs, and may stop it.
-        let stop = signals::catch(plan.options.is_foreground, origin.mask());
-        let stop =
-            stop.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))))?;
+        let wake = signals::catch(plan.options.is_foreground, origin.mask());
+        let wake =
+            wake.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))))?;
         let has_pidfile = geteuid().is_root() && !plan.options.is_foreground;
         let lock = legacy.as_mut().and_then(|legacy| legacy.pidfile.take());
         let pidfile = match lock {
@@ -210,11 +212,14 @@ impl<P: Program> Launch<'_, P> {
             if !is_new_start {
                 plan.credentials.tell(&plan.options);
             }
-            let ends = Ends { listeners, stop, pidfile: pidfile_descriptor };
+            let ends = Ends { listeners, wake: &wake, pidfile: pidfile_descriptor };
             self.settle(plan, origin, ends, &mut files)
         });
         match settled {
-            Ok(pages) => Ok(Server { files, told: plan.options.told, pages, _pidfile: pidfile }),
+            Ok(pages) => {
+                let told = plan.options.told;
+                Ok(Server { files, told, pages, wake, _pidfile: pidfile })
+            }
             Err(error) => {
                 files.remove_all();
                 Err(error)
@@ -250,7 +255,7 @@ impl<P: Program> Launch<'_, P> {
         &self,
         plan: &Plan,
         origin: Origin,
-        ends: Ends,
+        ends: Ends<'_>,
         files: &mut Files,
     ) -> Result<Option<Pages>, StartError> {
         if plan.credentials.is_drop() {
@@ -264,11 +269,11 @@ impl<P: Program> Launch<'_, P> {
             let changed = std::env::set_current_dir(root);
             changed.map_err(|error| StartError::path("chdir", root, words(&error)))?;
         }
-        let Ends { listeners, stop, pidfile } = ends;
+        let Ends { listeners, wake, pidfile } = ends;
         let make = || {
             let mut engine = Engine::new(plan.config)?;
             listeners.into_iter().try_for_each(|listener| engine.listen(listener))?;
-            engine.watch_control(stop)?;
+            engine.watch_control(wake)?;
             let listener = engine.listeners().next().map(|listener| listener.as_raw_fd());
             if let (true, Some(socket), Some(listener)) =
                 (self.flavor.restarts, &plan.socket, listener)

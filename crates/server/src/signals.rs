@@ -1,7 +1,7 @@
 //! The signals that end the server, and those that ask for its figures (CONTRACT D19, S10, S13).
 
-use std::io;
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::io::{self, PipeReader, Read as _};
+use std::os::fd::{IntoRawFd as _, OwnedFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
@@ -33,13 +33,12 @@ pub(crate) fn ignore_sigpipe() {
 
 /// Catches SIGTERM, SIGINT in the foreground, and what asks for the figures. `mask` is what was blocked
 /// before the program has run. Returns the pipe that wakes the loop.
-pub(crate) fn catch(is_foreground: bool, mask: &SigSet) -> io::Result<OwnedFd> {
+pub(crate) fn catch(is_foreground: bool, mask: &SigSet) -> io::Result<PipeReader> {
     let (read, write) = io::pipe()?;
-    let (read, write) = (OwnedFd::from(read), OwnedFd::from(write));
     rustix::io::ioctl_fionbio(&read, true)?;
     rustix::io::ioctl_fionbio(&write, true)?;
     SERVER.store(getpid().as_raw(), Ordering::Relaxed);
-    WAKE.store(write.into_raw_fd(), Ordering::Relaxed);
+    WAKE.store(OwnedFd::from(write).into_raw_fd(), Ordering::Relaxed);
     let action = SigAction::new(SigHandler::Handler(stop), SaFlags::SA_RESTART, SigSet::empty());
     let signals =
         if is_foreground { &[Signal::SIGTERM, Signal::SIGINT][..] } else { &[Signal::SIGTERM] };
@@ -83,6 +82,12 @@ fn catch_questions(mask: &SigSet) -> io::Result<&'static [Signal]> {
 /// The signals that ask for the figures; none before they are caught.
 pub(crate) fn questions() -> impl Iterator<Item = Signal> {
     QUESTIONS.get().into_iter().flatten().copied()
+}
+
+/// Empties the pipe that wakes the loop.
+pub(crate) fn drain(mut wake: &PipeReader) {
+    let mut bytes = [0; 64];
+    while wake.read(&mut bytes).is_ok_and(|len| len == bytes.len()) {}
 }
 
 /// Whether the figures were asked for since the last time.

@@ -17,7 +17,7 @@ use crate::{signals, stats};
 
 /// Serves until the server has stopped. Returns the exit status.
 pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
-    let Server { files, told, pages, wake, .. } = server;
+    let Server { files, told, pages, wake, handover } = server;
     let introduction = Introduction::default();
     let mut dispatch = Dispatch { program, told: *told, introduction };
     loop {
@@ -51,7 +51,12 @@ pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
                 if signals::take_question() {
                     stats::tell();
                 }
+                handover.proceed(files);
+                if signals::take_hang_up() {
+                    handover.hang_up(files);
+                }
                 if signals::is_stopping() {
+                    handover.call_off();
                     let _ = with_engine(|engine| engine.stop(CloseCode::GOING_AWAY));
                     files.remove_socket();
                 }
@@ -72,9 +77,13 @@ pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
                 log::warning(&format!("connections have to wait: {}", crate::start::words(&error)));
             }
             Event::Overdue => {
+                handover.tell_overdue();
                 let _ = with_engine(|engine| engine.stop(CloseCode::SERVICE_RESTART));
             }
-            Event::Stopped => return 0,
+            Event::Stopped => {
+                handover.tell_end();
+                return 0;
+            }
             Event::Failed(error) => {
                 log::error(&format!("the loop has failed: {}", crate::start::words(&error)));
                 return 1;

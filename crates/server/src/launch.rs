@@ -2,8 +2,10 @@
 
 use std::ffi::{CStr, CString, OsString};
 use std::io::PipeReader;
-use std::os::fd::{AsRawFd as _, RawFd};
+use std::net::TcpListener;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use dorrit_engine::{Config, Engine, Listener, PlainRequests};
@@ -12,16 +14,18 @@ use nix::unistd::geteuid;
 
 use crate::daemon;
 use crate::files::Files;
+use crate::handover::{self, HandOver};
 use crate::host::{self, Stage, State};
+use crate::legacy::{Bequest, Legacy};
 use crate::options::{BUFFER_OVERHEAD, Options};
+use crate::origin::Origin;
 use crate::pages::Pages;
 use crate::pidfile::Pidfile;
 use crate::privileges::Credentials;
 use crate::program::{Flavor, Program, Told};
-use crate::restart::{self, Legacy, Origin, Place};
 use crate::settings::{Protocols, Settings};
 use crate::start::{StartError, words};
-use crate::{limits, log, pidfile, signals, socket, tcp};
+use crate::{limits, log, pidfile, restart, signals, socket, tcp};
 
 /// The name of a server that sets none, and of its socket (CONTRACT D6).
 pub(crate) const NAME: &CStr = c"server";
@@ -41,8 +45,7 @@ pub(crate) struct Server {
     pub(crate) pages: Option<Pages>,
     /// The reading end of the pipe that signals write to.
     pub(crate) wake: PipeReader,
-    /// It stays locked until the end.
-    _pidfile: Option<Pidfile>,
+    pub(crate) handover: HandOver,
 }
 
 /// What is asked for, found to be possible.
@@ -52,13 +55,6 @@ struct Plan {
     /// Where the UNIX socket is to be, unless TCP is all that is asked for.
     socket: Option<PathBuf>,
     config: Config,
-}
-
-/// The descriptors of a server that is about to listen.
-struct Ends<'a> {
-    listeners: Vec<Listener>,
-    wake: &'a PipeReader,
-    pidfile: Option<RawFd>,
 }
 
 impl<P: Program> Launch<'_, P> {
@@ -185,58 +181,64 @@ impl<P: Program> Launch<'_, P> {
         config
     }
 
-    /// Makes the files, gives up privileges and listens. Leaves nothing behind where it fails.
+    /// Makes the files, gives up privileges and listens; or takes over what the start before has left.
+    /// Leaves nothing behind where it fails.
     fn open(
         &self,
         plan: &Plan,
         origin: Origin,
-        mut legacy: Option<Legacy>,
+        legacy: Option<Legacy>,
     ) -> Result<Server, StartError> {
-        let path = pidfile::path(&name_or(NAME));
         let is_new_start = legacy.is_some();
         // Who can connect can also have seen that the server runs, and may stop it.
-        let wake = signals::catch(plan.options.is_foreground, origin.mask());
+        let wake = signals::catch(plan.options.is_foreground, &origin.mask);
         let wake =
             wake.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))))?;
-        let has_pidfile = geteuid().is_root() && !plan.options.is_foreground;
-        let lock = legacy.as_mut().and_then(|legacy| legacy.pidfile.take());
-        let pidfile = match lock {
-            Some(lock) => Pidfile::inherit(lock, &path).ok(),
-            None if has_pidfile => Some(Pidfile::write(&path)?),
-            None => None,
+        let mut files = Files::default();
+        let mut predecessor = None;
+        let listeners = match legacy {
+            Some(legacy) => {
+                (files, predecessor) = (legacy.files, legacy.predecessor);
+                Ok(legacy.listeners.into_iter().map(listener).collect())
+            }
+            None => self.listen(plan, &mut files),
         };
-        let own_pidfile = pidfile.as_ref().map(|pidfile| pidfile.file.clone());
-        let mut files = Files::new(own_pidfile);
-        let pidfile_descriptor = pidfile.as_ref().map(|it| it.as_raw_fd());
-        let settled = self.listen(plan, legacy, &mut files).and_then(|listeners| {
+        let has_predecessor = predecessor.is_some();
+        let settled = listeners.and_then(|listeners| {
             if !is_new_start {
                 plan.credentials.tell(&plan.options);
             }
-            let ends = Ends { listeners, wake: &wake, pidfile: pidfile_descriptor };
-            self.settle(plan, origin, ends, &mut files)
+            let pages = self.settle(plan, &origin, listeners, &wake, &mut files)?;
+            if let Some(predecessor) = predecessor {
+                predecessor.succeed(files.pidfile.as_ref())?;
+            }
+            Ok(pages)
         });
         match settled {
             Ok(pages) => {
-                let told = plan.options.told;
-                Ok(Server { files, told, pages, wake, _pidfile: pidfile })
+                let handover = HandOver {
+                    origin,
+                    name: name_or(NAME),
+                    log: plan.options.log_destination(),
+                    is_foreground: plan.options.is_foreground,
+                    drain: plan.options.drain,
+                    stage: handover::Stage::None,
+                };
+                Ok(Server { files, told: plan.options.told, pages, wake, handover })
             }
             Err(error) => {
-                files.remove_all();
+                if !has_predecessor {
+                    files.remove_all();
+                }
                 Err(error)
             }
         }
     }
 
-    /// The sockets to listen on: the one of the start before, or new ones.
-    fn listen(
-        &self,
-        plan: &Plan,
-        legacy: Option<Legacy>,
-        files: &mut Files,
-    ) -> Result<Vec<Listener>, StartError> {
-        if let (Some(legacy), Some(path)) = (legacy, &plan.socket) {
-            files.inherit_socket(path, legacy.file, legacy.janitor);
-            return Ok(vec![legacy.listener.into()]);
+    /// Makes the files, and the sockets to listen on.
+    fn listen(&self, plan: &Plan, files: &mut Files) -> Result<Vec<Listener>, StartError> {
+        if geteuid().is_root() && !plan.options.is_foreground {
+            files.pidfile = Some(Pidfile::write(&pidfile::path(&name_or(NAME)))?);
         }
         let mut listeners = Vec::new();
         // First what leaves no file behind where it fails.
@@ -254,8 +256,9 @@ impl<P: Program> Launch<'_, P> {
     fn settle(
         &self,
         plan: &Plan,
-        origin: Origin,
-        ends: Ends<'_>,
+        origin: &Origin,
+        listeners: Vec<Listener>,
+        wake: &PipeReader,
         files: &mut Files,
     ) -> Result<Option<Pages>, StartError> {
         if plan.credentials.is_drop() {
@@ -269,20 +272,21 @@ impl<P: Program> Launch<'_, P> {
             let changed = std::env::set_current_dir(root);
             changed.map_err(|error| StartError::path("chdir", root, words(&error)))?;
         }
-        let Ends { listeners, wake, pidfile } = ends;
         let make = || {
             let mut engine = Engine::new(plan.config)?;
             listeners.into_iter().try_for_each(|listener| engine.listen(listener))?;
             engine.watch_control(wake)?;
-            let listener = engine.listeners().next().map(|listener| listener.as_raw_fd());
-            if let (true, Some(socket), Some(listener)) =
-                (self.flavor.restarts, &plan.socket, listener)
-            {
-                let name = &name_or(NAME);
-                let is_foreground = plan.options.is_foreground;
-                let place =
-                    Place { name, socket, is_foreground, log: plan.options.log_destination() };
-                restart::arm(origin, &place, listener, files, pidfile)?;
+            if self.flavor.restarts {
+                let listeners: Vec<_> = engine.listeners().map(|it| it.as_raw_fd()).collect();
+                let bequest = Bequest {
+                    name: &name_or(NAME),
+                    directory: &origin.path,
+                    log: plan.options.log_destination(),
+                    listeners: &listeners,
+                    files,
+                    predecessor: None,
+                };
+                restart::arm(origin, &bequest)?;
             }
             Ok(engine)
         };
@@ -294,6 +298,14 @@ impl<P: Program> Launch<'_, P> {
             engine.set_tick(state.periodic.map(|periodic| periodic.period));
         });
         Ok(pages)
+    }
+}
+
+/// A listening socket of the start before.
+fn listener(socket: OwnedFd) -> Listener {
+    match tcp::address(socket.as_fd()) {
+        Some(_) => TcpListener::from(socket).into(),
+        None => UnixListener::from(socket).into(),
     }
 }
 

@@ -151,7 +151,7 @@ impl HandOver {
                 Ok(Some(Word::Ready(pid))) => self.offer(pid, files),
                 Ok(Some(Word::Taken)) => self.complete(files),
                 Ok(Some(word)) => self.fall_back(format_args!("the new server {word}"), files),
-                Err(error) => self.fall_back(words(&error), files),
+                Err(_) => self.fall_back("nobody tells what becomes of the new server", files),
             }
         }
     }
@@ -283,8 +283,10 @@ impl Predecessor {
         if let Err(error) = pidfile.map_or(Ok(()), Pidfile::take_over) {
             return fail("pidfile: ", &error);
         }
-        // Where nobody hears it there is nobody else to serve.
-        let _ = self.word.write_all(&Word::Taken.encode());
-        Ok(())
+        match self.word.write_all(&Word::Taken.encode()) {
+            Ok(()) => Ok(()),
+            // The one before must not believe that it is still the only one.
+            Err(error) => fail("", &error),
+        }
     }
 }

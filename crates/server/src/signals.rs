@@ -38,8 +38,8 @@ pub(crate) fn ignore_sigpipe() {
     }
 }
 
-/// Catches SIGTERM, SIGINT in the foreground, and those that a program may keep for itself. `mask` is what was blocked
-/// before the program has run. Returns the pipe that wakes the loop.
+/// Catches SIGTERM, SIGINT in the foreground, and those that a program may keep for itself. `mask` is
+/// what was blocked before the program has run. Returns the pipe that wakes the loop.
 pub(crate) fn catch(is_foreground: bool, mask: &SigSet) -> io::Result<PipeReader> {
     let (read, write) = io::pipe()?;
     rustix::io::ioctl_fionbio(&read, true)?;

@@ -121,6 +121,7 @@ impl HandOver {
         kept.extend([word.as_raw_fd(), news_end.as_raw_fd()]);
         let open = descriptors::numbers(&kept);
         kept.extend(self.origin.descriptors());
+        kept.extend(self.origin.directory.as_ref().map(|directory| directory.as_raw_fd()));
         let highest = kept.iter().chain(&open).max().map_or(SPARE, |fd| fd.saturating_add(SPARE));
         let mut plan = Plan::new(&self.origin, &bequest, None)?;
         let mut usher = Usher {

@@ -63,8 +63,7 @@ fn at_every_moment() {
     let (launch, pidfile) = daemon(BOTH[0], &["-u", "nobody", "--drain", "600"]);
     let name = launch.unique_name();
     let mut chain = Chain::start_daemon(launch);
-    let mut staying = chain.server.connect();
-    staying.echo("hello");
+    let mut staying = Vec::new();
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let third = scope.spawn(|| {
@@ -88,6 +87,9 @@ fn at_every_moment() {
         });
         for _ in 0..10 {
             // Each stays while it has a client, so that its number can be looked at.
+            let mut client = chain.server.connect();
+            client.echo("hello");
+            staying.push(client);
             chain.hand_over();
         }
         is_over.store(true, Ordering::Relaxed);

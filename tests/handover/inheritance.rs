@@ -15,10 +15,11 @@ fn daemon(source: &'static str) -> Launch {
     launch.name(&name)
 }
 
-/// The line of the journal that this start wrote, without "init" and the number.
-fn init(chain: &Chain) -> String {
-    let line = chain.server.await_journal(&format!("init {} ", chain.now.0));
-    line.splitn(3, ' ').nth(2).expect("more").to_owned()
+/// The lines of the journal that the starts wrote, without "init" and the number.
+fn starts(chain: &Chain) -> Vec<String> {
+    let journal = chain.server.journal();
+    let lines = journal.lines().filter_map(|line| line.strip_prefix("init "));
+    lines.map(|line| line.split_once(' ').expect("more").1.to_owned()).collect()
 }
 
 /// The arguments, the environment, the directory, the user, the socket: as at the first start. `ws_init_func`
@@ -30,6 +31,7 @@ fn as_it_was_started() {
             let launch =
                 daemon(source).args(["-f", "relative/file"]).env("A_VARIABLE", "its value");
             let mut chain = start(launch);
+            chain.server.connect().echo("hello");
             let file = |name: &str, process: Process| {
                 std::fs::read(format!("/proc/{}/{name}", process.0)).expect("it runs")
             };
@@ -39,20 +41,18 @@ fn as_it_was_started() {
             let state = |process: Process| state.map(|name| process.status(name));
             let state_before = state(first);
             let socket = chain.server.socket().symlink_metadata().expect("the socket");
-            let first_init = init(&chain);
-            let mut later = Vec::new();
             for _ in 0..3 {
                 chain.hand_over();
                 assert_eq!(["cmdline"].map(|name| file(name, chain.now)), before);
                 assert_eq!(state(chain.now), state_before);
                 let environment = file("environ", chain.now);
                 assert!(String::from_utf8_lossy(&environment).contains("A_VARIABLE=its value\0"));
-                later.push(init(&chain));
             }
-            let mut expected = first_init.clone();
+            let [start, later @ ..] = &starts(&chain)[..] else { panic!("it has started") };
+            let mut expected = start.clone();
             if rustix::process::geteuid().is_root() {
                 let nobody = crate::socket_file::id("-u", "nobody");
-                expected = first_init.replace("uid=0 ", &format!("uid={nobody} "));
+                expected = start.replace("uid=0 ", &format!("uid={nobody} "));
             }
             assert_eq!(later, [&*expected; 3]);
             let now = chain.server.socket().symlink_metadata().expect("the socket");
@@ -105,13 +105,24 @@ fn in_the_foreground_again() {
     assert!(!chain.server.socket().exists());
 }
 
+/// What a server has open that has begun to serve and has no client.
+fn idle(chain: &Chain) -> Vec<String> {
+    chain.server.connect().echo("hello");
+    chain.server.await_journal("close ");
+    let without_client = until(|| {
+        let kinds = kinds(chain.now);
+        (kinds.iter().filter(|kind| *kind == "socket").count() == 1).then_some(kinds)
+    });
+    without_client.expect("one socket")
+}
+
 /// What the program has opened, marked to be closed or not, is not the new server's.
 #[test]
 fn descriptors_do_not_pile_up() {
     for source in BOTH {
         for start in [Chain::start, Chain::start_daemon] {
             let mut chain = start(daemon(source));
-            let table = kinds(chain.now);
+            let table = idle(&chain);
             for _ in 0..3 {
                 let mut client = chain.server.connect();
                 assert_eq!(client.ask("!leak"), "leaked");
@@ -150,7 +161,7 @@ fn what_it_was_started_with_stays() {
 fn a_program_with_threads() {
     let launch = launch(BOTH[0]).args(["--drain", "600"]);
     let mut chain = Chain::start(launch);
-    let table = kinds(chain.now);
+    let table = idle(&chain);
     chain.plan("threads 4\n");
     chain.hand_over();
     for _ in 0..5 {

@@ -69,6 +69,7 @@ pub(super) fn kinds(process: Process) -> Vec<String> {
 /// Twenty times, while somebody connects and others stay.
 fn twenty_times(launch: Launch) {
     let mut chain = Chain::start_daemon(launch);
+    // The daemon is there when its parent has left; the client that looked for it has gone.
     let table = kinds(chain.now);
     let load = Load { is_over: AtomicBool::new(false), served: AtomicUsize::new(0) };
     let mut staying: Vec<(Client, i32)> = Vec::new();

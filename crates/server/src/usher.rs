@@ -208,3 +208,89 @@ fn now() -> Duration {
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{PipeReader, Read as _, pipe};
+    use std::os::fd::AsRawFd as _;
+    use std::path::Path;
+
+    use super::*;
+    use crate::files::Files;
+    use crate::legacy::Bequest;
+    use crate::log::Destination;
+    use crate::origin::Origin;
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    /// Sends one with a shell that does this: the pipe with the news, and one that ends with the shell.
+    fn send(script: &str, patience: Duration) -> (PipeReader, PipeReader) {
+        let (mut origin, _) = Origin::find(["sh", "-c", script].map(Into::into).into());
+        origin.program = Some("/bin/sh".into());
+        let [(news, news_end), (word, word_end), (alive, alive_end)] =
+            [(); 3].map(|()| pipe().unwrap());
+        let bequest = Bequest {
+            name: c"test",
+            directory: Path::new("/"),
+            log: Destination::Stderr,
+            listeners: &[],
+            files: &Files::default(),
+            predecessor: Some([word_end.as_raw_fd(), alive_end.as_raw_fd()]),
+        };
+        let mut kept = bequest.descriptors();
+        kept.extend([0, 1, 2, word.as_raw_fd(), news_end.as_raw_fd()]);
+        let mut plan = Plan::new(&origin, &bequest, None).unwrap();
+        let mut usher = Usher {
+            plan: &mut plan,
+            kept: &kept,
+            highest: 1024,
+            word: [word.as_raw_fd(), word_end.as_raw_fd()],
+            news: news_end.as_raw_fd(),
+            patience,
+            is_daemon: false,
+            ignored: &origin.ignored,
+        };
+        usher.send().unwrap();
+        (news, alive)
+    }
+
+    fn words(mut news: PipeReader) -> Vec<Word> {
+        let mut bytes = Vec::new();
+        news.read_to_end(&mut bytes).unwrap();
+        let words = bytes.chunks(Word::LEN).map(|word| Word::parse(word.try_into().unwrap()));
+        words.collect::<Option<_>>().unwrap()
+    }
+
+    fn is_over(mut alive: PipeReader) -> bool {
+        alive.read(&mut [0]).unwrap() == 0
+    }
+
+    #[test]
+    fn it_tells_how_the_new_server_ends() {
+        for (script, word) in [
+            ("exit 3", Word::Ended(3)),
+            ("kill -SEGV $$", Word::Killed(libc::SIGSEGV)),
+            // It waits for a server that catches it.
+            ("kill -TERM $$", Word::Ended(0)),
+        ] {
+            let (news, alive) = send(script, LONG);
+            assert_eq!(words(news), [word], "{script}");
+            assert!(is_over(alive));
+        }
+    }
+
+    /// One that is not ready in time is ended, whatever it ignores.
+    #[test]
+    fn it_waits_so_long() {
+        let (news, alive) = send("trap '' TERM; exec sleep 1000", Duration::from_millis(200));
+        assert_eq!(words(news), [Word::Silent(0)]);
+        assert!(is_over(alive));
+    }
+
+    #[test]
+    fn nobody_wants_to_know() {
+        let (news, alive) = send("exec sleep 1000", LONG);
+        drop(news);
+        assert!(is_over(alive));
+    }
+}

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use super::load::kinds;
 use super::{BOTH, Chain, launch, pid, plan, who};
-use crate::harness::{Launch, Process, until};
+use crate::harness::{Launch, Need, Process, Trace, skipped, until};
 
 fn daemon(source: &'static str) -> Launch {
     let launch = launch(source);
@@ -202,4 +202,53 @@ fn the_new_server_is_no_child() {
         assert_eq!(chain.wait(first), Some(0));
         chain.stop();
     }
+}
+
+/// Between the fork and the new program only calls are made that signal-safety(7) lists: a thread may have
+/// been in the middle of anything.
+#[test]
+fn what_is_forked_is_signal_safe() {
+    if skipped(&[Need::Tool("strace")]) {
+        return;
+    }
+    let (launch, trace) = Trace::of(daemon(BOTH[0]), &["-s", "200"]);
+    let mut chain = Chain::start(launch);
+    chain.hand_over();
+    chain.stop();
+    let before = chain.server.process().0.to_string();
+    let mut roles = Vec::new();
+    for process in trace.processes(&chain.server).into_iter().filter(|it| *it != before) {
+        let mut calls = trace.calls_of(&chain.server, &process);
+        let execve = calls.iter().position(|call| call.starts_with("execve("));
+        calls.truncate(execve.unwrap_or(calls.len()));
+        // The C library's own, in a child.
+        calls.retain(|call| !call.starts_with("set_robust_list(") && !call.starts_with("rseq("));
+        let is_usher = calls.iter().any(|call| call.starts_with("poll("));
+        let allowed: &[&str] = match (is_usher, execve.is_some()) {
+            (true, _) => &[
+                "close(",
+                "rt_sigaction(",
+                "clone(",
+                "clock_gettime(",
+                "poll(",
+                "read(",
+                "write(",
+                "exit_group(",
+                "rt_sigprocmask(",
+            ],
+            (false, true) => {
+                &["rt_sigaction(", "setsid(", "getpid(", "fcntl(", "fchdir(", "rt_sigprocmask("]
+            }
+            // The one between, and what the start has forked.
+            (false, false) => continue,
+        };
+        for call in calls.iter().filter(|call| !call.starts_with("+++") && !call.starts_with("---"))
+        {
+            assert!(allowed.iter().any(|it| call.starts_with(it)), "{call} in {calls:#?}");
+        }
+        roles.push(is_usher);
+    }
+    roles.sort();
+    // The program that strace has started has executed something too, as the first of its calls.
+    assert!(roles.ends_with(&[false, true]), "{roles:?}");
 }

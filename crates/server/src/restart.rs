@@ -23,8 +23,10 @@ use crate::signals;
 
 const SIGNALS: [Signal; 2] = [Signal::SIGSEGV, Signal::SIGBUS];
 
-/// Begins a new start, where it may be.
+/// Begins a new start, where it may be. Its lines have a place from now on.
 pub(crate) fn begin(note: &Note, legacy: Legacy) -> Legacy {
+    log::open(&legacy.name);
+    log::set_destination(legacy.log);
     let is_crash = note.signal().is_some();
     if is_crash && signals::is_told_to_stop() {
         legacy.files.remove_all();
@@ -40,8 +42,6 @@ pub(crate) fn begin(note: &Note, legacy: Legacy) -> Legacy {
 
 /// Ends by the signal that has come too often, and leaves no file behind.
 fn give_up(number: c_int, legacy: Legacy) -> ! {
-    log::open(&legacy.name);
-    log::set_destination(legacy.log);
     log::error(&format!(
         "signal {number} came {CRASHES} times within {} seconds: not started again",
         WINDOW.as_secs()

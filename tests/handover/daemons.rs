@@ -1,5 +1,7 @@
 //! Daemons: the pidfile, the helper that keeps root's right to remove the files, the ordinary user.
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,6 +56,17 @@ fn the_pidfile_names_the_new_one() {
     }
 }
 
+/// Whether another process has locked a part of the file.
+fn is_locked(file: &File) -> bool {
+    // SAFETY: numbers alone, and zero is none; the call fills them.
+    unsafe {
+        let mut lock: libc::flock = std::mem::zeroed();
+        lock.l_type = libc::F_WRLCK as _;
+        assert_eq!(libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &mut lock), 0);
+        lock.l_type != libc::F_UNLCK as libc::c_short
+    }
+}
+
 /// At every moment the pidfile names a server that lives, and no third one can take it.
 #[test]
 fn at_every_moment() {
@@ -67,13 +80,10 @@ fn at_every_moment() {
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let third = scope.spawn(|| {
+            let file = File::options().read(true).write(true).open(&pidfile).expect("it is there");
             let mut tries = 0;
             while !is_over.load(Ordering::Relaxed) {
-                // Not by `name`, whose files would go with this launch.
-                let ended = self::launch(BOTH[0]).env("PROBE_NAME", &name).run();
-                assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-                let line = "another server of this name is running\n";
-                assert!(ended.stderr.ends_with(line), "{}", ended.stderr);
+                assert!(is_locked(&file), "a third server could lock the pidfile");
                 tries += 1;
             }
             tries
@@ -96,6 +106,11 @@ fn at_every_moment() {
         assert!(third.join().expect("no panic") > 0);
         reader.join().expect("no panic");
     });
+    // Not by `name`, whose files would go with this launch.
+    let third = self::launch(BOTH[0]).env("PROBE_NAME", &name).run();
+    assert_eq!(third.code, Some(1), "{}", third.stderr);
+    let line = "another server of this name is running\n";
+    assert!(third.stderr.ends_with(line), "{}", third.stderr);
     assert_eq!(pid_in(&pidfile), pid(chain.now));
     drop(staying);
     chain.stop();

@@ -22,6 +22,7 @@ mod figures;
 mod frames_in;
 mod frames_out;
 mod handles;
+mod handover;
 mod handshake;
 mod header;
 mod help;

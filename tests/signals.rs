@@ -5,12 +5,12 @@ use rustix::process::Signal;
 use crate::harness::{Launch, Op};
 
 /// CONTRACT S13: the dispositions that change are those of SIGTERM, of SIGINT in the foreground,
-/// of SIGUSR1, and of SIGPIPE.
+/// of SIGHUP, of SIGUSR1, and of SIGPIPE.
 #[test]
 fn only_documented_signals_are_touched() {
     let mut server = Launch::probe().start();
     let changed = server.connect().ask("!signals");
-    assert_eq!(changed, "changed: Interrupt User defined signal 1 Broken pipe Terminated");
+    assert_eq!(changed, "changed: Hangup Interrupt User defined signal 1 Broken pipe Terminated");
     drop(changed);
     server.stop();
 }

@@ -45,6 +45,15 @@ impl Process {
         processes.filter(|it| it.stat(5) == Some(group) && !it.is_over()).collect()
     }
 
+    /// Its children, zombies among them.
+    pub(crate) fn children(self) -> Vec<Process> {
+        let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+        let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let processes = numbers.filter_map(Pid::from_raw).map(Process);
+        let parent = u64::from(self.0.as_raw_pid().unsigned_abs());
+        processes.filter(|it| it.stat(4) == Some(parent)).collect()
+    }
+
     /// Sends a signal. That the process is there no more is no failure.
     pub(crate) fn signal(self, signal: Signal) {
         let _ = kill_process(self.0, signal);

@@ -1,5 +1,6 @@
 //! System calls, as strace(1) saw them.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::launch::Launch;
@@ -22,9 +23,24 @@ impl Trace {
     /// The calls of the server's own process, one a line: `name(arguments) = result`. It must have
     /// been stopped.
     pub(crate) fn calls(&self, server: &Server) -> Vec<String> {
+        self.calls_of(server, server.process().0)
+    }
+
+    /// The processes that made calls.
+    pub(crate) fn processes(&self, server: &Server) -> BTreeSet<String> {
+        let pid = |line: &str| line.split_once(' ').map(|(pid, _)| pid.to_owned());
+        self.text(server).lines().filter_map(pid).collect()
+    }
+
+    fn text(&self, server: &Server) -> String {
         assert!(server.processes().is_empty(), "strace has written all when it has ended");
-        let text = std::fs::read_to_string(&self.file).expect("strace has written");
-        let pid = server.process().0.to_string();
+        std::fs::read_to_string(&self.file).expect("strace has written")
+    }
+
+    /// The calls of another process.
+    pub(crate) fn calls_of(&self, server: &Server, process: impl ToString) -> Vec<String> {
+        let text = self.text(server);
+        let pid = process.to_string();
         let mut unfinished = String::new();
         let mut calls = Vec::new();
         for line in text.lines() {

@@ -57,6 +57,36 @@ fn the_service() {
     }
 }
 
+/// A reload has the server started anew: systemd takes the new process for the service, without a word of
+/// complaint, and the client that is there is told to come again.
+#[test]
+fn the_reload() {
+    for source in ["probe.c", "classic/probe.c"] {
+        let soon = |unit| replace(unit, "/%p.socket\n", "/%p.socket --drain 0\n");
+        let Some(machine) = Machine::boot(source, soon) else { return };
+        let name = source.trim_end_matches(".c").replace('/', "-");
+        machine.run(&format!("systemctl start {name}"));
+        let socket = format!("/run/{name}/{name}.socket");
+        for _ in 0..3 {
+            let before = machine.show(&name, "MainPID");
+            let mut client = machine.connect(&socket);
+            client.echo("before");
+            machine.run(&format!("systemctl reload {name}"));
+            client.expect_close(1012);
+            let after = until(|| Some(machine.show(&name, "MainPID")).filter(|it| *it != before));
+            assert!(after.is_some(), "{}", machine.log(""));
+            machine.connect(&socket).echo("after");
+        }
+        assert_eq!(machine.show(&name, "ActiveState"), "active");
+        assert_eq!(machine.show(&name, "NRestarts"), "0");
+        let lines = machine.log("_PID=1");
+        assert!(!lines.contains("notification message from PID"), "{lines}");
+        machine.run(&format!("systemctl stop {name}"));
+        assert_eq!(machine.show(&name, "Result"), "success");
+        assert!(!machine.path(&socket).exists());
+    }
+}
+
 /// systemd listens, on both kinds of sockets, and the server starts with the first client; it needs no
 /// network for TCP, and leaves systemd's file as it is.
 #[test]

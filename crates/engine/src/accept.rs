@@ -63,6 +63,14 @@ impl Listener {
         }
     }
 
+    /// Another process may listen on: the poll would go on telling of what is then its own.
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match &mut self.0 {
+            Socket::Unix(socket) => registry.deregister(socket),
+            Socket::Tcp(socket) => registry.deregister(socket),
+        }
+    }
+
     /// Accepts a connection that is to be sent so many bytes in a turn.
     fn accept(&self, turn: usize) -> io::Result<OwnedFd> {
         match &self.0 {
@@ -152,7 +160,15 @@ impl Engine {
         Ok(())
     }
 
-    /// The sockets that it listens on, in the order in which they were given; none once it stops.
+    /// Closes the listening sockets.
+    pub(crate) fn unlisten(&mut self) {
+        for mut acceptor in self.acceptors.drain(..) {
+            // Closing it is all that is left where that fails.
+            let _ = acceptor.listener.deregister(self.poll.registry());
+        }
+    }
+
+    /// The sockets that it listens on, in the order in which they were given; none once it is to end.
     pub fn listeners(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.acceptors.iter().map(|acceptor| acceptor.listener.as_fd())
     }

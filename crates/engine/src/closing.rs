@@ -174,20 +174,37 @@ impl Engine {
         }
     }
 
-    /// Ends the server: accepts nothing more, and tells every client so (CONTRACT S10). The loop goes
-    /// on until [`Event::Stopped`].
-    pub fn stop(&mut self) {
+    /// Leaves the listening sockets to others who have them: accepts nothing more, and serves those who
+    /// are there until [`Event::Stopped`] says that they have left, or [`Event::Overdue`] that `patience`
+    /// is over.
+    pub fn wind_down(&mut self, patience: Duration) {
+        if self.is_ending() {
+            return;
+        }
+        self.unlisten();
+        self.is_winding_down = true;
+        self.overdue_at = Some(Instant::now() + patience);
+    }
+
+    /// Ends the server: accepts nothing more, and tells every client so with this code (CONTRACT S10).
+    /// The loop goes on until [`Event::Stopped`].
+    pub fn stop(&mut self, code: CloseCode) {
         if self.stop_at.is_some() {
             return;
         }
-        self.acceptors.clear();
+        self.unlisten();
         self.stop_at = Some(Instant::now() + STOP);
         self.set_timer();
         self.each(|engine, id| match engine.phase(id) {
-            Phase::Open => engine.close(id, CloseCode::GOING_AWAY, ""),
+            Phase::Open => engine.close(id, code, ""),
             Phase::Handshake => engine.kill(id),
             _ => {}
         });
+    }
+
+    /// Whether the server is to end, now or when its clients have left.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.stop_at.is_some() || self.is_winding_down
     }
 
     fn each(&mut self, mut act: impl FnMut(&mut Self, ConnId)) {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 use dorrit_proto::{Incoming, Inflater, Refusal, Request};
@@ -94,12 +94,14 @@ pub struct Engine {
     pub(crate) stats: Stats,
     /// The connection whose end the caller was just told.
     retiring: Option<ConnId>,
-    control: Option<OwnedFd>,
     is_controlled: bool,
     tick: Option<(Duration, Instant)>,
     alarm: Option<Instant>,
     /// Which of the two comes first.
     timer: Option<Instant>,
+    pub(crate) is_winding_down: bool,
+    /// When that has lasted long enough.
+    pub(crate) overdue_at: Option<Instant>,
     pub(crate) stop_at: Option<Instant>,
 }
 
@@ -144,11 +146,12 @@ impl Engine {
             reports: VecDeque::new(),
             stats: Stats::default(),
             retiring: None,
-            control: None,
             is_controlled: false,
             tick: None,
             alarm: None,
             timer: None,
+            is_winding_down: false,
+            overdue_at: None,
             stop_at: None,
         };
         // Each connection stands in these lists once, so that they never grow.
@@ -165,13 +168,18 @@ impl Engine {
         Token((NOT_A_CONNECTION | number as u64) as usize)
     }
 
-    /// Watches the reading end of a pipe, which must not block: a byte in it gives
-    /// [`Event::Control`]. What wakes the loop, from a signal handler for one, writes to the other end.
-    pub fn watch_control(&mut self, pipe: OwnedFd) -> io::Result<()> {
-        let fd = pipe.as_raw_fd();
-        self.poll.registry().register(&mut SourceFd(&fd), CONTROL, Interest::READABLE)?;
-        self.control = Some(pipe);
-        Ok(())
+    /// Watches the reading end of a pipe, which must not block, until [`Engine::unwatch_control`]: a
+    /// byte in it, or its end, gives [`Event::Control`]. The caller then reads until there is no more.
+    /// What wakes the loop, from a signal handler for one, writes to the other end.
+    pub fn watch_control(&mut self, pipe: impl AsFd) -> io::Result<()> {
+        let fd = pipe.as_fd().as_raw_fd();
+        self.poll.registry().register(&mut SourceFd(&fd), CONTROL, Interest::READABLE)
+    }
+
+    /// Ends that. It must be done before the pipe is closed.
+    pub fn unwatch_control(&mut self, pipe: impl AsFd) -> io::Result<()> {
+        let fd = pipe.as_fd().as_raw_fd();
+        self.poll.registry().deregister(&mut SourceFd(&fd))
     }
 
     /// Asks for [`Event::Tick`] each time this long after the last one; `None` ends that.
@@ -276,8 +284,12 @@ impl Engine {
     /// What happens between the turns of connections.
     fn next_outside_turns(&mut self) -> Option<Event> {
         self.expire();
-        if self.stop_at.is_some() && self.table.len() == 0 {
+        if self.is_ending() && self.table.len() == 0 {
             return Some(Event::Stopped);
+        }
+        if self.overdue_at.is_some_and(|at| at <= self.now) && self.stop_at.is_none() {
+            self.overdue_at = None;
+            return Some(Event::Overdue);
         }
         if std::mem::take(&mut self.is_controlled) {
             return Some(Event::Control);
@@ -317,7 +329,6 @@ impl Engine {
             if let Some(id) = ConnId::from_bits(token).filter(|_| token < NOT_A_CONNECTION) {
                 self.batch.push_back((id, Ready::from(event)));
             } else if event.token() == CONTROL {
-                drain(self.control.as_ref());
                 self.is_controlled = true;
             } else if let Some(acceptor) = self.acceptors.get_mut(token as u32 as usize) {
                 acceptor.set_ready();
@@ -341,7 +352,8 @@ impl Engine {
         self.deadlines.tidy(table.len(), |deadline| deadline.is_live(table));
         let deadline = self.deadlines.next_at(|deadline| deadline.is_live(table));
         let retry = self.acceptors.iter().filter_map(Acceptor::retry_at).min();
-        let next = [deadline, self.timer, retry, self.stop_at].into_iter().flatten().min()?;
+        let ends = [self.overdue_at, self.stop_at];
+        let next = [deadline, self.timer, retry].into_iter().chain(ends).flatten().min()?;
         // A little late is soon enough: the clock is read once for each sleep.
         Some(next.saturating_duration_since(self.now))
     }
@@ -389,10 +401,4 @@ impl Engine {
             self.kill(id);
         }
     }
-}
-
-fn drain(pipe: Option<&OwnedFd>) {
-    let Some(pipe) = pipe else { return };
-    let mut bytes = [0; 64];
-    while rustix::io::read(pipe, &mut bytes).is_ok_and(|len| len == bytes.len()) {}
 }

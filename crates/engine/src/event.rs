@@ -25,7 +25,8 @@ pub enum Event {
     Tick,
     /// The time set by [`Engine::set_alarm`](crate::Engine::set_alarm) has come.
     Alarm,
-    /// Something was written to the pipe given to [`Engine::watch_control`](crate::Engine::watch_control).
+    /// Something was written to a pipe given to [`Engine::watch_control`](crate::Engine::watch_control), or
+    /// it has ended.
     Control,
     /// The queue of a connection is empty, after it had to wait for its client to read.
     Drained(ConnId),
@@ -35,7 +36,10 @@ pub enum Event {
     Dropped(ConnId, DropCause),
     /// Connections cannot be accepted just now. Told once a minute at most.
     AcceptFailed(io::Error),
-    /// All connections have ended, after [`Engine::stop`](crate::Engine::stop).
+    /// The time given to [`Engine::wind_down`](crate::Engine::wind_down) is over, and not all connections have ended.
+    Overdue,
+    /// All connections have ended, after [`Engine::stop`](crate::Engine::stop) or
+    /// [`Engine::wind_down`](crate::Engine::wind_down).
     Stopped,
     /// The loop cannot go on.
     Failed(io::Error),

@@ -44,10 +44,10 @@ pub(crate) struct Progress {
 
 impl Engine {
     /// What the plain request asks for that [`Event::Requested`] told last. A server that is nearly full,
-    /// or that stops, keeps no connection for another request.
+    /// or that is to end, keeps no connection for another request.
     pub fn plain(&self, id: ConnId) -> Option<Plain> {
         let plain = self.request(id)?.judge_plain().ok().flatten()?;
-        let has_room = self.table.len() <= self.config.max_connections && self.stop_at.is_none();
+        let has_room = self.table.len() <= self.config.max_connections && !self.is_ending();
         Some(Plain { keeps_alive: plain.keeps_alive && has_room, ..plain })
     }
 

@@ -421,7 +421,7 @@ fn stop() {
     let mut asking = server.client();
     asking.write(&REQUEST[..20]);
     server.pump();
-    server.engine.stop();
+    server.engine.stop(CloseCode::GOING_AWAY);
     server.pump();
     assert_eq!(
         (first.read(), second.read()),

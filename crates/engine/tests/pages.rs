@@ -7,6 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 
 use dorrit_engine::{Config, PlainRequests};
+use dorrit_proto::CloseCode;
 use support::*;
 
 const PAGES: Config = Config { plain_requests: PlainRequests::Told, ..CONFIG };
@@ -201,7 +202,7 @@ fn the_end() {
     let mut served = server.client();
     served.write(GET);
     server.pump();
-    server.engine.stop();
+    server.engine.stop(CloseCode::GOING_AWAY);
     server.pump();
     assert_eq!(kept.read(), EMPTY);
     assert!(kept.is_at_end());

@@ -25,6 +25,8 @@ impl CloseCode {
     pub const POLICY: Self = Self(1008);
     /// 1009: a message above the limit.
     pub const TOO_BIG: Self = Self(1009);
+    /// 1012: the server is started anew, and can be connected to again (the IANA registry).
+    pub const SERVICE_RESTART: Self = Self(1012);
 
     /// The code with this number, where it may be sent in a close frame: those that RFC 6455 7.4.1
     /// and the IANA registry define for use on the wire, and 3000 to 4999.

@@ -6,7 +6,7 @@
 use std::ffi::c_int;
 
 use dorrit_engine::{ConnId, DropCause, Event};
-use dorrit_proto::Refusal;
+use dorrit_proto::{CloseCode, Refusal};
 
 use crate::handle::from_id;
 use crate::host::{self, State, with_engine};
@@ -17,7 +17,7 @@ use crate::{notify, signals, stats};
 
 /// Serves until the server has stopped. Returns the exit status.
 pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
-    let Server { files, told, pages, .. } = server;
+    let Server { files, told, pages, wake, handover } = server;
     let introduction = Introduction::default();
     let mut dispatch = Dispatch { program, told: *told, introduction };
     loop {
@@ -50,12 +50,18 @@ pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
                 notify::tell_due();
             }
             Event::Control => {
+                signals::drain(wake);
                 if signals::take_question() {
                     stats::tell();
                 }
+                handover.proceed(files);
+                if signals::take_hang_up() {
+                    handover.hang_up(files);
+                }
                 if signals::is_stopping() {
                     notify::stopping();
-                    let _ = with_engine(|engine| engine.stop());
+                    handover.call_off();
+                    let _ = with_engine(|engine| engine.stop(CloseCode::GOING_AWAY));
                     files.remove_socket();
                 }
             }
@@ -74,7 +80,14 @@ pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
             Event::AcceptFailed(error) => {
                 log::warning(&format!("connections have to wait: {}", crate::start::words(&error)));
             }
-            Event::Stopped => return 0,
+            Event::Overdue => {
+                handover.tell_overdue();
+                let _ = with_engine(|engine| engine.stop(CloseCode::SERVICE_RESTART));
+            }
+            Event::Stopped => {
+                handover.tell_end();
+                return 0;
+            }
             Event::Failed(error) => {
                 log::error(&format!("the loop has failed: {}", crate::start::words(&error)));
                 return 1;

@@ -1,22 +1,22 @@
 //! The files that a running server owns: its socket and its pidfile.
 
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use crate::janitor::Janitor;
+use crate::pidfile::Pidfile;
 use crate::privileges::Credentials;
-use crate::restart::Place;
+use crate::socket;
 use crate::start::{StartError, words};
-use crate::{pidfile, socket};
 
 /// A file of ours, recognised also where another one has its name.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnFile {
-    path: PathBuf,
-    id: FileId,
+    pub(crate) path: PathBuf,
+    pub(crate) id: FileId,
 }
 
 /// A file's device, its inode, and when it was written to last: an inode is used again.
@@ -41,31 +41,16 @@ impl OwnFile {
     }
 }
 
-/// Removes the socket and the pidfile of a server that has crashed too often.
-pub(crate) fn remove_left(place: &Place<'_>, socket_id: FileId) {
-    let socket = place.socket.map(|path| OwnFile { path: path.to_owned(), id: socket_id });
-    let _ = socket.as_ref().map(OwnFile::remove);
-    let path = pidfile::path(place.name);
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
-    if text.trim_end() == std::process::id().to_string() {
-        let _ = std::fs::remove_file(path);
-    }
-}
-
 /// The files of a server, and who removes them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Files {
-    socket: Option<OwnFile>,
-    pidfile: Option<OwnFile>,
-    janitor: Option<Janitor>,
+    pub(crate) socket: Option<OwnFile>,
+    /// It stays locked until the end.
+    pub(crate) pidfile: Option<Pidfile>,
+    pub(crate) janitor: Option<Janitor>,
 }
 
 impl Files {
-    /// Those of a server that is about to make its socket, where it has one.
-    pub(crate) fn new(pidfile: Option<OwnFile>) -> Self {
-        Self { socket: None, pidfile, janitor: None }
-    }
-
     /// Makes the socket.
     pub(crate) fn make_socket(
         &mut self,
@@ -77,28 +62,11 @@ impl Files {
         Ok(listener)
     }
 
-    /// Takes over the files of the start before.
-    pub(crate) fn inherit(
-        &mut self,
-        path: Option<&Path>,
-        id: FileId,
-        janitor: Option<[OwnedFd; 2]>,
-    ) {
-        self.socket = path.map(|path| OwnFile { path: path.to_owned(), id });
-        self.janitor = janitor.map(Janitor::from);
-    }
-
-    /// What the socket is known by, where there is one.
-    pub(crate) fn socket_id(&self) -> Option<FileId> {
-        self.socket.as_ref().map(|socket| socket.id)
-    }
-
-    /// The ends of the janitor's pipes, where there is one.
-    pub(crate) fn janitor_descriptors(&self) -> [Option<RawFd>; 2] {
-        match &self.janitor {
-            Some(Janitor { orders, done }) => [Some(orders.as_raw_fd()), Some(done.as_raw_fd())],
-            None => [None, None],
-        }
+    /// The ends of the janitor's pipes, where there is one: for orders, and for the word that they are
+    /// done.
+    pub(crate) fn janitor_descriptors(&self) -> Option<[RawFd; 2]> {
+        let Janitor { orders, done } = self.janitor.as_ref()?;
+        Some([orders.as_raw_fd(), done.as_raw_fd()])
     }
 
     /// Leaves the files, where there are any, to a janitor. Called while the server is root, before it
@@ -111,6 +79,11 @@ impl Files {
             self.janitor = Some(janitor.map_err(fail)?);
         }
         Ok(())
+    }
+
+    /// Leaves them to another server, which has them too.
+    pub(crate) fn give_away(&mut self) {
+        *self = Self::default();
     }
 
     /// Removes the socket.
@@ -126,7 +99,7 @@ impl Files {
         self.remove_socket();
         match self.janitor.take() {
             Some(janitor) => janitor.remove_all(),
-            None => drop(self.pidfile.as_ref().map(OwnFile::remove)),
+            None => drop(self.pidfile.as_ref().map(Pidfile::remove)),
         }
     }
 }

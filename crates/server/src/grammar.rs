@@ -94,6 +94,7 @@ impl Grammar {
             "error, warning, notice, info or debug [info]",
         );
         add(true, PROCESS, "log-stderr", None, "a daemon too logs to standard error");
+        add(true, PROCESS, "drain", One("seconds"), "after SIGHUP, serve clients so long [10]");
         add(true, PROCESS, "help", None, "say this, and leave");
         add(true, PROCESS, "version", None, "say which version it is, and leave");
         Self { manual: flavor.manual, entries }

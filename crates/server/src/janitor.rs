@@ -14,8 +14,9 @@ use nix::unistd::{ForkResult, fork, setsid};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
+use crate::descriptors;
 use crate::files::OwnFile;
-use crate::limits;
+use crate::pidfile::Pidfile;
 
 /// The server's side of a janitor.
 #[derive(Debug)]
@@ -32,19 +33,24 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Janitor {
     /// Makes one for these files.
-    pub(crate) fn hire(socket: Option<&OwnFile>, pidfile: Option<&OwnFile>) -> io::Result<Self> {
+    pub(crate) fn hire(socket: Option<&OwnFile>, pidfile: Option<&Pidfile>) -> io::Result<Self> {
         let (orders_read, orders) = io::pipe()?;
         let (done, done_write) = io::pipe()?;
         // It is no child of the server's, so that the program's wait(2) never meets it.
         // SAFETY: neither child returns; each calls only what a process with one thread may.
         match unsafe { fork() }? {
             ForkResult::Parent { child } => {
-                waitpid(child, None)?;
+                // Where the program ignores SIGCHLD this waits too, and then finds no child.
+                let _ = waitpid(child, None);
                 Ok(Self { orders, done })
             }
             ForkResult::Child => {
                 // The server waits for this: its listeners must end with it, however soon.
-                close_all_but(&[orders_read.as_raw_fd(), done_write.as_raw_fd()]);
+                // The pidfile is known by its being open.
+                let pipes = [orders_read.as_raw_fd(), done_write.as_raw_fd()];
+                let kept: Vec<_> =
+                    pipes.into_iter().chain(pidfile.map(Pidfile::as_raw_fd)).collect();
+                close_all_but(&kept);
                 // SAFETY: as above.
                 if let Ok(ForkResult::Child) = unsafe { fork() } {
                     serve(orders_read, done_write, socket, pidfile);
@@ -82,7 +88,7 @@ fn serve(
     orders: PipeReader,
     done: PipeWriter,
     socket: Option<&OwnFile>,
-    pidfile: Option<&OwnFile>,
+    pidfile: Option<&Pidfile>,
 ) {
     // The end of a session or of a control group must not come before the server's.
     let _ = SigSet::all().thread_block();
@@ -96,30 +102,13 @@ fn serve(
         }
     }
     let _ = socket.map(OwnFile::remove);
-    let _ = pidfile.map(OwnFile::remove);
+    let _ = pidfile.map(Pidfile::remove);
 }
 
 /// Closes what was open in the server.
 fn close_all_but(kept: &[RawFd]) {
-    let close = |fd| {
-        if !kept.contains(&fd) {
-            // SAFETY: this process uses no descriptor but those kept.
-            unsafe { libc::close(fd) };
-        }
-    };
-    let listed = listed_descriptors();
-    if kept.iter().all(|fd| listed.contains(fd)) {
-        listed.into_iter().for_each(close);
-    } else {
-        (0..limits::descriptors().min(MOST) as RawFd).for_each(close);
+    for fd in descriptors::numbers(kept).into_iter().filter(|fd| !kept.contains(fd)) {
+        // SAFETY: this process uses no descriptor but those kept.
+        unsafe { libc::close(fd) };
     }
-}
-
-/// Where descriptors are not listed, how many are looked at: there may be a limit of a billion.
-const MOST: u64 = 1 << 20;
-
-/// The descriptors of this process, where the system lists them all.
-fn listed_descriptors() -> Vec<RawFd> {
-    let entries = std::fs::read_dir("/dev/fd").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }

@@ -1,8 +1,11 @@
 //! From the command line to a server that listens. The order of the steps is CONTRACT D4's.
 
 use std::ffi::{CStr, CString, OsString};
-use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::io::PipeReader;
+use std::net::TcpListener;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use dorrit_engine::{Config, Engine, Listener, PlainRequests};
@@ -11,17 +14,19 @@ use nix::unistd::geteuid;
 
 use crate::daemon;
 use crate::files::Files;
+use crate::handover::{self, HandOver};
 use crate::host::{self, Stage, State};
+use crate::legacy::{Bequest, Legacy};
 use crate::options::{BUFFER_OVERHEAD, Options};
+use crate::origin::Origin;
 use crate::pages::Pages;
 use crate::passed::Passed;
 use crate::pidfile::Pidfile;
 use crate::privileges::Credentials;
 use crate::program::{Flavor, Program, Told};
-use crate::restart::{self, Legacy, Origin, Place};
 use crate::settings::{Protocols, Settings};
 use crate::start::{StartError, words};
-use crate::{limits, log, notify, pidfile, signals, socket, tcp};
+use crate::{limits, log, notify, pidfile, restart, signals, socket, tcp};
 
 /// The name of a server that sets none, and of its socket (CONTRACT D6).
 pub(crate) const NAME: &CStr = c"server";
@@ -39,27 +44,20 @@ pub(crate) struct Server {
     pub(crate) told: Told,
     /// What plain requests are answered from.
     pub(crate) pages: Option<Pages>,
-    /// It stays locked until the end.
-    _pidfile: Option<Pidfile>,
+    /// The reading end of the pipe that signals write to.
+    pub(crate) wake: PipeReader,
+    pub(crate) handover: HandOver,
 }
 
 /// What is asked for, found to be possible.
 struct Plan {
     options: Options,
     credentials: Credentials,
-    /// Where the UNIX socket is to be, unless TCP is all that is asked for, or sockets were passed.
+    /// Where a UNIX socket is to be made: not where TCP is all that is asked for, or sockets are there already.
     socket: Option<PathBuf>,
     /// Those that were passed.
     passed: Vec<Listener>,
     config: Config,
-}
-
-/// The descriptors of a server that is about to listen.
-struct Ends {
-    listeners: Vec<Listener>,
-    /// Wakes the loop on SIGTERM.
-    stop: OwnedFd,
-    pidfile: Option<RawFd>,
 }
 
 impl<P: Program> Launch<'_, P> {
@@ -86,7 +84,7 @@ impl<P: Program> Launch<'_, P> {
             log::warning(&format!("started anew after signal {signal}"));
         }
         passed.tell();
-        let plan = self.plan(options, credentials, passed, legacy.as_ref())?;
+        let plan = self.plan(options, credentials, passed, is_new_start)?;
         if plan.options.is_foreground || is_new_start {
             return self.open(plan, origin, legacy).inspect(|_| announce());
         }
@@ -143,18 +141,16 @@ impl<P: Program> Launch<'_, P> {
         options: Options,
         credentials: Credentials,
         passed: Passed,
-        legacy: Option<&Legacy>,
+        is_new_start: bool,
     ) -> Result<Plan, StartError> {
         let passed = passed.listeners;
         let is_default = options.socket.is_none() && options.tcp.is_none();
-        let socket = if passed.is_empty() && !legacy.is_some_and(Legacy::is_passed) {
+        let socket = if passed.is_empty() && !is_new_start {
             options.socket.clone().or_else(|| is_default.then(default_socket))
         } else {
             None
         };
-        if let Some(socket) = socket.as_ref().filter(|_| legacy.is_none()) {
-            socket::check(socket)?;
-        }
+        socket.as_deref().map_or(Ok(()), socket::check)?;
         if !passed.is_empty() {
             tell_passed(passed.len(), is_default);
         }
@@ -198,55 +194,64 @@ impl<P: Program> Launch<'_, P> {
         config
     }
 
-    /// Makes the files, gives up privileges and listens. Leaves nothing behind where it fails.
+    /// Makes the files, gives up privileges and listens; or takes over what the start before has left.
+    /// Leaves nothing behind where it fails.
     fn open(
         &self,
         mut plan: Plan,
         origin: Origin,
-        mut legacy: Option<Legacy>,
+        legacy: Option<Legacy>,
     ) -> Result<Server, StartError> {
-        let path = pidfile::path(&name_or(NAME));
         let is_new_start = legacy.is_some();
         // Who can connect can also have seen that the server runs, and may stop it.
-        let stop = signals::catch(plan.options.is_foreground, origin.mask());
-        let stop =
-            stop.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))))?;
-        let has_pidfile = geteuid().is_root() && !plan.options.is_foreground;
-        let lock = legacy.as_mut().and_then(|legacy| legacy.pidfile.take());
-        let pidfile = match lock {
-            Some(lock) => Pidfile::inherit(lock, &path).ok(),
-            None if has_pidfile => Some(Pidfile::write(&path)?),
-            None => None,
+        let wake = signals::catch(plan.options.is_foreground, &origin.mask);
+        let wake =
+            wake.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))))?;
+        let mut files = Files::default();
+        let mut predecessor = None;
+        let listeners = match legacy {
+            Some(legacy) => {
+                (files, predecessor) = (legacy.files, legacy.predecessor);
+                Ok(legacy.listeners.into_iter().map(listener).collect())
+            }
+            None => self.listen(&mut plan, &mut files),
         };
-        let own_pidfile = pidfile.as_ref().map(|pidfile| pidfile.file.clone());
-        let mut files = Files::new(own_pidfile);
-        let pidfile_descriptor = pidfile.as_ref().map(|it| it.as_raw_fd());
-        let settled = self.listen(&mut plan, legacy, &mut files).and_then(|listeners| {
+        let has_predecessor = predecessor.is_some();
+        let settled = listeners.and_then(|listeners| {
             if !is_new_start {
                 plan.credentials.tell(&plan.options);
             }
-            let ends = Ends { listeners, stop, pidfile: pidfile_descriptor };
-            self.settle(&plan, origin, ends, &mut files)
+            let pages = self.settle(&plan, &origin, listeners, &wake, &mut files)?;
+            if let Some(predecessor) = predecessor {
+                predecessor.succeed(files.pidfile.as_ref())?;
+            }
+            Ok(pages)
         });
         match settled {
-            Ok(pages) => Ok(Server { files, told: plan.options.told, pages, _pidfile: pidfile }),
+            Ok(pages) => {
+                let handover = HandOver {
+                    origin,
+                    name: name_or(NAME),
+                    log: plan.options.log_destination(),
+                    is_foreground: plan.options.is_foreground,
+                    drain: plan.options.drain,
+                    stage: handover::Stage::None,
+                };
+                Ok(Server { files, told: plan.options.told, pages, wake, handover })
+            }
             Err(error) => {
-                files.remove_all();
+                if !has_predecessor {
+                    files.remove_all();
+                }
                 Err(error)
             }
         }
     }
 
-    /// The sockets to listen on: the one of the start before, those that were passed, or new ones.
-    fn listen(
-        &self,
-        plan: &mut Plan,
-        legacy: Option<Legacy>,
-        files: &mut Files,
-    ) -> Result<Vec<Listener>, StartError> {
-        if let Some(legacy) = legacy {
-            files.inherit(plan.socket.as_deref(), legacy.file, legacy.janitor);
-            return Ok(vec![legacy.listener.into()]);
+    /// Makes the files, and the sockets to listen on.
+    fn listen(&self, plan: &mut Plan, files: &mut Files) -> Result<Vec<Listener>, StartError> {
+        if geteuid().is_root() && !plan.options.is_foreground {
+            files.pidfile = Some(Pidfile::write(&pidfile::path(&name_or(NAME)))?);
         }
         if !plan.passed.is_empty() {
             return Ok(std::mem::take(&mut plan.passed));
@@ -267,8 +272,9 @@ impl<P: Program> Launch<'_, P> {
     fn settle(
         &self,
         plan: &Plan,
-        origin: Origin,
-        ends: Ends,
+        origin: &Origin,
+        listeners: Vec<Listener>,
+        wake: &PipeReader,
         files: &mut Files,
     ) -> Result<Option<Pages>, StartError> {
         if plan.credentials.is_drop() {
@@ -282,19 +288,21 @@ impl<P: Program> Launch<'_, P> {
             let changed = std::env::set_current_dir(root);
             changed.map_err(|error| StartError::path("chdir", root, words(&error)))?;
         }
-        let Ends { listeners, stop, pidfile } = ends;
         let make = || {
             let mut engine = Engine::new(plan.config)?;
             listeners.into_iter().try_for_each(|listener| engine.listen(listener))?;
-            engine.watch_control(stop)?;
-            let listener = engine.listeners().next().map(|listener| listener.as_raw_fd());
-            if let Some(listener) = listener.filter(|_| self.flavor.restarts) {
-                let name = &name_or(NAME);
-                let socket = plan.socket.as_deref();
-                let is_foreground = plan.options.is_foreground;
-                let place =
-                    Place { name, socket, is_foreground, log: plan.options.log_destination() };
-                restart::arm(origin, &place, listener, files, pidfile)?;
+            engine.watch_control(wake)?;
+            if self.flavor.restarts {
+                let listeners: Vec<_> = engine.listeners().map(|it| it.as_raw_fd()).collect();
+                let bequest = Bequest {
+                    name: &name_or(NAME),
+                    directory: &origin.path,
+                    log: plan.options.log_destination(),
+                    listeners: &listeners,
+                    files,
+                    predecessor: None,
+                };
+                restart::arm(origin, &bequest)?;
             }
             Ok(engine)
         };
@@ -307,6 +315,14 @@ impl<P: Program> Launch<'_, P> {
             state.renew_alarm();
         });
         Ok(pages)
+    }
+}
+
+/// A listening socket of the start before.
+fn listener(socket: OwnedFd) -> Listener {
+    match tcp::address(socket.as_fd()) {
+        Some(_) => TcpListener::from(socket).into(),
+        None => UnixListener::from(socket).into(),
     }
 }
 

@@ -1,17 +1,15 @@
-//! What a server that crashes writes down for its new start.
+//! What a server writes down for its new start, when that comes.
 
 use std::ffi::c_int;
 use std::ops::Range;
-use std::os::fd::RawFd;
 use std::time::Duration;
-
-use crate::files::FileId;
 
 /// So many crashes within `WINDOW`, and the last of them ends the server (CONTRACT E6).
 pub(crate) const CRASHES: usize = 6;
 pub(crate) const WINDOW: Duration = Duration::from_secs(10);
 
-/// Numbers of equal width in decimal digits: the handler of the crash writes them where they stand.
+/// Numbers of equal width in decimal digits: the handler of a crash, or a child, writes them where they
+/// stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
     numbers: [u64; Self::NUMBERS],
@@ -20,9 +18,8 @@ pub(crate) struct Note {
 /// The places of the numbers.
 const PID: usize = 0;
 const SIGNAL: usize = 1;
-const DESCRIPTORS: Range<usize> = 2..6;
-const FILE: Range<usize> = 6..9;
-const TIMES: Range<usize> = 9..9 + CRASHES;
+const BLOCKED: usize = 2;
+const TIMES: Range<usize> = 3..3 + CRASHES;
 
 impl Note {
     const NUMBERS: usize = TIMES.end;
@@ -30,21 +27,12 @@ impl Note {
     /// How many bytes the numbers take, each with a blank behind it.
     pub(crate) const LEN: usize = Self::NUMBERS * (Self::WIDTH + 1);
 
-    /// A note of no crash yet: for this process, with the listener, the janitor's pipes and the pidfile,
-    /// and what the socket is known by. Crashes of an earlier start are taken over from its note.
-    pub(crate) fn new(
-        pid: u32,
-        descriptors: [Option<RawFd>; 4],
-        file: FileId,
-        earlier: Option<&Self>,
-    ) -> Self {
+    /// A note of no crash yet, for this process. `blocked` are the signals, a bit for each, that are kept
+    /// from the new start until it can deal with them. Crashes of an earlier start are taken over from
+    /// its note.
+    pub(crate) fn new(blocked: u64, earlier: Option<&Self>) -> Self {
         let mut numbers = earlier.map_or([0; Self::NUMBERS], |note| note.numbers);
-        numbers[PID] = u64::from(pid);
-        for (i, fd) in DESCRIPTORS.zip(descriptors) {
-            // What is no descriptor is none when it is read.
-            numbers[i] = fd.and_then(|fd| u64::try_from(fd).ok()).unwrap_or(u64::MAX);
-        }
-        numbers[FILE].copy_from_slice(&file);
+        (numbers[PID], numbers[BLOCKED]) = (u64::from(std::process::id()), blocked);
         Self { numbers }
     }
 
@@ -82,22 +70,23 @@ impl Note {
         first != 0 && last.saturating_sub(first) <= WINDOW.as_millis() as u64
     }
 
+    /// The process that the note is for.
     pub(crate) fn pid(&self) -> u64 {
         self.numbers[PID]
     }
 
-    pub(crate) fn signal(&self) -> c_int {
-        self.numbers[SIGNAL] as c_int
+    /// Makes it one for that process. Safe in a signal handler.
+    pub(crate) fn set_pid(&mut self, pid: c_int) {
+        self.numbers[PID] = pid as u64;
     }
 
-    /// The listener, the ends of the janitor's pipes, and the pidfile.
-    pub(crate) fn descriptors(&self) -> [Option<RawFd>; 4] {
-        std::array::from_fn(|i| RawFd::try_from(self.numbers[DESCRIPTORS.start + i]).ok())
+    /// That of the crash; `None` where there was none.
+    pub(crate) fn signal(&self) -> Option<c_int> {
+        Some(self.numbers[SIGNAL] as c_int).filter(|signal| *signal != 0)
     }
 
-    /// What the socket is known by.
-    pub(crate) fn file(&self) -> FileId {
-        std::array::from_fn(|i| self.numbers[FILE.start + i])
+    pub(crate) fn blocked(&self) -> u64 {
+        self.numbers[BLOCKED]
     }
 }
 
@@ -106,19 +95,20 @@ mod tests {
     use super::*;
 
     fn note() -> Note {
-        Note::new(4711, [Some(5), None, Some(7), None], [u64::MAX, 12, 3], None)
+        Note::new(1 << 63, None)
     }
 
     #[test]
     fn written_and_read() {
         let mut note = note();
+        assert_eq!((note.pid(), note.signal()), (std::process::id().into(), None));
+        note.set_pid(4711);
         note.add_crash(11, Duration::from_millis(1234));
         let mut text = vec![b'?'; Note::LEN];
         note.write(&mut text);
         assert_eq!(Note::parse(&text), Some(note));
         assert_eq!(Note::parse(&[&text[..], b"0"].concat()), None);
-        assert_eq!((note.pid(), note.signal(), note.file()), (4711, 11, [u64::MAX, 12, 3]));
-        assert_eq!(note.descriptors(), [Some(5), None, Some(7), None]);
+        assert_eq!((note.pid(), note.signal(), note.blocked()), (4711, Some(11), 1 << 63));
         for cut in 0..Note::LEN {
             assert_eq!(Note::parse(&text[..cut]), None);
         }

@@ -84,7 +84,6 @@ pub(crate) fn stopping() {
 }
 
 /// Tells that this process is the server from now on. The one that calls says no more.
-#[expect(dead_code, reason = "called by the hand-over")]
 pub(crate) fn main_pid(pid: u32) {
     with(|notifier, _| notifier.give_way(pid));
 }

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use dorrit_engine::Keepalive;
 use getopts::Matches;
@@ -42,6 +43,8 @@ pub(crate) struct Options {
     pub(crate) log_level: Level,
     /// `--log-stderr`: a daemon's go to standard error.
     is_log_on_stderr: bool,
+    /// `--drain`: how long clients are served after a hand-over.
+    pub(crate) drain: Duration,
     /// `-x`: stay in the foreground.
     pub(crate) is_foreground: bool,
 }
@@ -50,6 +53,8 @@ pub(crate) struct Options {
 pub(crate) const BUFFER_OVERHEAD: usize = 5;
 const BUFFER: std::ops::RangeInclusive<usize> = 10..=65540;
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
+/// Up to a day, in seconds.
+const DRAIN: std::ops::RangeInclusive<usize> = 0..=86_400;
 
 impl Options {
     /// Reads the arguments behind the program's name; `--help` and `--version` are answered instead.
@@ -96,6 +101,7 @@ impl Options {
             },
             log_level: log_level(&matches)?,
             is_log_on_stderr: matches.opt_present("log-stderr"),
+            drain: Duration::from_secs(number(&matches, "drain", DRAIN)?.unwrap_or(10) as u64),
             is_foreground: matches.opt_present("x"),
         })
     }
@@ -350,6 +356,18 @@ mod tests {
             assert_eq!((error.text.starts_with(&beginning), error.status), (true, 1), "{bad}");
         }
         assert_eq!(parse(&["--log-stderr=yes"]).unwrap_err().status, 2);
+    }
+
+    #[test]
+    fn drain() {
+        let drain = |arguments: &[&str]| parse(arguments).map(|options| options.drain.as_secs());
+        assert_eq!(drain(&[]).unwrap(), 10);
+        assert_eq!(drain(&["--drain=0"]).unwrap(), 0);
+        assert_eq!(drain(&["--drain", "86400"]).unwrap(), 86_400);
+        for bad in ["86401", "-1", "", "ten", "1.5"] {
+            let error = drain(&["--drain", bad]).unwrap_err();
+            assert!(error.text.starts_with(&format!("--drain {bad}: ")), "{}", error.text);
+        }
     }
 
     #[test]

@@ -1,25 +1,35 @@
 //! The pidfile `/var/run/<name>.pid` (CONTRACT D6).
+//!
+//! Who has any part of it locked owns it. A server locks all of it. At a hand-over the old server keeps
+//! [`FIRST`] while the new one locks the [`REST`]: so at no moment can a third lock all.
 
 use std::ffi::{CStr, OsString};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, fcntl_lock};
-use rustix::io::Errno;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 
-use crate::files::OwnFile;
 use crate::start::{StartError, words};
 
 /// A pidfile that names this process. It stays locked while the process lives.
 #[derive(Debug)]
 pub(crate) struct Pidfile {
-    pub(crate) file: OwnFile,
-    lock: File,
+    path: PathBuf,
+    /// By which it is known, too: no other file gets its inode while it is open.
+    file: File,
 }
+
+/// A part of the file, in bytes: where it starts, and how long it is. 0 is up to the end.
+type Part = (libc::off_t, libc::off_t);
+
+const ALL: Part = (0, 0);
+const FIRST: Part = (0, 1);
+const REST: Part = (1, 0);
 
 /// Where the pidfile of a server of this name is.
 pub(crate) fn path(name: &CStr) -> PathBuf {
@@ -32,40 +42,92 @@ impl Pidfile {
     /// Writes it. A file that another server has locked is left as it is.
     pub(crate) fn write(path: &Path) -> Result<Self, StartError> {
         let fail = |why: String| StartError::path("pidfile", path, why);
-        let mut lock = open(path).map_err(|error| fail(words(&error)))?;
-        match fcntl_lock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::AGAIN | Errno::ACCESS) => {
+        let file = open(path).map_err(|error| fail(words(&error)))?;
+        let pidfile = Self { path: path.to_owned(), file };
+        match pidfile.lock(ALL) {
+            Err(Errno::EAGAIN | Errno::EACCES) => {
                 return Err(fail("another server of this name is running".to_owned()));
             }
             result => result.map_err(|error| fail(words(&error.into())))?,
         }
-        let written = fill(&mut lock).and_then(|()| OwnFile::at(path));
-        match written {
-            Ok(file) => Ok(Self { file, lock }),
-            Err(error) => {
-                let _ = std::fs::remove_file(path);
-                Err(fail(words(&error)))
-            }
+        pidfile.fill().map_err(|error| {
+            let _ = std::fs::remove_file(path);
+            fail(words(&error))
+        })?;
+        Ok(pidfile)
+    }
+
+    /// The one of the start before.
+    pub(crate) fn inherit(path: PathBuf, file: OwnedFd) -> Self {
+        Self { path, file: file.into() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes it, unless another file has taken its place (CONTRACT S10).
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        let id = |found: std::fs::Metadata| [found.dev(), found.ino()];
+        if id(self.file.metadata()?) == id(std::fs::symlink_metadata(&self.path)?) {
+            std::fs::remove_file(&self.path)?;
         }
+        Ok(())
+    }
+
+    /// Lets another server of ours [`Pidfile::take_over`].
+    pub(crate) fn offer(&self) -> io::Result<()> {
+        // The server before this one has had the first byte.
+        self.lock(FIRST)?;
+        Ok(self.unlock(REST)?)
+    }
+
+    /// Has it name this process, of which the one before knows.
+    pub(crate) fn take_over(&self) -> io::Result<()> {
+        self.lock(REST)?;
+        self.fill()
+    }
+
+    /// Has it name this process again, after an offer of which nothing came.
+    pub(crate) fn keep(&self) -> io::Result<()> {
+        self.lock(ALL)?;
+        self.fill()
+    }
+
+    /// Writes the number of this process. Who reads it meanwhile finds the number before, or this one.
+    fn fill(&self) -> io::Result<()> {
+        let mut text = format!("{}\n", std::process::id());
+        let len = text.len();
+        let before = usize::try_from(self.file.metadata()?.len()).unwrap_or(len).min(MOST);
+        text.extend(std::iter::repeat_n('\n', before.saturating_sub(len)));
+        self.file.write_all_at(text.as_bytes(), 0)?;
+        self.file.set_len(len as u64)
+    }
+
+    fn lock(&self, part: Part) -> nix::Result<()> {
+        self.set_lock(libc::F_WRLCK as _, part)
+    }
+
+    fn unlock(&self, part: Part) -> nix::Result<()> {
+        self.set_lock(libc::F_UNLCK as _, part)
+    }
+
+    fn set_lock(&self, kind: libc::c_short, (start, len): Part) -> nix::Result<()> {
+        // SAFETY: numbers alone, of which some systems have more; zero is none.
+        let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+        (lock.l_type, lock.l_whence) = (kind, libc::SEEK_SET as _);
+        (lock.l_start, lock.l_len) = (start, len);
+        fcntl(&self.file, FcntlArg::F_SETLK(&lock)).map(drop)
     }
 }
 
-impl Pidfile {
-    /// The one of the start before, which is still locked: a process keeps its locks over execve(2).
-    pub(crate) fn inherit(lock: OwnedFd, path: &Path) -> io::Result<Self> {
-        Ok(Self { file: OwnFile::at(path)?, lock: lock.into() })
-    }
-}
+/// No number is longer; what else stands in a file that somebody has left is cut off.
+const MOST: usize = 32;
 
 impl AsRawFd for Pidfile {
     fn as_raw_fd(&self) -> RawFd {
-        self.lock.as_raw_fd()
+        self.file.as_raw_fd()
     }
-}
-
-fn fill(file: &mut File) -> io::Result<()> {
-    file.set_len(0)?;
-    writeln!(file, "{}", std::process::id())
 }
 
 /// Opens the file itself, never what a link in its place points to.

@@ -9,9 +9,9 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::launch::{Launch, NAME};
 use crate::opening::Openings;
+use crate::origin::Origin;
 use crate::passed::Passed;
 use crate::program::{Flavor, Program};
-use crate::restart::Origin;
 use crate::start::StartError;
 use crate::{dispatch, host, log, notify, signals};
 

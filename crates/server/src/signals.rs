@@ -1,7 +1,11 @@
-//! The signals that end the server, and those that ask for its figures (CONTRACT D19, S10, S13).
+//! The signals that end the server, ask for its figures, or have it started anew (CONTRACT D19, S10, S13).
 
-use std::io;
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::ffi::c_int;
+use std::io::{self, PipeReader, Read as _};
+use std::mem::MaybeUninit;
+use std::ops::RangeInclusive;
+use std::os::fd::{IntoRawFd as _, OwnedFd};
+use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
@@ -11,8 +15,11 @@ use nix::unistd::getpid;
 
 static IS_STOPPING: AtomicBool = AtomicBool::new(false);
 static IS_ASKED: AtomicBool = AtomicBool::new(false);
-/// Those that ask, as far as they are not the program's.
-static QUESTIONS: OnceLock<Vec<Signal>> = OnceLock::new();
+static IS_HUNG_UP: AtomicBool = AtomicBool::new(false);
+/// Those of [`optional`] that are not the program's.
+static CAUGHT: OnceLock<Vec<Signal>> = OnceLock::new();
+/// The numbers that signals may have.
+pub(crate) const ALL: RangeInclusive<c_int> = 1..=64;
 /// The writing end of the pipe that wakes the loop.
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 /// The process that the signals end. A child of the program's has our handler until it execs.
@@ -31,16 +38,15 @@ pub(crate) fn ignore_sigpipe() {
     }
 }
 
-/// Catches SIGTERM, SIGINT in the foreground, and what asks for the figures. `mask` is what was blocked
-/// before the program has run. Returns the pipe that wakes the loop.
-pub(crate) fn catch(is_foreground: bool, mask: &SigSet) -> io::Result<OwnedFd> {
+/// Catches SIGTERM, SIGINT in the foreground, and those that a program may keep for itself. `mask` is
+/// what was blocked before the program has run. Returns the pipe that wakes the loop.
+pub(crate) fn catch(is_foreground: bool, mask: &SigSet) -> io::Result<PipeReader> {
     let (read, write) = io::pipe()?;
-    let (read, write) = (OwnedFd::from(read), OwnedFd::from(write));
     rustix::io::ioctl_fionbio(&read, true)?;
     rustix::io::ioctl_fionbio(&write, true)?;
     SERVER.store(getpid().as_raw(), Ordering::Relaxed);
-    WAKE.store(write.into_raw_fd(), Ordering::Relaxed);
-    let action = SigAction::new(SigHandler::Handler(stop), SaFlags::SA_RESTART, SigSet::empty());
+    WAKE.store(OwnedFd::from(write).into_raw_fd(), Ordering::Relaxed);
+    let action = action(stop);
     let signals =
         if is_foreground { &[Signal::SIGTERM, Signal::SIGINT][..] } else { &[Signal::SIGTERM] };
     let mut caught = SigSet::empty();
@@ -49,40 +55,105 @@ pub(crate) fn catch(is_foreground: bool, mask: &SigSet) -> io::Result<OwnedFd> {
         unsafe { sigaction(signal, &action) }?;
         caught.add(signal);
     }
-    for signal in catch_questions(mask)? {
+    for signal in catch_optional(mask)? {
         caught.add(*signal);
     }
     // Whoever started us may have blocked them.
     caught.thread_unblock()?;
+    if [&IS_ASKED, &IS_HUNG_UP].iter().any(|it| it.load(Ordering::Relaxed)) {
+        wake();
+    }
     Ok(read)
 }
 
-/// Catches those that ask: SIGUSR1, and SIGINFO where there is one. One that the program handles, ignores
-/// or blocks is its own.
-fn catch_questions(mask: &SigSet) -> io::Result<&'static [Signal]> {
-    let action = SigAction::new(SigHandler::Handler(ask), SaFlags::SA_RESTART, SigSet::empty());
+/// The signals that a program may keep for itself, and what deals with them where it does not.
+fn optional() -> impl Iterator<Item = (Signal, Handler)> {
+    let all = [("SIGUSR1", ask as Handler), ("SIGINFO", ask), ("SIGHUP", hang_up)];
+    // There is no SIGINFO everywhere.
+    all.into_iter().filter_map(|(name, handler)| Some((name.parse().ok()?, handler)))
+}
+
+type Handler = extern "C" fn(c_int);
+
+/// Catches those. One that the program handles, ignores or blocks is its own.
+fn catch_optional(mask: &SigSet) -> io::Result<&'static [Signal]> {
     let blocked = SigSet::thread_get_mask()?;
     let mut caught = Vec::new();
-    for signal in ["SIGUSR1", "SIGINFO"].iter().filter_map(|name| name.parse().ok()) {
+    for (signal, handler) in optional() {
         if blocked.contains(signal) && !mask.contains(signal) {
             continue;
         }
         // SAFETY: the handler calls only what signal-safety(7) allows; the program's is put back.
         unsafe {
-            let before = sigaction(signal, &action)?;
-            if matches!(before.handler(), SigHandler::SigDfl) {
-                caught.push(signal);
-            } else {
-                sigaction(signal, &before)?;
+            let before = sigaction(signal, &action(handler))?;
+            match before.handler() {
+                SigHandler::SigDfl => caught.push(signal),
+                // It was caught already, for a new start.
+                SigHandler::Handler(before) if before as usize == handler as usize => {
+                    caught.push(signal);
+                }
+                _ => drop(sigaction(signal, &before)?),
             }
         }
     }
-    Ok(QUESTIONS.get_or_init(|| caught))
+    Ok(CAUGHT.get_or_init(|| caught))
 }
 
-/// The signals that ask for the figures; none before they are caught.
-pub(crate) fn questions() -> impl Iterator<Item = Signal> {
-    QUESTIONS.get().into_iter().flatten().copied()
+fn action(handler: Handler) -> SigAction {
+    SigAction::new(SigHandler::Handler(handler), SaFlags::SA_RESTART, SigSet::empty())
+}
+
+/// Those of them that are caught; none before.
+pub(crate) fn caught() -> impl Iterator<Item = Signal> {
+    CAUGHT.get().into_iter().flatten().copied()
+}
+
+/// In a new start: lets the signals come that were blocked for it. What comes before the server listens
+/// is dealt with then, unless it is SIGTERM, which ends the process.
+pub(crate) fn resume(blocked: u64) {
+    SERVER.store(getpid().as_raw(), Ordering::Relaxed);
+    let mut come = SigSet::empty();
+    for (signal, handler) in optional().filter(|(signal, _)| blocked & bit(*signal) != 0) {
+        // SAFETY: the handler calls only what signal-safety(7) allows; nothing of the program's has run.
+        if unsafe { sigaction(signal, &action(handler)) }.is_ok() {
+            come.add(signal);
+        }
+    }
+    come.add(Signal::SIGTERM);
+    let _ = come.thread_unblock();
+}
+
+/// A number in which this signal has a bit of its own.
+pub(crate) fn bit(signal: Signal) -> u64 {
+    1 << (signal as c_int - 1)
+}
+
+/// The signals that are ignored.
+pub(crate) fn ignored() -> Vec<c_int> {
+    let is_ignored = |&signal: &c_int| {
+        let mut found = MaybeUninit::<libc::sigaction>::uninit();
+        // SAFETY: it fills what it is given, and fails where there is no such signal.
+        unsafe {
+            libc::sigaction(signal, ptr::null(), found.as_mut_ptr()) == 0
+                && found.assume_init().sa_sigaction == libc::SIG_IGN
+        }
+    };
+    ALL.filter(is_ignored).collect()
+}
+
+/// Whether SIGTERM waits to be let through.
+pub(crate) fn is_told_to_stop() -> bool {
+    let mut pending = *SigSet::empty().as_ref();
+    // SAFETY: it fills what it is given.
+    let found = unsafe { libc::sigpending(&mut pending) } == 0;
+    // SAFETY: it looks at what it is given.
+    found && unsafe { libc::sigismember(&pending, libc::SIGTERM) } == 1
+}
+
+/// Empties the pipe that wakes the loop.
+pub(crate) fn drain(mut wake: &PipeReader) {
+    let mut bytes = [0; 64];
+    while wake.read(&mut bytes).is_ok_and(|len| len == bytes.len()) {}
 }
 
 /// Whether the figures were asked for since the last time.
@@ -90,17 +161,31 @@ pub(crate) fn take_question() -> bool {
     IS_ASKED.swap(false, Ordering::Relaxed)
 }
 
+/// Whether SIGHUP has come since the last time.
+pub(crate) fn take_hang_up() -> bool {
+    IS_HUNG_UP.swap(false, Ordering::Relaxed)
+}
+
+/// Has the server stop as SIGTERM does.
+pub(crate) fn stop_in_order() {
+    IS_STOPPING.store(true, Ordering::Relaxed);
+}
+
 /// Whether the server is to stop.
 pub(crate) fn is_stopping() -> bool {
     IS_STOPPING.load(Ordering::Relaxed)
 }
 
-extern "C" fn stop(_signal: libc::c_int) {
+extern "C" fn stop(_signal: c_int) {
     note(&IS_STOPPING);
 }
 
-extern "C" fn ask(_signal: libc::c_int) {
+extern "C" fn ask(_signal: c_int) {
     note(&IS_ASKED);
+}
+
+extern "C" fn hang_up(_signal: c_int) {
+    note(&IS_HUNG_UP);
 }
 
 /// Notes a signal, and wakes the loop. Safe in a signal handler.
@@ -108,8 +193,12 @@ fn note(what: &AtomicBool) {
     let errno = Errno::last_raw();
     if getpid().as_raw() == SERVER.load(Ordering::Relaxed) {
         what.store(true, Ordering::Relaxed);
-        // SAFETY: one byte that lives long enough. Where the pipe is full, the loop is woken anyway.
-        unsafe { libc::write(WAKE.load(Ordering::Relaxed), c"".as_ptr().cast(), 1) };
+        wake();
     }
     Errno::set_raw(errno);
+}
+
+fn wake() {
+    // SAFETY: one byte that lives long enough. Where the pipe is full, the loop is woken anyway.
+    unsafe { libc::write(WAKE.load(Ordering::Relaxed), c"".as_ptr().cast(), 1) };
 }

@@ -41,6 +41,7 @@ pub struct Server {
     pub dropped: Vec<DropCause>,
     pub refused: Vec<Refusal>,
     pub alarms: u32,
+    pub is_overdue: bool,
     pub is_stopped: bool,
     /// The targets of plain requests, each of which is answered with this file.
     pub targets: Vec<Vec<u8>>,
@@ -50,6 +51,7 @@ pub struct Server {
     /// What is done before a connection is accepted.
     pub on_open: fn(&mut Engine, ConnId) -> bool,
     control: std::io::PipeWriter,
+    controlled: std::io::PipeReader,
     directory: TempDir,
 }
 
@@ -59,9 +61,8 @@ impl Server {
         let mut engine = Engine::new(config).unwrap();
         engine.listen(UnixListener::bind(directory.path().join("s")).unwrap()).unwrap();
         let (read, control) = std::io::pipe().unwrap();
-        let read = std::os::fd::OwnedFd::from(read);
         rustix::io::ioctl_fionbio(&read, true).unwrap();
-        engine.watch_control(read).unwrap();
+        engine.watch_control(&read).unwrap();
         Self {
             engine,
             messages: Vec::new(),
@@ -72,12 +73,14 @@ impl Server {
             dropped: Vec::new(),
             refused: Vec::new(),
             alarms: 0,
+            is_overdue: false,
             is_stopped: false,
             targets: Vec::new(),
             page: None,
             on_message: |_, _, _, _| {},
             on_open: |_, _| true,
             control,
+            controlled: read,
             directory,
         }
     }
@@ -136,7 +139,11 @@ impl Server {
                 self.closed.push(id);
                 self.codes.push(self.engine.close_code(id));
             }
-            Event::Control => return false,
+            Event::Control => {
+                while self.controlled.read(&mut [0; 64]).is_ok_and(|len| len == 64) {}
+                return false;
+            }
+            Event::Overdue => self.is_overdue = true,
             Event::Stopped => {
                 self.is_stopped = true;
                 return false;

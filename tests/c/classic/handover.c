@@ -1,0 +1,3 @@
+/* ../handover.c for libdorrit(8). */
+#define CLASSIC
+#include "../handover.c"

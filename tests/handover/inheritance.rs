@@ -5,9 +5,9 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use super::load::kinds;
+use super::load::{idle, kinds};
 use super::{BOTH, Chain, launch, pid, plan, who};
-use crate::harness::{Launch, Need, Process, Trace, skipped, until};
+use crate::harness::{Client, Launch, Need, Process, Request, Trace, skipped, until};
 
 fn daemon(source: &'static str) -> Launch {
     let launch = launch(source);
@@ -70,6 +70,28 @@ fn as_it_was_started() {
     }
 }
 
+/// The addresses of TCP, of either family, stay with their ports; there need be no UNIX socket.
+#[test]
+fn on_tcp_alone() {
+    let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+    if skipped(&[Need::Has(has_ipv6, "there is no IPv6")]) {
+        return;
+    }
+    let arguments = ["-p", "0", "-i", "127.0.0.1", "-i", "::1"];
+    let mut chain = Chain::of(Launch::start_tcp, daemon(BOTH[0]).socket(None).args(arguments));
+    let addresses = chain.server.tcp().to_owned();
+    assert_eq!(addresses.len(), 2);
+    for _ in 0..3 {
+        chain.hand_over();
+        assert_eq!(chain.now.listening(), addresses);
+        for address in &addresses {
+            let mut client = Client::raw_tcp(*address).upgrade(&Request::new());
+            assert_eq!(who(&mut client).1, pid(chain.now));
+        }
+    }
+    chain.stop();
+}
+
 /// A daemon is one again: a session of its own, "/", no terminal.
 #[test]
 fn a_daemon_again() {
@@ -103,17 +125,6 @@ fn in_the_foreground_again() {
     assert_eq!(chain.wait(chain.now), Some(0));
     chain.server.await_nobody();
     assert!(!chain.server.socket().exists());
-}
-
-/// What a server has open that has begun to serve and has no client.
-fn idle(chain: &Chain) -> Vec<String> {
-    chain.server.connect().echo("hello");
-    chain.server.await_journal("close ");
-    let without_client = until(|| {
-        let kinds = kinds(chain.now);
-        (kinds.iter().filter(|kind| *kind == "socket").count() == 1).then_some(kinds)
-    });
-    without_client.expect("one socket")
 }
 
 /// What the program has opened, marked to be closed or not, is not the new server's.

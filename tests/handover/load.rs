@@ -66,11 +66,21 @@ pub(super) fn kinds(process: Process) -> Vec<String> {
     kinds
 }
 
+/// The same of a server that has begun to serve and has no client.
+pub(super) fn idle(chain: &Chain) -> Vec<String> {
+    chain.server.connect().echo("hello");
+    let listeners = 1 + chain.server.tcp().len();
+    let without_client = until(|| {
+        let kinds = kinds(chain.now);
+        (kinds.iter().filter(|kind| *kind == "socket").count() == listeners).then_some(kinds)
+    });
+    without_client.expect("the listening sockets alone")
+}
+
 /// Twenty times, while somebody connects and others stay.
 fn twenty_times(launch: Launch) {
     let mut chain = Chain::start_daemon(launch);
-    // The daemon is there when its parent has left; the client that looked for it has gone.
-    let table = kinds(chain.now);
+    let table = idle(&chain);
     let load = Load { is_over: AtomicBool::new(false), served: AtomicUsize::new(0) };
     let mut staying: Vec<(Client, i32)> = Vec::new();
     let mut servers = vec![chain.now];

@@ -184,6 +184,7 @@ impl Engine {
         self.unlisten();
         self.is_winding_down = true;
         self.overdue_at = Some(Instant::now() + patience);
+        self.set_timer();
     }
 
     /// Ends the server: accepts nothing more, and tells every client so with this code (CONTRACT S10).
@@ -193,6 +194,7 @@ impl Engine {
             return;
         }
         self.unlisten();
+        self.overdue_at = None;
         self.stop_at = Some(Instant::now() + STOP);
         self.set_timer();
         self.each(|engine, id| match engine.phase(id) {

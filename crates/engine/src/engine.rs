@@ -97,7 +97,7 @@ pub struct Engine {
     is_controlled: bool,
     tick: Option<(Duration, Instant)>,
     alarm: Option<Instant>,
-    /// Which of the two comes first.
+    /// Which of them comes first, and the end of the time to wind down.
     timer: Option<Instant>,
     pub(crate) is_winding_down: bool,
     /// When that has lasted long enough.
@@ -197,7 +197,7 @@ impl Engine {
 
     pub(crate) fn set_timer(&mut self) {
         let tick = self.tick.map(|(_, at)| at).filter(|_| self.stop_at.is_none());
-        self.timer = [tick, self.alarm].into_iter().flatten().min();
+        self.timer = [tick, self.alarm, self.overdue_at].into_iter().flatten().min();
     }
 
     /// What the caller keeps with a connection; 0 where nothing was set or the connection has ended.
@@ -284,12 +284,8 @@ impl Engine {
     /// What happens between the turns of connections.
     fn next_outside_turns(&mut self) -> Option<Event> {
         self.expire();
-        if self.is_ending() && self.table.len() == 0 {
+        if self.table.len() == 0 && self.is_ending() {
             return Some(Event::Stopped);
-        }
-        if self.overdue_at.is_some_and(|at| at <= self.now) && self.stop_at.is_none() {
-            self.overdue_at = None;
-            return Some(Event::Overdue);
         }
         if std::mem::take(&mut self.is_controlled) {
             return Some(Event::Control);
@@ -305,6 +301,8 @@ impl Engine {
     fn next_timer(&mut self) -> Option<Event> {
         let now = self.now;
         let event = match self.tick {
+            // Before a tick, which may always be due.
+            _ if self.overdue_at.take_if(|at| *at <= now).is_some() => Some(Event::Overdue),
             Some((period, at)) if at <= now && self.stop_at.is_none() => {
                 self.set_tick(Some(period));
                 Some(Event::Tick)
@@ -352,8 +350,7 @@ impl Engine {
         self.deadlines.tidy(table.len(), |deadline| deadline.is_live(table));
         let deadline = self.deadlines.next_at(|deadline| deadline.is_live(table));
         let retry = self.acceptors.iter().filter_map(Acceptor::retry_at).min();
-        let ends = [self.overdue_at, self.stop_at];
-        let next = [deadline, self.timer, retry].into_iter().chain(ends).flatten().min()?;
+        let next = [deadline, self.timer, retry, self.stop_at].into_iter().flatten().min()?;
         // A little late is soon enough: the clock is read once for each sleep.
         Some(next.saturating_duration_since(self.now))
     }

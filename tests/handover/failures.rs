@@ -2,6 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -93,6 +94,26 @@ fn a_callback_is_missing() {
     }
 }
 
+/// It is called by a program that closes what it does not know: it is then no new start, but a server
+/// that finds another one there.
+#[test]
+fn what_is_handed_over_is_closed() {
+    let mut chain = Chain::start(daemon(BOTH[0]));
+    let mut client = chain.server.connect();
+    let program = chain.program();
+    let aside = chain.dir().join("program.aside");
+    std::fs::rename(&program, &aside).expect("it can be moved");
+    let closing = (3..10).map(|fd| format!("{fd}>&- ")).collect::<String>();
+    let script = format!("#!/bin/sh\nexec '{}' \"$@\" {closing}\n", aside.display());
+    std::fs::write(&program, script).expect("a file");
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("its mode");
+    fails(&chain, "the new server has ended with status 1");
+    chain.server.await_stderr("another server listens there");
+    goes_on(&mut chain, &mut client);
+    drop(client);
+    chain.stop();
+}
+
 /// It is no program of the library's.
 #[test]
 fn another_program() {
@@ -167,6 +188,30 @@ fn sigterm_meanwhile() {
             chain.stop();
             assert!(new.is_over());
             assert_eq!(chain.count("hand-over: called off"), 1, "{}", chain.server.stderr());
+        }
+    }
+}
+
+/// SIGTERM at whatever moment of a hand-over: either there is no server any more, and no file of it, or the
+/// new one serves.
+#[test]
+fn sigterm_at_every_moment() {
+    for moment in 0..40 {
+        let mut chain = Chain::start_daemon(daemon(BOTH[moment % 2]).args(["--drain", "600"]));
+        let first = chain.now;
+        first.signal(Signal::HUP);
+        // Which moment that is nothing depends on.
+        let until_then = Instant::now() + Duration::from_micros(500) * moment as u32;
+        while Instant::now() < until_then {}
+        first.signal(Signal::TERM);
+        assert_eq!(chain.wait(first), Some(0), "{}", chain.server.stderr());
+        if chain.successors().is_empty() {
+            chain.server.await_nobody();
+            assert!(!chain.server.socket().exists());
+        } else {
+            let new = chain.await_successor(0);
+            assert_eq!(who(&mut chain.server.connect()).1, pid(new));
+            chain.stop();
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The hand-over on SIGHUP: the server starts its program anew, which may be another version of it, and
 //! leaves it the sockets. It serves the clients that it has until they leave.
 //!
-//! The two speak through three pipes. The new server says on one that it could begin, waits on another
-//! until it may, says that it has, and waits until that is heard. An usher reads what it says, tells it to the old one on the third,
-//! and tells also that it has ended. Up to the last word the old server can go on as if nothing had been.
+//! The two speak through three pipes. The new server says on one that it could begin, and waits on another
+//! until it may; it takes the pidfile, says that it has, and waits once more. An usher reads what it says,
+//! tells it to the old one on the third, and tells also that it has ended. Up to its last word, by which the
+//! new one begins, the old server can go on as if nothing had been.
 
 use std::ffi::CString;
 use std::fmt;
@@ -30,7 +31,7 @@ use crate::{descriptors, notify, restart, signals};
 const PATIENCE: Duration = Duration::from_secs(90);
 /// How many descriptors a thread of the program's may open between two calls of ours.
 const SPARE: RawFd = 256;
-/// What the old server writes when the new one may take over, and again when it has heard that it has.
+/// What the old server writes when the new one may take the pidfile, and when it may begin.
 const GO: u8 = b'g';
 
 /// The old server's side.
@@ -70,9 +71,10 @@ impl HandOver {
     /// SIGHUP has come. In the foreground it may be the terminal that has hung up, which is no wish for
     /// another server.
     pub(crate) fn hang_up(&mut self, files: &Files) {
-        match self.is_foreground && self.origin.has_lost_terminal() {
-            true => signals::stop_in_order(),
-            false => self.begin(files),
+        if self.is_foreground && self.origin.has_lost_terminal() {
+            signals::stop_in_order();
+        } else if !signals::is_stopping() {
+            self.begin(files);
         }
     }
 
@@ -150,7 +152,8 @@ impl HandOver {
             match attempt.hear() {
                 Ok(None) => return,
                 Ok(Some(Word::Ready(pid))) => self.offer(pid, files),
-                Ok(Some(Word::Taken)) => self.complete(files),
+                Ok(Some(Word::Taken)) if self.let_begin() => self.complete(files),
+                Ok(Some(Word::Taken)) => self.fall_back("the new server has ended", files),
                 Ok(Some(word)) => self.fall_back(format_args!("the new server {word}"), files),
                 Err(_) => self.fall_back("nobody tells what becomes of the new server", files),
             }
@@ -159,14 +162,14 @@ impl HandOver {
 
     /// The new server could begin: lets it.
     fn offer(&mut self, pid: i32, files: &Files) {
-        let Stage::Starting(mut attempt) = std::mem::replace(&mut self.stage, Stage::None) else {
+        let Stage::Starting(attempt) = std::mem::replace(&mut self.stage, Stage::None) else {
             return;
         };
         let offered = files.pidfile.as_ref().map_or(Ok(()), Pidfile::offer);
         match offered {
             Ok(()) => {
                 // Where it has ended meanwhile, that is what the usher tells next.
-                let _ = attempt.go.write_all(&[GO]);
+                attempt.go();
                 self.stage = Stage::Offered(attempt, pid);
             }
             Err(error) => {
@@ -176,16 +179,21 @@ impl HandOver {
         }
     }
 
+    /// The new server has all that it needs: lets it begin. False where it has ended.
+    fn let_begin(&self) -> bool {
+        let Stage::Offered(attempt, pid) = &self.stage else { return false };
+        // A service manager believes nobody but whom it takes for the server: it is told first who that is.
+        notify::main_pid(pid.unsigned_abs());
+        attempt.go()
+    }
+
     /// The new server has taken over: its files and sockets are no longer this one's.
     fn complete(&mut self, files: &mut Files) {
-        let Stage::Offered(mut attempt, pid) = std::mem::replace(&mut self.stage, Stage::Done)
-        else {
+        let Stage::Offered(attempt, pid) = std::mem::replace(&mut self.stage, Stage::Done) else {
             return;
         };
-        notify::main_pid(pid.unsigned_abs());
-        // Where it has ended meanwhile, nobody waits for that.
-        let _ = attempt.go.write_all(&[GO]);
         attempt.call_off();
+        notify::say_no_more();
         restart::disarm();
         files.give_away();
         let drain = self.drain;
@@ -251,8 +259,13 @@ impl Attempt {
         }
     }
 
-    /// Listens to the usher no more. One that is there then ends the new server, unless that has taken
-    /// over.
+    /// Lets the new server do its next step. False where it has ended.
+    fn go(&self) -> bool {
+        (&self.go).write_all(&[GO]).is_ok()
+    }
+
+    /// Listens to the usher no more, and says nothing to the new server, which ends then unless it has been
+    /// let to begin.
     fn call_off(self) {
         let _ = with_engine(|engine| engine.unwatch_control(&self.news));
     }
@@ -278,24 +291,15 @@ impl Predecessor {
 
     /// Takes over, when the one before lets it. All that can fail must have been done.
     pub(crate) fn succeed(mut self, pidfile: Option<&Pidfile>) -> Result<(), StartError> {
-        let fail = |what: &str, error: &io::Error| {
-            Err(StartError::new(format_args!("hand-over: {what}{}", words(error))))
+        let fail = |why: &dyn fmt::Display| StartError::new(format_args!("hand-over: {why}"));
+        let mut ask = |word: Word| {
+            let asked = self.word.write_all(&word.encode());
+            let answered = asked.and_then(|()| self.go.read_exact(&mut [GO]));
+            answered.map_err(|_| fail(&"called off"))
         };
-        let told = self.word.write_all(&Word::Ready(getpid().as_raw()).encode());
-        if let Err(error) = told.and_then(|()| self.go.read_exact(&mut [GO])) {
-            return fail("the server before has called it off: ", &error);
-        }
-        if let Err(error) = pidfile.map_or(Ok(()), Pidfile::take_over) {
-            return fail("pidfile: ", &error);
-        }
-        match self.word.write_all(&Word::Taken.encode()) {
-            Ok(()) => {
-                // A service manager hears whom it knows for the server: it is told first who that is now.
-                let _ = self.go.read(&mut [GO]);
-                Ok(())
-            }
-            // The one before must not believe that it is still the only one.
-            Err(error) => fail("", &error),
-        }
+        ask(Word::Ready(getpid().as_raw()))?;
+        let taken = pidfile.map_or(Ok(()), Pidfile::take_over);
+        taken.map_err(|error| fail(&format_args!("pidfile: {}", words(&error))))?;
+        ask(Word::Taken)
     }
 }

@@ -11,6 +11,7 @@ use crate::files::{FileId, Files, OwnFile};
 use crate::handover::Predecessor;
 use crate::janitor::Janitor;
 use crate::log::Destination;
+use crate::note::Note;
 use crate::pidfile::Pidfile;
 
 /// The names of the variables.
@@ -85,13 +86,11 @@ impl Bequest<'_> {
 }
 
 impl Legacy {
-    /// Takes what is there, and all that tells of it out of the environment. `is_ours` says whether it is
-    /// for this process: a program may have handed its environment on.
-    pub(crate) fn take_over(is_ours: bool) -> Option<Self> {
+    /// Takes what is there, and all that tells of it out of the environment. Without a note it is not for
+    /// this process: a program may have handed its environment on.
+    pub(crate) fn take_over(note: Option<&Note>) -> Option<Self> {
         let texts = NAMES.map(take_variable);
-        if !is_ours {
-            return None;
-        }
+        let is_crash = note?.signal().is_some();
         let [name, directory, syslog, listeners, socket, socket_id, janitor, pidfile, lock, ends] =
             texts;
         let files = Files {
@@ -104,14 +103,17 @@ impl Legacy {
                 .map(|(path, file)| Pidfile::inherit(path.into(), file)),
             janitor: <[OwnedFd; 2]>::try_from(own(janitor)).ok().map(Janitor::from),
         };
-        Some(Self {
+        let legacy = Self {
             name: CString::new(name.unwrap_or_default().into_vec()).unwrap_or_default(),
             directory: directory.map(PathBuf::from),
             log: syslog.map_or(Destination::Stderr, |_| Destination::Syslog),
             listeners: own(listeners),
             files,
             predecessor: <[OwnedFd; 2]>::try_from(own(ends)).ok().map(Predecessor::from),
-        })
+        };
+        // What the program was started by may have closed it all.
+        let is_whole = !legacy.listeners.is_empty() && (is_crash || legacy.predecessor.is_some());
+        is_whole.then_some(legacy)
     }
 
     /// The descriptors.

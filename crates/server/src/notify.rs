@@ -83,9 +83,14 @@ pub(crate) fn stopping() {
     with(|notifier, _| notifier.say(&[NotifyState::Stopping]));
 }
 
-/// Tells that this process is the server from now on. The one that calls says no more.
+/// Tells that this process is the server from now on.
 pub(crate) fn main_pid(pid: u32) {
-    with(|notifier, _| notifier.give_way(pid));
+    with(|notifier, _| notifier.introduce(pid));
+}
+
+/// Leaves it to another process to tell anything.
+pub(crate) fn say_no_more() {
+    with(|notifier, _| notifier.give_way());
 }
 
 /// Tells what is due by now.
@@ -128,10 +133,14 @@ impl Notifier {
         }
     }
 
-    /// Leaves the rest to another process, which has the whole interval for its first word.
-    fn give_way(&mut self, pid: u32) {
+    /// Tells that another process is the server, which has the whole interval for its first word.
+    fn introduce(&mut self, pid: u32) {
         let states = [NotifyState::MainPid(pid), NotifyState::Watchdog];
         self.say(if self.watchdog.is_some() { &states } else { &states[..1] });
+    }
+
+    /// Says nothing from now on but what is waiting.
+    fn give_way(&mut self) {
         self.watchdog_at = None;
         self.is_replaced = true;
     }
@@ -211,7 +220,8 @@ mod tests {
             [(None, "MAINPID=47"), (Some(Duration::from_secs(1)), "MAINPID=47\nWATCHDOG=1")]
         {
             let mut notifier = Notifier::new(path.clone().into(), watchdog);
-            notifier.give_way(47);
+            notifier.introduce(47);
+            notifier.give_way();
             notifier.say(&[NotifyState::Stopping]);
             let mut message = [0; 64];
             let len = manager.recv(&mut message).unwrap();

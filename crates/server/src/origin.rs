@@ -46,7 +46,7 @@ impl Origin {
     pub(crate) fn find(arguments: Vec<OsString>) -> (Self, Option<Legacy>) {
         let note = take_variable(VARIABLE).and_then(|text| Note::parse(text.as_bytes()));
         let note = note.filter(|note| note.pid() == u64::from(std::process::id()));
-        let legacy = Legacy::take_over(note.is_some());
+        let legacy = Legacy::take_over(note.as_ref());
         let legacy = match (&note, legacy) {
             (Some(note), Some(legacy)) => Some(restart::begin(note, legacy)),
             _ => None,

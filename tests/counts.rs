@@ -50,7 +50,7 @@ fn instructions_of_an_echo() {
     if skipped(&[Need::Tool("valgrind")]) {
         return;
     }
-    for (in_flight, most) in [(1, 1331), (16, 446)] {
+    for (in_flight, most) in [(1, 1306), (16, 425)] {
         let each = instructions_each(in_flight);
         say(&format!("an echo, {in_flight} in flight: {each} instructions in user space"));
         assert!(each <= most, "{each} instructions, {in_flight} in flight");
@@ -119,7 +119,7 @@ fn burst(client: &mut Client) {
 #[test]
 fn ten_thousand_idle_connections() {
     const COUNT: usize = 10_000;
-    const MOST: i64 = 214;
+    const MOST: i64 = 224;
     if skipped(&[Need::Descriptors(COUNT as u64 + 1000)]) {
         return;
     }

@@ -92,7 +92,7 @@ impl Engine {
 
     /// Sends a message to one connection, like [`Engine::send`]: most often an answer, for which there is
     /// a short way.
-    #[inline]
+    #[inline(always)]
     pub fn send_one(
         &mut self,
         id: ConnId,

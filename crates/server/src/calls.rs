@@ -121,6 +121,7 @@ pub unsafe fn write_conn(
 /// # Safety
 /// `conns` is NULL or points to `count` handles, and `data` points to `len` bytes. Neither changes during
 /// the call.
+#[inline(always)]
 unsafe fn queue(
     state: &mut State,
     conns: *const *mut c_void,

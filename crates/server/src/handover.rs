@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const SPARE: RawFd = 256;
 /// What the old server writes when the new one may take over, and again when it has heard that it has.
 const GO: u8 = b'g';
+/// What it writes when it has called the hand-over off, and has not heard that the new one has taken over.
+const NO: u8 = b'n';
 
 /// The old server's side.
 #[derive(Debug)]
@@ -185,7 +187,7 @@ impl HandOver {
         notify::main_pid(pid.unsigned_abs());
         // Where it has ended meanwhile, nobody waits for that.
         let _ = attempt.go.write_all(&[GO]);
-        attempt.call_off();
+        attempt.leave();
         restart::disarm();
         files.give_away();
         let drain = self.drain;
@@ -251,9 +253,17 @@ impl Attempt {
         }
     }
 
+    /// Has it come to nothing, also where the word that the new server has taken over is on its way: no
+    /// two may hold themselves for the one that has the files.
+    fn call_off(mut self) {
+        // Where the new one has ended, nobody has to be told.
+        let _ = self.go.write_all(&[NO]);
+        self.leave();
+    }
+
     /// Listens to the usher no more. One that is there then ends the new server, unless that has taken
     /// over.
-    fn call_off(self) {
+    fn leave(self) {
         let _ = with_engine(|engine| engine.unwatch_control(&self.news));
     }
 }
@@ -281,21 +291,51 @@ impl Predecessor {
         let fail = |what: &str, error: &io::Error| {
             Err(StartError::new(format_args!("hand-over: {what}{}", words(error))))
         };
+        let called_off = || Err(StartError::new("hand-over: the server before has called it off"));
+        // One that is not there any more has called it off, too.
         let told = self.word.write_all(&Word::Ready(getpid().as_raw()).encode());
-        if let Err(error) = told.and_then(|()| self.go.read_exact(&mut [GO])) {
-            return fail("the server before has called it off: ", &error);
+        if told.is_err() || self.hear() != Some(GO) {
+            return called_off();
         }
         if let Err(error) = pidfile.map_or(Ok(()), Pidfile::take_over) {
             return fail("pidfile: ", &error);
         }
         match self.word.write_all(&Word::Taken.encode()) {
-            Ok(()) => {
-                // A service manager hears whom it knows for the server: it is told first who that is now.
-                let _ = self.go.read(&mut [GO]);
-                Ok(())
-            }
+            // A service manager hears whom it knows for the server: it is told first who that is now.
+            Ok(()) if self.hear() == Some(NO) => called_off(),
+            Ok(()) => Ok(()),
             // The one before must not believe that it is still the only one.
             Err(error) => fail("", &error),
+        }
+    }
+
+    /// What the one before writes; `None` where it has gone.
+    fn hear(&mut self) -> Option<u8> {
+        let mut word = [0];
+        self.go.read_exact(&mut word).ok()?;
+        Some(word[0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a new server takes over that hears this, and then nothing more.
+    fn succeeds(said: &[u8]) -> bool {
+        let [(_told, word), (go, mut says)] = [(); 2].map(|()| io::pipe().unwrap());
+        says.write_all(said).unwrap();
+        drop(says);
+        Predecessor::from([word.into(), go.into()]).succeed(None).is_ok()
+    }
+
+    #[test]
+    fn it_may_be_called_off_until_it_is_heard() {
+        assert!(succeeds(&[GO, GO]));
+        // The one before has been killed when it had let this one begin.
+        assert!(succeeds(&[GO]));
+        for said in [&[][..], &[NO], &[GO, NO]] {
+            assert!(!succeeds(said), "{said:?}");
         }
     }
 }

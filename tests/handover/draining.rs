@@ -66,6 +66,25 @@ fn until_the_time_is_over() {
     }
 }
 
+/// Who has connected, and asks only when the time is over, is not refused: it is told the same.
+#[test]
+fn a_request_that_comes_too_late() {
+    let mut chain = Chain::start(launch(BOTH[0]).args(["--drain", "0"]));
+    let first = chain.now;
+    let mut asking = chain.server.raw();
+    let request = Request::new().bytes();
+    asking.send_and_drain(&request[..20]);
+    chain.hand_over();
+    chain.server.await_stderr("0 s are over");
+    asking.send_bytes(&request[20..]);
+    assert_eq!(asking.response().status, "HTTP/1.1 101 Switching Protocols");
+    assert_eq!(asking.receive().code(), Some(1012));
+    asking.send(&Frame::close(1012, ""));
+    asking.expect_end();
+    assert_eq!(chain.wait(first), Some(0));
+    chain.stop();
+}
+
 /// A client that does not answer holds it up for two seconds at most (S10): it ends by itself.
 #[test]
 fn a_client_that_never_reads() {

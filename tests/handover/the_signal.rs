@@ -38,6 +38,21 @@ fn of_the_program() {
     }
 }
 
+/// A server that is to stop starts nobody: both signals have come at once, as a service manager may send
+/// them.
+#[test]
+fn with_sigterm() {
+    for source in BOTH {
+        let mut chain = Chain::start(launch(source));
+        chain.server.connect().echo("hello");
+        for signal in [Signal::STOP, Signal::HUP, Signal::TERM, Signal::CONT] {
+            chain.now.signal(signal);
+        }
+        chain.stop();
+        assert_eq!(chain.count("hand-over"), 0, "{}", chain.server.stderr());
+    }
+}
+
 /// A new version may keep it from then on.
 #[test]
 fn of_the_next_version() {

@@ -49,6 +49,9 @@ impl Engine {
             Phase::Opening => {
                 conn.phase = Phase::Open;
                 self.watch_idle(id);
+                if self.stop_at.is_some() {
+                    self.close(id, CloseCode::SERVICE_RESTART, "");
+                }
             }
             Phase::Dead => self.closed.push_back(id),
             _ => {}
@@ -187,18 +190,22 @@ impl Engine {
         self.set_timer();
     }
 
-    /// Ends the server: accepts nothing more, and tells every client so with this code (CONTRACT S10).
+    /// Ends the server: accepts nothing more, and tells every client so with this code (CONTRACT S10),
+    /// with [`CloseCode::SERVICE_RESTART`] also those whose request comes within that time.
     /// The loop goes on until [`Event::Stopped`].
     pub fn stop(&mut self, code: CloseCode) {
         if self.stop_at.is_some() {
             return;
         }
+        let is_restart = code == CloseCode::SERVICE_RESTART;
         self.unlisten();
         self.overdue_at = None;
         self.stop_at = Some(Instant::now() + STOP);
         self.set_timer();
         self.each(|engine, id| match engine.phase(id) {
             Phase::Open => engine.close(id, code, ""),
+            // No connect is lost to a restart: who has not asked yet may, and is told then.
+            Phase::Handshake if is_restart && !engine.has_asked(id) => {}
             Phase::Handshake => engine.kill(id),
             _ => {}
         });
@@ -207,6 +214,11 @@ impl Engine {
     /// Whether the server is to end, now or when its clients have left.
     pub(crate) fn is_ending(&self) -> bool {
         self.stop_at.is_some() || self.is_winding_down
+    }
+
+    /// Whether an answer to an earlier request was sent on this connection.
+    fn has_asked(&self, id: ConnId) -> bool {
+        self.table.get(id).is_some_and(|conn| conn.response.is_some())
     }
 
     fn each(&mut self, mut act: impl FnMut(&mut Self, ConnId)) {

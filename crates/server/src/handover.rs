@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const SPARE: RawFd = 256;
 /// What the old server writes when the new one may take the pidfile, and when it may begin.
 const GO: u8 = b'g';
+/// What it writes when it has called the hand-over off.
+const NO: u8 = b'n';
 
 /// The old server's side.
 #[derive(Debug)]
@@ -192,7 +194,7 @@ impl HandOver {
         let Stage::Offered(attempt, pid) = std::mem::replace(&mut self.stage, Stage::Done) else {
             return;
         };
-        attempt.call_off();
+        attempt.leave();
         notify::say_no_more();
         restart::disarm();
         files.give_away();
@@ -264,9 +266,16 @@ impl Attempt {
         (&self.go).write_all(&[GO]).is_ok()
     }
 
-    /// Listens to the usher no more, and says nothing to the new server, which ends then unless it has been
-    /// let to begin.
+    /// Has it come to nothing, also where the word that the new server has taken over is on its way: no
+    /// two may hold themselves for the one that has the files.
     fn call_off(self) {
+        // Where the new one has ended, nobody has to be told.
+        let _ = (&self.go).write_all(&[NO]);
+        self.leave();
+    }
+
+    /// Listens to the usher no more.
+    fn leave(self) {
         let _ = with_engine(|engine| engine.unwatch_control(&self.news));
     }
 }
@@ -292,14 +301,49 @@ impl Predecessor {
     /// Takes over, when the one before lets it. All that can fail must have been done.
     pub(crate) fn succeed(mut self, pidfile: Option<&Pidfile>) -> Result<(), StartError> {
         let fail = |why: &dyn fmt::Display| StartError::new(format_args!("hand-over: {why}"));
-        let mut ask = |word: Word| {
-            let asked = self.word.write_all(&word.encode());
-            let answered = asked.and_then(|()| self.go.read_exact(&mut [GO]));
-            answered.map_err(|_| fail(&"called off"))
-        };
-        ask(Word::Ready(getpid().as_raw()))?;
+        let called_off = || fail(&"the server before has called it off");
+        // One that is not there any more has called it off, too.
+        if self.ask(Word::Ready(getpid().as_raw())) != Some(GO) {
+            return Err(called_off());
+        }
         let taken = pidfile.map_or(Ok(()), Pidfile::take_over);
         taken.map_err(|error| fail(&format_args!("pidfile: {}", words(&error))))?;
-        ask(Word::Taken)
+        match self.ask(Word::Taken) {
+            Some(NO) => Err(called_off()),
+            // One that is not there any more has left all to this one.
+            _ => Ok(()),
+        }
+    }
+
+    /// What the one before says to this; `None` where it has gone.
+    fn ask(&mut self, word: Word) -> Option<u8> {
+        // Without an usher there is nobody to hear it, and the one before learns that by itself.
+        let _ = self.word.write_all(&word.encode());
+        let mut answer = [0];
+        self.go.read_exact(&mut answer).ok()?;
+        Some(answer[0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a new server takes over that hears this, and then nothing more.
+    fn succeeds(said: &[u8]) -> bool {
+        let [(_told, word), (go, mut says)] = [(); 2].map(|()| io::pipe().unwrap());
+        says.write_all(said).unwrap();
+        drop(says);
+        Predecessor::from([word.into(), go.into()]).succeed(None).is_ok()
+    }
+
+    #[test]
+    fn it_may_be_called_off_until_it_begins() {
+        assert!(succeeds(&[GO, GO]));
+        // The one before has been killed when it had let this one take over.
+        assert!(succeeds(&[GO]));
+        for said in [&[][..], &[NO], &[GO, NO]] {
+            assert!(!succeeds(said), "{said:?}");
+        }
     }
 }

@@ -90,7 +90,11 @@ impl Pidfile {
 
     /// Has it name this process again, after an offer of which nothing came.
     pub(crate) fn keep(&self) -> io::Result<()> {
-        self.lock(ALL)?;
+        match self.lock(ALL) {
+            // The one that was called off has not ended yet. The first byte is enough.
+            Err(Errno::EAGAIN | Errno::EACCES) => {}
+            locked => locked?,
+        }
         self.fill()
     }
 

@@ -16,6 +16,10 @@ use crate::plan::Plan;
 use crate::signals;
 use crate::word::Word;
 
+/// How often it looks whether the new server is there: a child of that one's may keep the pipe open on
+/// which it speaks.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// What an usher is sent with.
 pub(crate) struct Usher<'a> {
     pub(crate) plan: &'a mut Plan,
@@ -96,9 +100,11 @@ impl Usher<'_> {
 
     /// Becomes the new server.
     fn execute(&mut self) -> ! {
-        for signal in signals::ALL.filter(|signal| !self.ignored.contains(signal)) {
-            // SAFETY: the default action is no handler. It fails where there is no such signal.
-            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        for signal in signals::ALL {
+            let is_ignored = self.ignored.contains(&signal);
+            let action = if is_ignored { libc::SIG_IGN } else { libc::SIG_DFL };
+            // SAFETY: neither is a handler. It fails where there is no such signal.
+            unsafe { libc::signal(signal, action) };
         }
         // SAFETY: these take and give numbers.
         let pid = unsafe {
@@ -128,13 +134,17 @@ impl Usher<'_> {
                 libc::pollfd { fd: self.word[0], events: libc::POLLIN, revents: 0 },
                 libc::pollfd { fd: self.news, events: 0, revents: 0 },
             ];
-            let millis = left.as_millis() as c_int + 1;
+            let millis = left.min(LOOK).as_millis() as c_int + 1;
             // SAFETY: there are two of them.
             unsafe { libc::poll(polled.as_mut_ptr(), 2, millis) };
             if polled[1].revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0 {
                 return end(new);
             }
             if polled[0].revents == 0 {
+                if let Some(word) = wait(new, now()) {
+                    self.tell(word);
+                    return;
+                }
                 continue;
             }
             match read(self.word[0]) {
@@ -285,6 +295,13 @@ mod tests {
         let (news, alive) = send("trap '' TERM; exec sleep 1000", Duration::from_millis(200));
         assert_eq!(words(news), [Word::Silent(0)]);
         assert!(is_over(alive));
+    }
+
+    /// A child of its own that has all that it has, as one of `ws_init_func`, keeps the pipe open.
+    #[test]
+    fn it_leaves_a_child_behind() {
+        let (news, _alive) = send("sleep 5 & exit 3", Duration::from_secs(3));
+        assert_eq!(words(news), [Word::Ended(3)]);
     }
 
     #[test]

@@ -9,7 +9,6 @@ use std::ffi::c_int;
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::time::Duration;
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction, signal};
 use nix::unistd::getpid;
@@ -102,10 +101,7 @@ extern "C" fn crashed(number: c_int) {
         // One that has been told to stop need not be there again.
         && !signals::is_stopping()
     {
-        let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: it fills what it is given.
-        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
-        ready.plan.note.add_crash(number, Duration::new(now.tv_sec as u64, now.tv_nsec as u32));
+        ready.plan.note.add_crash(number, signals::now());
         ready.plan.carry_out();
     }
     // SAFETY: without a new start, or in a child of the program's, the signal does what it does.

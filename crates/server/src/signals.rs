@@ -8,6 +8,7 @@ use std::os::fd::{IntoRawFd as _, OwnedFd};
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction, signal};
@@ -186,6 +187,14 @@ extern "C" fn ask(_signal: c_int) {
 
 extern "C" fn hang_up(_signal: c_int) {
     note(&IS_HUNG_UP);
+}
+
+/// The time on a clock that is never set. Safe in a signal handler.
+pub(crate) fn now() -> Duration {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: it fills what it is given.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
 /// Notes a signal, and wakes the loop. Safe in a signal handler.

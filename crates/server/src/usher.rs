@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::plan::Plan;
-use crate::signals;
+use crate::signals::{self, now};
 use crate::word::Word;
 
 /// How often it looks whether the new server is there: a child of that one's may keep the pipe open on
@@ -210,13 +210,6 @@ fn end(new: c_int) {
         libc::kill(new, libc::SIGKILL);
         libc::waitpid(new, ptr::null_mut(), 0);
     }
-}
-
-fn now() -> Duration {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: it fills what it is given.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
-    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
 #[cfg(test)]

@@ -55,8 +55,7 @@ pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
                     stats::tell();
                 }
                 handover.proceed(files);
-                // Who is to stop, as from a service manager that sends both signals, starts nobody.
-                if signals::take_hang_up() && !signals::is_stopping() {
+                if signals::take_hang_up() {
                     handover.hang_up(files);
                 }
                 if signals::is_stopping() {

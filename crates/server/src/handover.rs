@@ -76,6 +76,7 @@ impl HandOver {
         if self.is_foreground && self.origin.has_lost_terminal() {
             signals::stop_in_order();
         } else if !signals::is_stopping() {
+            // Who is to stop, as from a service manager that sends both signals, starts nobody.
             self.begin(files);
         }
     }

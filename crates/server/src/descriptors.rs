@@ -2,10 +2,9 @@
 
 use std::fs::File;
 use std::mem::ManuallyDrop;
-use std::os::fd::{FromRawFd as _, RawFd};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 
-use crate::limits;
+use crate::{files, limits};
 
 /// A descriptor, and what stood behind it: a number is used again.
 #[derive(Debug)]
@@ -29,6 +28,17 @@ pub(crate) fn numbers(open: &[RawFd]) -> Vec<RawFd> {
     }
 }
 
+/// Takes one, where it is open, and closes it in what the program executes.
+///
+/// # Safety
+/// What is open under the number is nobody else's in this process.
+pub(crate) unsafe fn take(number: RawFd) -> Option<OwnedFd> {
+    // SAFETY: this sets a flag, and fails where nothing is open under the number.
+    let is_open = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } == 0;
+    // SAFETY: the caller's promise.
+    is_open.then(|| unsafe { OwnedFd::from_raw_fd(number) })
+}
+
 impl Known {
     /// All that are open besides the standard streams and `others`, which are open too.
     pub(crate) fn all_but(others: &[RawFd]) -> Vec<Self> {
@@ -48,5 +58,5 @@ fn id(fd: RawFd) -> Option<[u64; 2]> {
     // SAFETY: it is looked at and not closed; where it is not open the call says so.
     let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
     let found = file.metadata().ok()?;
-    Some([found.dev(), found.ino()])
+    Some(files::id(&found))
 }

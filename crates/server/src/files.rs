@@ -1,5 +1,6 @@
 //! The files that a running server owns: its socket and its pidfile.
 
+use std::fs::Metadata;
 use std::io;
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::os::unix::fs::MetadataExt as _;
@@ -21,6 +22,11 @@ pub(crate) struct OwnFile {
 
 /// A file's device, its inode, and when it was written to last: an inode is used again.
 pub(crate) type FileId = [u64; 3];
+
+/// The device and the inode.
+pub(crate) fn id(found: &Metadata) -> [u64; 2] {
+    [found.dev(), found.ino()]
+}
 
 impl OwnFile {
     /// The file that is at this path now.

@@ -2,10 +2,8 @@
 
 use std::ffi::{CStr, CString, OsString};
 use std::io::PipeReader;
-use std::net::TcpListener;
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use dorrit_engine::{Config, Engine, Listener, PlainRequests};
@@ -212,7 +210,7 @@ impl<P: Program> Launch<'_, P> {
         let listeners = match legacy {
             Some(legacy) => {
                 (files, predecessor) = (legacy.files, legacy.predecessor);
-                Ok(legacy.listeners.into_iter().map(listener).collect())
+                Ok(legacy.listeners.into_iter().map(tcp::listener).collect())
             }
             None => self.listen(&mut plan, &mut files),
         };
@@ -315,14 +313,6 @@ impl<P: Program> Launch<'_, P> {
             state.renew_alarm();
         });
         Ok(pages)
-    }
-}
-
-/// A listening socket of the start before.
-fn listener(socket: OwnedFd) -> Listener {
-    match tcp::address(socket.as_fd()) {
-        Some(_) => TcpListener::from(socket).into(),
-        None => UnixListener::from(socket).into(),
     }
 }
 

@@ -2,11 +2,12 @@
 //! and what they are in the environment.
 
 use std::ffi::{CStr, CString, OsStr, OsString};
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::descriptors;
 use crate::files::{FileId, Files, OwnFile};
 use crate::handover::Predecessor;
 use crate::janitor::Janitor;
@@ -151,11 +152,6 @@ fn parse<N: FromStr>(text: Option<OsString>) -> Vec<N> {
 
 /// Takes descriptors that are open, and closes them in what the program executes.
 fn own(text: Option<OsString>) -> Vec<OwnedFd> {
-    let own = |fd: RawFd| {
-        // SAFETY: this sets a flag, and fails where nothing is open under the number.
-        let is_open = unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } == 0;
-        // SAFETY: the start before left it open for us, and nobody else in this process knows of it.
-        is_open.then(|| unsafe { OwnedFd::from_raw_fd(fd) })
-    };
-    parse(text).into_iter().filter_map(own).collect()
+    // SAFETY: the start before left them open for us, and nobody else in this process knows of them.
+    parse(text).into_iter().filter_map(|fd| unsafe { descriptors::take(fd) }).collect()
 }

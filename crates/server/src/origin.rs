@@ -13,7 +13,7 @@ use nix::sys::signal::SigSet;
 use crate::descriptors::Known;
 use crate::legacy::{Legacy, take_variable};
 use crate::note::Note;
-use crate::{restart, signals};
+use crate::{files, restart, signals};
 
 /// The note's name in the environment.
 pub(crate) const VARIABLE: &str = "DORRIT_RESTART";
@@ -128,5 +128,5 @@ fn look_up(name: &OsStr, directory: &Path) -> Option<PathBuf> {
 /// The device and the inode of what can be executed.
 fn id(path: &Path) -> Option<[u64; 2]> {
     let found = std::fs::metadata(path).ok()?;
-    (found.is_file() && found.mode() & 0o111 != 0).then_some([found.dev(), found.ino()])
+    (found.is_file() && found.mode() & 0o111 != 0).then(|| files::id(&found))
 }

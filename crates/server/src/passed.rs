@@ -1,15 +1,14 @@
 //! Listening sockets that a service manager has opened, by sd_listen_fds(3)'s protocol. Their files are
 //! its own: they are neither given to another user nor removed.
 
-use std::net::TcpListener;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
-use std::os::unix::net::UnixListener;
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd as _, OwnedFd, RawFd};
 
 use dorrit_engine::Listener;
 use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
 
 use crate::log::{self, Level};
 use crate::program::Flavor;
+use crate::{descriptors, tcp};
 
 const PID: &str = "LISTEN_PID";
 const COUNT: &str = "LISTEN_FDS";
@@ -52,29 +51,26 @@ impl Passed {
 
     fn take_all(&mut self, count: usize, flavor: &Flavor) {
         for number in (FIRST..).take(count) {
-            // One that is not taken is not for what the program executes either.
-            // SAFETY: this sets a flag, and fails where nothing is open under the number.
-            let is_open = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } == 0;
-            // SAFETY: it is open, and nobody closes it meanwhile.
-            let socket = is_open.then(|| unsafe { BorrowedFd::borrow_raw(number) });
-            let kind = socket.ok_or("is not open").and_then(Kind::of);
+            // SAFETY: it was passed to this process, which takes each number once.
+            let socket = unsafe { descriptors::take(number) };
+            let kind = socket.as_ref().ok_or("is not open").and_then(|it| Kind::of(it.as_fd()));
             match kind.and_then(|kind| self.want(kind, flavor)) {
-                Ok(kind) => {
-                    // SAFETY: it was passed to this process, which takes each number once.
-                    let socket = unsafe { OwnedFd::from_raw_fd(number) };
-                    self.listeners.push(kind.listen(socket));
+                Ok(()) => self.listeners.extend(socket.map(tcp::listener)),
+                Err(why) => {
+                    self.faults.push(format!("{COUNT}: descriptor {number} {why}"));
+                    // It stays open: what it is, and for whom, is not known here.
+                    let _ = socket.map(OwnedFd::into_raw_fd);
                 }
-                Err(why) => self.faults.push(format!("{COUNT}: descriptor {number} {why}")),
             }
         }
     }
 
     /// Whether the library listens on one more of that kind.
-    fn want(&self, kind: Kind, flavor: &Flavor) -> Result<Kind, &'static str> {
+    fn want(&self, kind: Kind, flavor: &Flavor) -> Result<(), &'static str> {
         match kind {
-            _ if flavor.has_extensions => Ok(kind),
+            _ if flavor.has_extensions => Ok(()),
             Kind::Tcp => Err("is no UNIX socket"),
-            Kind::Unix if self.listeners.is_empty() => Ok(kind),
+            Kind::Unix if self.listeners.is_empty() => Ok(()),
             Kind::Unix => Err("is one socket too many"),
         }
     }
@@ -106,13 +102,6 @@ impl Kind {
             Ok(AddressFamily::UNIX) => Ok(Self::Unix),
             Ok(AddressFamily::INET | AddressFamily::INET6) => Ok(Self::Tcp),
             _ => Err("is neither a UNIX socket nor one of TCP"),
-        }
-    }
-
-    fn listen(self, socket: OwnedFd) -> Listener {
-        match self {
-            Self::Unix => UnixListener::from(socket).into(),
-            Self::Tcp => TcpListener::from(socket).into(),
         }
     }
 }

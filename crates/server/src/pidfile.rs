@@ -8,12 +8,13 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
+use crate::files;
 use crate::start::{StartError, words};
 
 /// A pidfile that names this process. It stays locked while the process lives.
@@ -68,8 +69,8 @@ impl Pidfile {
 
     /// Removes it, unless another file has taken its place (CONTRACT S10).
     pub(crate) fn remove(&self) -> io::Result<()> {
-        let id = |found: std::fs::Metadata| [found.dev(), found.ino()];
-        if id(self.file.metadata()?) == id(std::fs::symlink_metadata(&self.path)?) {
+        let found = std::fs::symlink_metadata(&self.path)?;
+        if files::id(&self.file.metadata()?) == files::id(&found) {
             std::fs::remove_file(&self.path)?;
         }
         Ok(())

@@ -1,8 +1,10 @@
 //! Listening on TCP, where the options ask for it.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener;
 
+use dorrit_engine::Listener;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, bind, getsockname, listen, sockopt};
 
@@ -36,6 +38,14 @@ fn bind_address(address: SocketAddr) -> Result<TcpListener, Errno> {
     bind(&socket, &address)?;
     listen(&socket, BACKLOG)?;
     Ok(TcpListener::from(socket))
+}
+
+/// A socket that listens already, on TCP or in the UNIX domain.
+pub(crate) fn listener(socket: OwnedFd) -> Listener {
+    match address(socket.as_fd()) {
+        Some(_) => TcpListener::from(socket).into(),
+        None => UnixListener::from(socket).into(),
+    }
 }
 
 /// The address that a listening socket is bound to, where it is one of TCP.

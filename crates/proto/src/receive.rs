@@ -116,11 +116,7 @@ pub fn receive_frame(
 pub fn receive_short(max_payload: usize, binary: Binary, input: &mut [u8]) -> Option<Short> {
     let &[first, second, ..] = input.first_chunk::<2>()?;
     let len = usize::from(second ^ 0x80);
-    let kind = match first {
-        0x81 => MessageKind::Text,
-        0x82 if binary == Binary::Accepted => MessageKind::Binary,
-        _ => return None,
-    };
+    let kind = whole_kind(first, binary)?;
     if len > 125 || len > max_payload {
         return None;
     }
@@ -168,11 +164,7 @@ pub fn receive_medium(
 ) -> Option<(MessageKind, Range<usize>)> {
     const START: usize = 4 + MASK;
     let &[first, 0xfe, high, low] = input.first_chunk()? else { return None };
-    let kind = match first {
-        0x81 => MessageKind::Text,
-        0x82 if binary == Binary::Accepted => MessageKind::Binary,
-        _ => return None,
-    };
+    let kind = whole_kind(first, binary)?;
     let len = usize::from(u16::from_be_bytes([high, low]));
     if len < 126 || len > max_payload {
         return None;
@@ -187,6 +179,16 @@ pub fn receive_medium(
         return None;
     }
     Some((kind, START..START + len))
+}
+
+/// What a frame is that begins so, where it is a whole and plain message that is taken.
+#[inline(always)]
+fn whole_kind(first: u8, binary: Binary) -> Option<MessageKind> {
+    match first {
+        0x81 => Some(MessageKind::Text),
+        0x82 if binary == Binary::Accepted => Some(MessageKind::Binary),
+        _ => None,
+    }
 }
 
 /// Judges a data frame by what the server accepts, and by whether it may stand here (RFC 6455 5.4).

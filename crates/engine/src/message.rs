@@ -34,6 +34,18 @@ pub(crate) enum Terminator {
     End,
 }
 
+impl Terminator {
+    /// Puts back what stood there in the input.
+    #[inline(always)]
+    pub(crate) fn take_back(&self, at: usize, input: &mut Vec<u8>) {
+        match *self {
+            Self::Nothing => {}
+            Self::Over(byte) => input[at] = byte,
+            Self::End => input.truncate(at),
+        }
+    }
+}
+
 impl Message {
     /// One that stands there in the input: puts a zero byte behind it, over what stands there (CONTRACT
     /// D13).
@@ -251,8 +263,7 @@ impl Engine {
     fn take_back(&mut self) {
         let Some(turn) = &mut self.turn else { return };
         match std::mem::replace(&mut turn.message, Message::None) {
-            Message::Input(range, Terminator::Over(byte)) => self.input[range.end] = byte,
-            Message::Input(range, Terminator::End) => self.input.truncate(range.end),
+            Message::Input(range, terminator) => terminator.take_back(range.end, &mut self.input),
             Message::Incoming(key) if self.config.buffers == Buffers::Shared => {
                 let id = turn.conn;
                 self.release_incoming(id, key);
@@ -260,10 +271,7 @@ impl Engine {
             Message::Inflated if self.inflated.capacity() > KEPT_INFLATED => {
                 self.inflated = Vec::new()
             }
-            Message::None
-            | Message::Inflated
-            | Message::Incoming(_)
-            | Message::Input(_, Terminator::Nothing) => {}
+            Message::None | Message::Inflated | Message::Incoming(_) => {}
         }
     }
 }

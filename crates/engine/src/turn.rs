@@ -157,10 +157,9 @@ impl Engine {
     #[inline]
     pub fn next_whole(&mut self) -> Option<(ConnId, MessageKind, &mut [u8])> {
         let turn = self.turn.as_mut()?;
-        match turn.message {
-            Message::None | Message::Input(_, Terminator::Nothing) => {}
-            Message::Input(ref range, Terminator::Over(byte)) => self.input[range.end] = byte,
-            Message::Input(ref range, Terminator::End) => self.input.truncate(range.end),
+        match &turn.message {
+            Message::None => {}
+            Message::Input(range, terminator) => terminator.take_back(range.end, &mut self.input),
             Message::Incoming(_) | Message::Inflated => return None,
         }
         turn.message = Message::None;

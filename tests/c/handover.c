@@ -16,27 +16,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include "answer.h"
 #include "journal.h"
 
 #ifndef VERSION
 #define VERSION 1
 #endif
-
-static void answer(void *conn, const char *format, ...)
-{
-    char text[1024];
-    va_list args;
-    int length;
-
-    va_start(args, format);
-    length = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-#ifdef CLASSIC
-    ws_write_conn(conn, length, text);
-#else
-    ws_write_conn(&conn, 1, 0, (unsigned int)length, (unsigned char *)text);
-#endif
-}
 
 static void on_signal(int number)
 {

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
+#include "answer.h"
 #include "journal.h"
 
 struct peer {
@@ -26,17 +27,7 @@ static struct peer peers[MOST_PEERS + 1];
 static int last_peer;
 static unsigned char pattern[LONGEST];
 
-static void reply(struct peer *to, const char *format, ...)
-{
-    char text[1024];
-    va_list args;
-    int length;
-
-    va_start(args, format);
-    length = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    ws_write_conn(&to->conn, 1, 0, (unsigned int)length, (unsigned char *)text);
-}
+#define reply(to, ...) answer((to)->conn, __VA_ARGS__)
 
 static struct peer *peer(struct peer *self, int number)
 {

@@ -9,10 +9,12 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#define CLASSIC
 #include <dorrit.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "../answer.h"
 #include "../journal.h"
 #include "crash.h"
 
@@ -29,17 +31,7 @@ static struct peer peers[MOST_PEERS + 1];
 static int last_peer;
 static char pattern[LONGEST];
 
-static void reply(struct peer *to, const char *format, ...)
-{
-    char text[1024];
-    va_list args;
-    int length;
-
-    va_start(args, format);
-    length = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    ws_write_conn(to->conn, length, text);
-}
+#define reply(to, ...) answer((to)->conn, __VA_ARGS__)
 
 static struct peer *peer(struct peer *self, int number)
 {

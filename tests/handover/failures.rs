@@ -2,6 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -57,18 +58,27 @@ fn it_ends_in_ws_init_func() {
     }
 }
 
+/// Moves the program away. Returns where it was, and where it is.
+fn move_aside(chain: &Chain) -> (PathBuf, PathBuf) {
+    let moved = (chain.program(), chain.dir().join("program.aside"));
+    std::fs::rename(&moved.0, &moved.1).expect("it can be moved");
+    moved
+}
+
+fn make_executable(program: &Path) {
+    std::fs::set_permissions(program, Permissions::from_mode(0o755)).expect("its mode");
+}
+
 /// The file in its place is none that can be executed, or not there.
 #[test]
 fn it_cannot_be_executed() {
     let mut chain = Chain::start(daemon(BOTH[0]));
     let mut client = chain.server.connect();
-    let program = chain.program();
-    let aside = chain.dir().join("program.aside");
-    std::fs::rename(&program, &aside).expect("it can be moved");
+    let (program, aside) = move_aside(&chain);
     fails(&chain, "the new server could not be executed: No such file or directory");
     std::fs::write(&program, "no program").expect("a file");
     fails(&chain, "the new server could not be executed: Permission denied");
-    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("its mode");
+    make_executable(&program);
     fails(&chain, "the new server could not be executed: Exec format error");
     goes_on(&mut chain, &mut client);
     std::fs::rename(&aside, &program).expect("back");
@@ -100,13 +110,11 @@ fn a_callback_is_missing() {
 fn what_is_handed_over_is_closed() {
     let mut chain = Chain::start(daemon(BOTH[0]));
     let mut client = chain.server.connect();
-    let program = chain.program();
-    let aside = chain.dir().join("program.aside");
-    std::fs::rename(&program, &aside).expect("it can be moved");
+    let (program, aside) = move_aside(&chain);
     let closing = (3..10).map(|fd| format!("{fd}>&- ")).collect::<String>();
     let script = format!("#!/bin/sh\nexec '{}' \"$@\" {closing}\n", aside.display());
     std::fs::write(&program, script).expect("a file");
-    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("its mode");
+    make_executable(&program);
     fails(&chain, "the new server has ended with status 1");
     chain.server.await_stderr("another server listens there");
     goes_on(&mut chain, &mut client);

@@ -74,7 +74,7 @@ fn there_is_no_way_out() {
     symlink("index.html", pages.join("near")).expect("a link");
     symlink(pages.parent().expect("it has one"), pages.join("up")).expect("a link");
     symlink("sub", pages.join("beside")).expect("a link");
-    symlink("/", pages.join("root")).expect("a link");
+    symlink("/", pages.join("whole")).expect("a link");
     symlink("loop", pages.join("loop")).expect("a link");
     std::fs::create_dir(pages.join("linked")).expect("a directory");
     symlink(&secret, pages.join("linked/index.html")).expect("a link");
@@ -132,7 +132,7 @@ fn there_is_no_way_out() {
         "/up/secret",
         "/up/",
         "/beside/index.html",
-        "/root/etc/passwd",
+        "/whole/etc/passwd",
         "/loop",
         "/linked/",
         "/linked/index.html",

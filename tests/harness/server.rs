@@ -165,7 +165,12 @@ impl Server {
     }
 
     fn await_line(&self, file: &str, wanted: &dyn Fn(&str) -> bool) -> Option<String> {
-        until(|| self.output(file).lines().find(|line| wanted(line)).map(str::to_owned))
+        // A line whose end is missing is still being written.
+        let find = |text: &str| {
+            let mut whole = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+            whole.find(|line| wanted(line)).map(str::to_owned)
+        };
+        until(|| find(&self.output(file)))
     }
 }
 

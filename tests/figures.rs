@@ -119,7 +119,7 @@ fn refusals_and_drops() {
     let full = until(|| {
         client.ask("!send 4 1 20000 20");
         let now = ask(&mut client);
-        (now["skipped"] > 0 && now["queued_bytes"] > 80_000).then_some(now)
+        (now["skipped"] > 0 && now["queued_bytes"] > 60_000).then_some(now)
     });
     let after = full.expect("a queue that is full");
     let changes = difference(&before, &after);

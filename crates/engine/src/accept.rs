@@ -4,15 +4,16 @@ use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
+use crate::clock::Moment;
 use crate::config::TURN;
 use crate::conn::Conn;
-use crate::deadlines::{Deadline, Kind};
+use crate::deadlines::Kind;
 use crate::engine::Engine;
 use crate::{ConnId, sys};
 
@@ -98,8 +99,8 @@ pub(crate) struct Acceptor {
     listener: Listener,
     /// There may be connections to accept.
     is_ready: bool,
-    retry_at: Option<Instant>,
-    reported_at: Option<Instant>,
+    retry_at: Option<Moment>,
+    reported_at: Option<Moment>,
 }
 
 impl Acceptor {
@@ -117,7 +118,7 @@ impl Acceptor {
     }
 
     /// When accepting goes on, where it pauses.
-    pub(crate) fn retry_at(&self) -> Option<Instant> {
+    pub(crate) fn retry_at(&self) -> Option<Moment> {
         self.retry_at
     }
 
@@ -131,7 +132,7 @@ impl Acceptor {
     }
 
     /// Pauses because of an error. Returns it where it is time to tell it.
-    fn pause(&mut self, error: io::Error, now: Instant) -> Option<io::Error> {
+    fn pause(&mut self, error: io::Error, now: Moment) -> Option<io::Error> {
         self.retry_at = Some(now + PAUSE);
         if self.reported_at.is_some_and(|at| now < at + REPORT) {
             return None;
@@ -181,7 +182,7 @@ impl Engine {
 
     /// Accepts a batch of connections on each socket. Returns an error that is to be told.
     pub(crate) fn accept_some(&mut self) -> Option<io::Error> {
-        let (now, turn) = (self.now, self.config.turn());
+        let (now, turn) = (self.clock.now(), self.config.turn());
         let mut report = None;
         for index in 0..self.acceptors.len() {
             let acceptor = &mut self.acceptors[index];
@@ -214,11 +215,11 @@ impl Engine {
         let Some(id) = self.table.insert(Conn::new(socket)) else { return };
         let token = Token(id.to_bits() as usize);
         let watched = self.poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE);
-        let at = self.now + Kind::HANDSHAKE;
-        let deadline = Deadline { at, kind: Kind::Handshake, conn: id, mark: 0 };
-        if watched.is_err() || self.deadlines.push(deadline).is_err() {
+        if watched.is_err() {
             self.table.remove(id);
+            return;
         }
+        self.set_deadline(id, Kind::Handshake, Kind::HANDSHAKE);
     }
 
     /// Frees the place of a connection that has ended.

@@ -1,10 +1,11 @@
 //! The beginnings and ends of connections: the caller's, the client's, by the clock, and all of them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dorrit_proto::{CloseCode, OpCode, Refusal, Request, Violation, encode_accept};
 
 use crate::ConnId;
+use crate::clock::Moment;
 use crate::conn::{Phase, Then};
 use crate::deadlines::{Deadline, Kind};
 use crate::engine::{Engine, STOP};
@@ -21,6 +22,10 @@ pub(crate) struct Ending<'a> {
     pub(crate) deadline: Kind,
 }
 
+/// How many deadlines are dealt with before connections have their turns (CONTRACT S20).
+const EXPIRED: usize = 64;
+/// After so long a connection whose time is over, and which waits for its turn, is looked at again.
+pub(crate) const LOOK: Duration = Duration::from_millis(10);
 /// The longest reason of a close frame, in bytes (RFC 6455 5.5).
 const MAX_REASON: usize = 123;
 
@@ -38,13 +43,15 @@ impl Engine {
         }
         self.opening = None;
         self.drop_response(id);
+        let Some(conn) = self.table.get_mut(id) else { return };
+        // From here on the caller is owed its end, also where the answer cannot be sent (CONTRACT S5).
+        conn.is_accepted = true;
+        self.open += 1;
+        self.stats.accepted += 1;
         if self.answer(id, protocol).is_err() {
             return self.kill(id);
         }
         let Some(conn) = self.table.get_mut(id) else { return };
-        conn.is_accepted = true;
-        self.open += 1;
-        self.stats.accepted += 1;
         match conn.phase {
             Phase::Opening => {
                 conn.phase = Phase::Open;
@@ -86,7 +93,7 @@ impl Engine {
         if self.queue_answer(id, refusal.encode().into_bytes()).is_err() {
             return self.kill(id);
         }
-        self.set_deadline(id, Kind::Close, self.now + Kind::CLOSE);
+        self.set_deadline(id, Kind::Flush, Kind::CLOSE);
     }
 
     /// Closes a connection when its queue is sent, with this code and reason, of which 123 bytes are
@@ -119,7 +126,7 @@ impl Engine {
         }
         let code = Some(violation.close_code());
         let (then, reason) = (Then::Discard, violation.reason());
-        self.end(id, Ending { then, code, reason, deadline: Kind::Close });
+        self.end(id, Ending { then, code, reason, deadline: Kind::Flush });
     }
 
     /// Answers a client's close frame with its own code (RFC 6455 5.5.1), unless it is an answer itself.
@@ -127,7 +134,7 @@ impl Engine {
         if self.phase(id) == Phase::AwaitingClose {
             return self.kill(id);
         }
-        self.end(id, Ending { then: Then::Close, code, reason: "", deadline: Kind::Close });
+        self.end(id, Ending { then: Then::Close, code, reason: "", deadline: Kind::Flush });
     }
 
     /// Queues a close frame as the last one of a connection that is open.
@@ -153,7 +160,7 @@ impl Engine {
             conn.close_code = code.unwrap_or(CloseCode::NO_STATUS);
         }
         let after = if deadline == Kind::Drain { Kind::DRAIN } else { Kind::CLOSE };
-        self.set_deadline(id, deadline, self.now + after);
+        self.set_deadline(id, deadline, after);
     }
 
     /// Closes a connection for its client. The caller learns of it by an event of its own.
@@ -186,7 +193,7 @@ impl Engine {
         }
         self.unlisten();
         self.is_winding_down = true;
-        self.overdue_at = Some(Instant::now() + patience);
+        self.overdue_at = Some(Moment::now() + patience);
         self.set_timer();
     }
 
@@ -200,7 +207,7 @@ impl Engine {
         let is_restart = code == CloseCode::SERVICE_RESTART;
         self.unlisten();
         self.overdue_at = None;
-        self.stop_at = Some(Instant::now() + STOP);
+        self.stop_at = Some(Moment::now() + STOP);
         self.set_timer();
         self.each(|engine, id| match engine.phase(id) {
             Phase::Open => engine.close(id, code, ""),
@@ -229,10 +236,12 @@ impl Engine {
         }
     }
 
-    /// Sets a deadline for a connection; without memory for one, now is the time.
-    pub(crate) fn set_deadline(&mut self, id: ConnId, kind: Kind, at: Instant) {
-        let mark = self.mark(id, kind);
-        if self.deadlines.push(Deadline { at, kind, conn: id, mark }).is_err() {
+    /// Sets a deadline for a connection, so long from now (CONTRACT S21); without memory for one, now is the
+    /// time.
+    pub(crate) fn set_deadline(&mut self, id: ConnId, kind: Kind, after: Duration) {
+        let (at, mark) = (self.clock.deadline(after), self.mark(id, kind));
+        let deadline = Deadline { at, kind, conn: id, mark };
+        if self.deadlines.push(deadline).is_err() {
             self.kill(id);
         }
     }
@@ -240,7 +249,7 @@ impl Engine {
     /// What a connection has reached of what a deadline is for.
     fn mark(&self, id: ConnId, kind: Kind) -> u64 {
         match kind {
-            Kind::Drain => self.queued_bytes(id) as u64,
+            Kind::Drain | Kind::Hold => self.unsent_bytes(id) as u64,
             _ => self.table.get(id).map_or(0, |conn| conn.heard_at),
         }
     }
@@ -248,35 +257,74 @@ impl Engine {
     /// Asks the client for a sign of life when it has been silent for so long.
     fn watch_idle(&mut self, id: ConnId) {
         let Some(keepalive) = self.config.keepalive else { return };
-        let silent = self.now_millis - self.mark(id, Kind::Idle);
-        let left = keepalive.idle.saturating_sub(Duration::from_millis(silent));
-        self.set_deadline(id, Kind::Idle, self.now + left);
+        self.clock.refresh();
+        let silent = self.clock.loop_time().nanos().saturating_sub(self.mark(id, Kind::Idle));
+        let left = keepalive.idle.saturating_sub(Duration::from_nanos(silent));
+        self.set_deadline(id, Kind::Idle, left);
     }
 
-    /// Ends the connections whose time is over.
+    /// Ends the connections whose time is over, as many as may be at a time.
     pub(crate) fn expire(&mut self) {
-        let now = self.now;
-        if self.stop_at.is_some_and(|at| at <= now) {
+        if self.stop_at.is_some_and(|at| at <= self.clock.now()) {
             self.each(Self::kill);
         }
-        while let Some(due) = self.deadlines.pop(now, |deadline| deadline.is_live(&self.table)) {
-            let id = due.conn;
-            let has_moved = self.mark(id, due.kind) != due.mark;
-            match due.kind {
-                Kind::Handshake => self.refuse_slow(id),
-                Kind::Page => self.expire_page(id, due.at),
-                Kind::Close => self.kill(id),
-                Kind::Drain if has_moved => self.set_deadline(id, due.kind, now + Kind::DRAIN),
-                Kind::Drain => self.kill(id),
-                Kind::Idle | Kind::Pong if has_moved => self.watch_idle(id),
-                Kind::Idle => self.ask(id),
-                Kind::Pong => {
-                    self.stats.dropped_silent += 1;
-                    self.report(Event::Dropped(id, DropCause::Silent));
-                    self.kill(id);
-                }
+        let now = self.clock.loop_time();
+        for _ in 0..EXPIRED {
+            let Some(due) = self.deadlines.pop(now, |deadline| deadline.is_live(&self.table))
+            else {
+                return;
+            };
+            self.expire_one(due);
+        }
+    }
+
+    fn expire_one(&mut self, due: Deadline) {
+        let id = due.conn;
+        let has_moved = self.mark(id, due.kind) != due.mark;
+        match due.kind {
+            Kind::Drain if has_moved => self.set_deadline(id, due.kind, Kind::DRAIN),
+            Kind::Idle | Kind::Pong if self.is_held(id) => self.hear_of(id),
+            Kind::Idle | Kind::Pong if has_moved => self.watch_idle(id),
+            Kind::Hold if has_moved => self.watch_hold(id),
+            Kind::Idle => self.ask(id),
+            Kind::Retry => self.resume(id),
+            Kind::Page => self.expire_page(id, due),
+            _ if self.waits_for_turn(due) => {}
+            Kind::Handshake => self.refuse_slow(id),
+            Kind::Flush | Kind::Close | Kind::Drain => self.kill(id),
+            Kind::Hold => self.stop_holding(id),
+            Kind::Pong => {
+                self.stats.dropped_silent += 1;
+                self.report(Event::Dropped(id, DropCause::Silent));
+                self.kill(id);
             }
         }
+    }
+
+    /// Whether a connection whose time is over waits for its turn, in which that what its client has done is
+    /// noticed: then it is looked at again after that (CONTRACT S21).
+    fn waits_for_turn(&mut self, due: Deadline) -> bool {
+        let is_waiting = self.table.get(due.conn).is_some_and(|conn| conn.listed.is_any());
+        if !is_waiting {
+            return false;
+        }
+        let at = self.clock.deadline(LOOK);
+        self.deadlines.push(Deadline { at, ..due }).is_ok()
+    }
+
+    /// Counts a client as heard, whose input waits for us.
+    fn hear_of(&mut self, id: ConnId) {
+        self.clock.refresh();
+        let now = self.clock.loop_time().nanos();
+        if let Some(conn) = self.table.get_mut(id) {
+            conn.heard_at = now;
+        }
+        self.watch_idle(id);
+    }
+
+    /// Has the loop try again soon what the system had no memory for.
+    pub(crate) fn retry(&mut self, id: ConnId) {
+        self.set_deadline(id, Kind::Retry, Kind::RETRY);
     }
 
     /// Refuses a client whose request is not complete in time (CONTRACT S17).
@@ -290,7 +338,7 @@ impl Engine {
         let Some(keepalive) = self.config.keepalive else { return };
         // Without memory for the ping the client is cut off unless it speaks by itself.
         let _ = self.queue_control(id, OpCode::Ping, b"");
-        self.set_deadline(id, Kind::Pong, self.now + keepalive.timeout);
+        self.set_deadline(id, Kind::Pong, keepalive.timeout);
     }
 }
 
@@ -302,10 +350,13 @@ impl Deadline {
             (Kind::Handshake, phase) => phase == Phase::Handshake && conn.response.is_none(),
             (Kind::Page, _) => conn.response.is_some(),
             (Kind::Drain, phase) => phase == Phase::Flushing(Then::AwaitClose),
-            (Kind::Close, Phase::AwaitingClose | Phase::Discarding) => true,
-            (Kind::Close, Phase::Flushing(then)) => matches!(then, Then::Discard | Then::Close),
-            (Kind::Close, _) => false,
+            (Kind::Flush, phase) => {
+                matches!(phase, Phase::Flushing(Then::Discard | Then::Close))
+            }
+            (Kind::Close, phase) => matches!(phase, Phase::AwaitingClose | Phase::Discarding),
             (Kind::Idle | Kind::Pong, phase) => phase == Phase::Open,
+            (Kind::Hold, phase) => phase == Phase::Open && conn.is_hold_watched,
+            (Kind::Retry, phase) => phase != Phase::Dead,
         }
     }
 }

@@ -88,6 +88,17 @@ impl Config {
         }
     }
 
+    /// Whether a message of so many bytes would be too much behind so many. An empty queue takes any.
+    pub(crate) fn is_overflow(&self, queued: usize, len: usize) -> bool {
+        queued > 0 && queued.saturating_add(len) > self.queue_limit.bytes
+    }
+
+    /// Whether so many bytes and frames are more than half of what may wait for a connection.
+    pub(crate) fn is_half_full(&self, bytes: usize, frames: u32) -> bool {
+        let most_frames = self.max_queued_frames.unwrap_or(u32::MAX);
+        bytes > self.queue_limit.bytes / 2 || frames > most_frames / 2
+    }
+
     /// How many sockets of clients there may be: the connections, and those whose request is still to
     /// be answered.
     pub fn max_sockets(&self) -> usize {

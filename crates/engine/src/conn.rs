@@ -16,15 +16,25 @@ pub(crate) struct Conn {
     pub(crate) is_accepted: bool,
     /// The socket takes no more: what is queued is thrown away, what has arrived is still read.
     pub(crate) is_mute: bool,
-    /// Not all could be sent at once since the queue was empty last.
-    pub(crate) has_waited: bool,
-    /// It stands in the list of those whose queue has grown.
-    pub(crate) is_dirty: bool,
-    /// It stands in the list of those that go on without waiting for the poll.
-    pub(crate) is_resumed: bool,
-    /// There it waits to be read, too.
-    pub(crate) has_more: bool,
-    /// The start of a request, of a frame's header or of a control frame, of which more must come.
+    /// Whether the caller is owed the news that the queue is empty.
+    pub(crate) drain: Drain,
+    /// A message of the call that is under way was too much for its queue.
+    pub(crate) is_over_limit: bool,
+    /// Its client took nothing of a long queue for so long that its input waits no more.
+    pub(crate) is_stalled: bool,
+    /// It is looked at whether its client takes something of a long queue.
+    pub(crate) is_hold_watched: bool,
+    /// In which lists it stands.
+    pub(crate) listed: Listed,
+    /// The socket may have bytes to read, or its end.
+    pub(crate) can_read: bool,
+    /// The socket may take more.
+    pub(crate) can_write: bool,
+    /// The end of the stream, or urgent data, was announced: a short read says nothing (CONTRACT S24).
+    pub(crate) reads_to_end: bool,
+    /// What is kept of its input was not looked at: it is dealt with before there is more of it.
+    pub(crate) has_rest: bool,
+    /// What is kept of its input: mostly the start of a request or a frame, of which more must come.
     pub(crate) input: Option<Key>,
     /// The message that comes in parts.
     pub(crate) incoming: Option<Key>,
@@ -38,7 +48,7 @@ pub(crate) struct Conn {
     pub(crate) close_code: CloseCode,
     /// How its messages may be compressed.
     pub(crate) deflate: Option<Deflate>,
-    /// When something came from the client last, in milliseconds since the engine's start.
+    /// When something came from the client last, in nanoseconds of the loop's own time.
     pub(crate) heard_at: u64,
 }
 
@@ -71,12 +81,52 @@ pub(crate) enum Then {
     Respond,
 }
 
+/// Whether the caller is owed the news that a queue is empty (CONTRACT S25).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drain {
+    None,
+    /// It was told that something is queued, or left out, or some of it had to wait.
+    Owed,
+    /// The queue was empty since: it is about to be told.
+    Listed,
+}
+
 /// What the poll watches a socket for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watch {
     Read,
     Write,
     Both,
+}
+
+/// In which lists of those who wait for a turn a connection stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Listed(u8);
+
+impl Listed {
+    /// Its turn comes in this round.
+    pub(crate) const NOW: u8 = 1;
+    /// Its queue has grown.
+    pub(crate) const DIRTY: u8 = 2;
+    /// Its turn comes in the next round.
+    pub(crate) const NEXT: u8 = 4;
+
+    /// Whether it waits for a turn.
+    pub(crate) fn is_any(self) -> bool {
+        self != Self::default()
+    }
+
+    /// Notes that it stands there. Returns whether that is news.
+    pub(crate) fn enter(&mut self, list: u8) -> bool {
+        let is_new = self.0 & list == 0;
+        self.0 |= list;
+        is_new
+    }
+
+    /// Notes that it stands there no more.
+    pub(crate) fn leave(&mut self, list: u8) {
+        self.0 &= !list;
+    }
 }
 
 impl Conn {
@@ -87,10 +137,15 @@ impl Conn {
             watch: Watch::Read,
             is_accepted: false,
             is_mute: false,
-            has_waited: false,
-            is_dirty: false,
-            is_resumed: false,
-            has_more: false,
+            drain: Drain::None,
+            is_over_limit: false,
+            is_stalled: false,
+            is_hold_watched: false,
+            listed: Listed::default(),
+            can_read: false,
+            can_write: false,
+            reads_to_end: false,
+            has_rest: false,
             input: None,
             incoming: None,
             queue: None,
@@ -100,6 +155,14 @@ impl Conn {
             deflate: None,
             heard_at: 0,
         }
+    }
+
+    /// Notes what the poll has told of the socket.
+    pub(crate) fn note(&mut self, event: &mio::event::Event) {
+        let is_end = event.is_read_closed() || event.is_write_closed() || event.is_error();
+        self.can_read |= event.is_readable() || is_end || event.is_priority();
+        self.can_write |= event.is_writable() || is_end;
+        self.reads_to_end |= is_end || event.is_priority();
     }
 
     /// Whether what arrives is read.

@@ -2,9 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, TryReserveError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::ConnId;
+use crate::clock::Moment;
 
 /// What must have happened by a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,10 +14,16 @@ pub(crate) enum Kind {
     Handshake,
     /// The next plain request is complete, or something of the answer to the last one was taken.
     Page,
-    /// The connection has ended, since it was told to (CONTRACT S8).
+    /// All was taken by a peer that is being dropped or has closed.
+    Flush,
+    /// The connection has ended, since its close frame, or all that there was for it, went out (CONTRACT S8).
     Close,
     /// A part of the queue was taken by a peer that is to be closed when all of it is.
     Drain,
+    /// A part of a long queue was taken by a peer whose input waits for it.
+    Hold,
+    /// The system has memory again for what could not be sent or read.
+    Retry,
     /// The client has sent something, or is asked to.
     Idle,
     /// The client has sent something since it was asked to.
@@ -28,12 +35,14 @@ impl Kind {
     pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
     pub(crate) const CLOSE: Duration = Duration::from_secs(5);
     pub(crate) const DRAIN: Duration = Duration::from_secs(30);
+    pub(crate) const HOLD: Duration = Duration::from_secs(5);
+    pub(crate) const RETRY: Duration = Duration::from_millis(10);
 }
 
 /// A deadline of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Deadline {
-    pub(crate) at: Instant,
+    pub(crate) at: Moment,
     pub(crate) kind: Kind,
     pub(crate) conn: ConnId,
     /// What the connection had reached when it was set: bytes queued, or the time of the last byte heard.
@@ -63,15 +72,20 @@ impl Deadlines {
     /// The next deadline that is due and that still `is_live`.
     pub(crate) fn pop(
         &mut self,
-        now: Instant,
+        now: Moment,
         is_live: impl Fn(&Deadline) -> bool,
     ) -> Option<Deadline> {
+        // Most often none is.
+        let Reverse(first) = self.heap.peek()?;
+        if first.at > now {
+            return None;
+        }
         self.next_at(is_live).filter(|at| *at <= now)?;
         self.heap.pop().map(|Reverse(deadline)| deadline)
     }
 
     /// When the next deadline is due that still `is_live`. Those before it are forgotten.
-    pub(crate) fn next_at(&mut self, is_live: impl Fn(&Deadline) -> bool) -> Option<Instant> {
+    pub(crate) fn next_at(&mut self, is_live: impl Fn(&Deadline) -> bool) -> Option<Moment> {
         while let Some(Reverse(next)) = self.heap.peek() {
             if is_live(next) {
                 return Some(next.at);
@@ -89,7 +103,7 @@ mod tests {
     #[test]
     fn in_order_and_only_the_living() {
         let mut deadlines = Deadlines::default();
-        let start = Instant::now();
+        let start = Moment::now();
         let at = |secs| start + Duration::from_secs(secs);
         let conn = |n: u64| ConnId::from_bits(n << 32).unwrap();
         for (secs, n, kind) in [(11, 2, Kind::Idle), (7, 3, Kind::Close), (5, 1, Kind::Handshake)] {
@@ -106,7 +120,7 @@ mod tests {
     #[test]
     fn those_left_behind_are_few() {
         let mut deadlines = Deadlines::default();
-        let at = Instant::now();
+        let at = Moment::now();
         for n in 1..=100_000 {
             let conn = ConnId::from_bits(n << 32).unwrap();
             deadlines.push(Deadline { at, conn, kind: Kind::Idle, mark: 0 }).unwrap();

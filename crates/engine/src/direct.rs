@@ -1,6 +1,6 @@
 //! Answers that are sent from where the caller has them, without a copy.
 
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use dorrit_proto::{Coding, FrameHead, MessageKind, OpCode, fragments};
@@ -8,6 +8,7 @@ use dorrit_proto::{Coding, FrameHead, MessageKind, OpCode, fragments};
 use crate::engine::Engine;
 use crate::event::OutOfMemory;
 use crate::output::Rest;
+use crate::sys::Sent;
 use crate::{ConnId, sys};
 
 /// Shorter answers are copied: several of them go out with one call.
@@ -16,37 +17,44 @@ pub(crate) const MIN_DIRECT: usize = 8192;
 const MAX_FRAGMENTS: usize = 31;
 
 impl Engine {
-    /// Sends the output of a turn, and a plain message behind it, now; false where that is more than a turn
-    /// sends. What the socket does not take is queued; that it has failed is acted on when the turn ends.
-    pub(crate) fn send_directly(&mut self, id: ConnId, kind: MessageKind, payload: &[u8]) -> bool {
+    /// Sends the output of a turn, and a plain message behind it, now; false where that is more than the turn
+    /// may still send. What the socket does not take is queued. Without memory for that, the connection is cut
+    /// where a part of it is sent: a frame of which a part is lost cannot be made up for.
+    pub(crate) fn send_directly(
+        &mut self,
+        id: ConnId,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<bool, OutOfMemory> {
         let max = self.config.max_fragment;
         let count = payload.len().div_ceil(max);
-        let most = self.output.len() + count.saturating_mul(FrameHead::MAX) + payload.len();
-        if count > MAX_FRAGMENTS || most > self.config.turn() {
-            return false;
+        let most = count.saturating_mul(FrameHead::MAX).saturating_add(payload.len());
+        if count > MAX_FRAGMENTS || most > self.output.room() {
+            return Ok(false);
         }
         let Some(socket) = self.table.get(id).and_then(|conn| conn.socket.as_ref()) else {
-            return false;
+            return Ok(false);
         };
         let (socket, output) = (socket.as_fd(), self.output.bytes());
         let (sent, len) = match count {
             1 => send_frame(socket, output, FrameHead::new(kind.into(), payload.len()), payload),
             _ => send_fragments(socket, output, kind, payload, max),
         };
-        self.stats.bytes_out += *sent.as_ref().unwrap_or(&0) as u64;
-        if sent.as_ref().is_ok_and(|sent| *sent == len) {
-            self.output.clear();
-            return true;
-        }
-        let rest = self.rest(kind, payload, *sent.as_ref().unwrap_or(&0), len);
-        match (rest.and_then(|rest| self.queue_rest(id, rest)), sent) {
-            (Ok(()), Ok(_)) => self.block(id),
-            (Ok(()), Err(_)) => self.mute(id),
-            // A frame of which a part is lost cannot be made up for.
-            (Err(OutOfMemory), _) => self.kill(id),
+        self.stats.bytes_out += sent.bytes() as u64;
+        if sent != Sent::Bytes(len) {
+            let rest = self.rest(kind, payload, sent.bytes(), len);
+            let queued = rest.and_then(|rest| self.queue_rest(id, rest));
+            if let Err(OutOfMemory) = queued {
+                if sent.bytes() > 0 {
+                    self.kill(id);
+                }
+                return Err(OutOfMemory);
+            }
         }
         self.output.clear();
-        true
+        self.output.charge(len);
+        self.note_sent(id, sent, len);
+        Ok(true)
     }
 
     /// What is left of the output and the message behind it, `len` bytes altogether, when so many are sent.
@@ -86,7 +94,7 @@ fn send_frame(
     output: &[u8],
     head: FrameHead,
     payload: &[u8],
-) -> (io::Result<usize>, usize) {
+) -> (Sent, usize) {
     let parts = [output, head.as_bytes(), payload];
     let slices = parts.map(IoSlice::new);
     let first = usize::from(output.is_empty());
@@ -100,7 +108,7 @@ fn send_fragments(
     kind: MessageKind,
     payload: &[u8],
     max: usize,
-) -> (io::Result<usize>, usize) {
+) -> (Sent, usize) {
     let mut heads = [FrameHead::new(OpCode::Continuation, 0); MAX_FRAGMENTS];
     let frames = fragments(kind, Coding::Plain, payload.len(), max);
     for (head, (found, _)) in heads.iter_mut().zip(frames.clone()) {

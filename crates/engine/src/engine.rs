@@ -11,22 +11,24 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::ConnId;
 use crate::accept::Acceptor;
+use crate::clock::{Clock, Moment};
 use crate::config::Config;
-use crate::conn::{Phase, Watch};
+use crate::conn::{Drain, Phase, Watch};
 use crate::deadlines::Deadlines;
 use crate::event::Event;
 use crate::messages::Messages;
 use crate::output::Output;
 use crate::pool::Pool;
 use crate::queue::Queue;
+use crate::ready::Ready;
 use crate::respond::Progress;
 use crate::send::Deflaters;
 use crate::stats::Stats;
 use crate::table::Table;
-use crate::turn::{Ready, Turn};
+use crate::turn::{Kept, Turn};
 
 /// How much is read at a time, in bytes: as much as a socket holds for us.
-const INPUT: usize = 256 * 1024;
+pub(crate) const INPUT: usize = 256 * 1024;
 /// How many events are taken from the poll at a time.
 const EVENTS: usize = 1024;
 /// After [`Engine::stop`], how long what is queued may take to be sent (CONTRACT S10).
@@ -41,15 +43,16 @@ pub struct Engine {
     pub(crate) config: Config,
     pub(crate) poll: Poll,
     events: Events,
-    /// The connections whose turn is to come before the next poll.
-    batch: VecDeque<(ConnId, Ready)>,
+    pub(crate) ready: Ready,
+    /// What happens between the turns of connections was not dealt with since the last look at the poll.
+    is_looking: bool,
     pub(crate) table: Table,
     /// How many connections are accepted and not closed.
     pub(crate) open: usize,
     pub(crate) messages: Messages,
     pub(crate) queues: Pool<Queue>,
-    /// Starts of requests and frames, of which more must come.
-    pub(crate) starts: Pool<Vec<u8>>,
+    /// What was read and not dealt with.
+    pub(crate) starts: Pool<Kept>,
     /// Answers to plain requests.
     pub(crate) responses: Pool<Progress>,
     /// The part of a file that is being sent.
@@ -64,26 +67,20 @@ pub struct Engine {
     pub(crate) deflaters: Deflaters,
     pub(crate) acceptors: Vec<Acceptor>,
     pub(crate) deadlines: Deadlines,
-    started: Instant,
-    /// The time of the last poll: no message costs a look at the clock.
-    pub(crate) now: Instant,
-    /// The same, in milliseconds since the start.
-    pub(crate) now_millis: u64,
+    pub(crate) clock: Clock,
     /// The connection whose input is being dealt with.
     pub(crate) turn: Option<Turn>,
     /// That input.
     pub(crate) input: Vec<u8>,
     /// The shared buffer, while `input` is a connection's own.
     pub(crate) parked: Vec<u8>,
+    /// A buffer for what is left of the next input that is not dealt with in one turn.
+    pub(crate) spare: Vec<u8>,
     /// What that connection is sent when its turn ends.
     pub(crate) output: Output,
     pub(crate) request: Request,
     /// The connection that is to be accepted or refused.
     pub(crate) opening: Option<ConnId>,
-    /// Connections whose queue has grown.
-    pub(crate) dirty: Vec<ConnId>,
-    /// Connections that go on without waiting for the poll.
-    pub(crate) resumed: Vec<ConnId>,
     /// Connections whose end the caller is owed.
     pub(crate) closed: VecDeque<ConnId>,
     /// Connections whose queue has become empty, as the caller is to be told.
@@ -95,14 +92,14 @@ pub struct Engine {
     /// The connection whose end the caller was just told.
     retiring: Option<ConnId>,
     is_controlled: bool,
-    tick: Option<(Duration, Instant)>,
-    alarm: Option<Instant>,
+    tick: Option<(Duration, Moment)>,
+    alarm: Option<Moment>,
     /// Which of them comes first, and the end of the time to wind down.
-    timer: Option<Instant>,
+    timer: Option<Moment>,
     pub(crate) is_winding_down: bool,
     /// When that has lasted long enough.
-    pub(crate) overdue_at: Option<Instant>,
-    pub(crate) stop_at: Option<Instant>,
+    pub(crate) overdue_at: Option<Moment>,
+    pub(crate) stop_at: Option<Moment>,
 }
 
 impl Engine {
@@ -115,7 +112,8 @@ impl Engine {
             config,
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS),
-            batch: VecDeque::new(),
+            ready: Ready::new(sockets).map_err(out_of_memory)?,
+            is_looking: false,
             table: Table::new(sockets).map_err(out_of_memory)?,
             open: 0,
             messages: Messages::default(),
@@ -130,17 +128,14 @@ impl Engine {
             deflaters: Deflaters::default(),
             acceptors: Vec::new(),
             deadlines: Deadlines::default(),
-            started: Instant::now(),
-            now: Instant::now(),
-            now_millis: 0,
+            clock: Clock::new(),
             turn: None,
             input: Vec::new(),
             parked: Vec::new(),
-            output: Output::new().map_err(out_of_memory)?,
+            spare: Vec::new(),
+            output: Output::new(&config).map_err(out_of_memory)?,
             request: Request::new(),
             opening: None,
-            dirty: Vec::new(),
-            resumed: Vec::new(),
             closed: VecDeque::new(),
             drained: Vec::new(),
             reports: VecDeque::new(),
@@ -154,11 +149,9 @@ impl Engine {
             overdue_at: None,
             stop_at: None,
         };
-        // Each connection stands in these lists once, so that they never grow.
-        engine.batch.try_reserve_exact(sockets + EVENTS).map_err(out_of_memory)?;
-        engine.dirty.try_reserve_exact(sockets).map_err(out_of_memory)?;
-        engine.resumed.try_reserve_exact(sockets).map_err(out_of_memory)?;
+        // Each connection stands there once, so that they never grow.
         engine.closed.try_reserve_exact(sockets).map_err(out_of_memory)?;
+        engine.drained.try_reserve_exact(sockets + 1).map_err(out_of_memory)?;
         engine.input.try_reserve_exact(INPUT).map_err(out_of_memory)?;
         Ok(engine)
     }
@@ -182,16 +175,17 @@ impl Engine {
         self.poll.registry().deregister(&mut SourceFd(&fd))
     }
 
-    /// Asks for [`Event::Tick`] each time this long after the last one; `None` ends that.
+    /// Asks for [`Event::Tick`] each time this long after the last one was due; those that come too late
+    /// for the next one are left out. `None` ends that.
     pub fn set_tick(&mut self, period: Option<Duration>) {
-        let now = Instant::now();
-        self.tick = period.and_then(|period| Some((period, now.checked_add(period)?)));
+        self.tick = period.map(|period| (period, Moment::now() + period));
         self.set_timer();
     }
 
     /// Asks for one [`Event::Alarm`] at that time, in the place of what was asked for before.
     pub fn set_alarm(&mut self, at: Option<Instant>) {
-        self.alarm = at;
+        let now = Instant::now();
+        self.alarm = at.map(|at| Moment::now() + at.saturating_duration_since(now));
         self.set_timer();
     }
 
@@ -216,15 +210,32 @@ impl Engine {
     /// without an event.
     #[allow(clippy::should_implement_trait, reason = "an iterator would borrow the engine")]
     pub fn next(&mut self) -> Event {
+        self.clock.take_over();
         if let Some(id) = self.retiring.take() {
             self.retire(id);
         }
         if let Some(id) = self.opening {
             self.refuse(id, Refusal::Forbidden);
         }
+        let event = self.next_event();
+        self.hand_over();
+        event
+    }
+
+    /// The caller is about to deal with an event. Where much time has gone, it is the last one of its turn.
+    #[inline(always)]
+    pub(crate) fn hand_over(&mut self) {
+        if self.clock.hand_over()
+            && let Some(turn) = &mut self.turn
+        {
+            turn.left = 0;
+        }
+    }
+
+    fn next_event(&mut self) -> Event {
         loop {
             if self.turn.is_some() {
-                if let Some((id, kind, _)) = self.next_whole() {
+                if let Some((id, kind, _)) = self.take_whole() {
                     return Event::Message(id, kind);
                 }
                 if let Some(event) = self.continue_turn() {
@@ -234,23 +245,29 @@ impl Engine {
             if let Some(event) = self.next_owed() {
                 return event;
             }
-            if let Some((id, ready)) = self.batch.pop_front() {
-                if let Some(event) = self.begin_turn(id, ready) {
-                    return event;
-                }
-                continue;
-            }
-            self.flush_dirty();
-            if let Some(event) = self.next_outside_turns() {
+            if self.is_looking
+                && let Some(event) = self.next_outside_turns()
+            {
                 return event;
             }
-            if self.owes_events() || !self.dirty.is_empty() {
-                continue;
-            }
-            if let Err(error) = self.wait() {
+            if let Some(id) = self.next_turn() {
+                if let Some(event) = self.begin_turn(id) {
+                    return event;
+                }
+            } else if let Err(error) = self.look() {
                 return Event::Failed(error);
             }
         }
+    }
+
+    /// The connection whose turn it is, unless it is time to look at the poll (CONTRACT S20).
+    fn next_turn(&mut self) -> Option<ConnId> {
+        if self.clock.is_due() {
+            return None;
+        }
+        let id = self.ready.pop(&mut self.table)?;
+        self.clock.count(1);
+        Some(id)
     }
 
     /// What the caller is to be told of what happened already.
@@ -262,12 +279,36 @@ impl Engine {
             self.retiring = Some(id);
             return Some(Event::Closed(id));
         }
-        while let Some(id) = self.drained.pop() {
-            if self.phase(id) == Phase::Open && self.queued_bytes(id) == 0 {
+        // Once a round: who sends more each time must not keep the others waiting.
+        while let Some(id) = self.drained.pop_if(|_| self.is_looking) {
+            if self.take_drained(id) {
                 return Some(Event::Drained(id));
             }
         }
         None
+    }
+
+    /// Whether the caller is to be told now that a connection's queue is empty.
+    fn take_drained(&mut self, id: ConnId) -> bool {
+        let Some(conn) = self.table.get_mut(id) else { return false };
+        let is_empty = conn.queue.is_none() && conn.phase == Phase::Open;
+        conn.drain = if is_empty { Drain::None } else { Drain::Owed };
+        is_empty
+    }
+
+    /// Has the caller told that a connection's queue is empty, where that is so and is owed.
+    pub(crate) fn note_drained(&mut self, id: ConnId) {
+        if let Some(conn) = self.table.get_mut(id)
+            && conn.drain == Drain::Owed
+            && conn.queue.is_none()
+            && conn.phase == Phase::Open
+        {
+            conn.drain = Drain::Listed;
+            if self.drained.len() == self.drained.capacity() {
+                self.drained.retain(|id| self.table.get(*id).is_some());
+            }
+            self.drained.push(id);
+        }
     }
 
     /// Owes the caller a report. Without memory for it there is none.
@@ -283,28 +324,33 @@ impl Engine {
 
     /// What happens between the turns of connections.
     fn next_outside_turns(&mut self) -> Option<Event> {
-        self.expire();
-        if self.table.len() == 0 && self.is_ending() {
+        if self.has_ended() {
             return Some(Event::Stopped);
         }
         if std::mem::take(&mut self.is_controlled) {
             return Some(Event::Control);
         }
-        if self.timer.is_some_and(|at| at <= self.now)
+        if self.timer.is_some_and(|at| at <= self.clock.now())
             && let Some(event) = self.next_timer()
         {
             return Some(event);
         }
+        self.is_looking = false;
         self.accept_some().map(Event::AcceptFailed)
     }
 
+    /// Whether the server is to end and nobody is left.
+    fn has_ended(&self) -> bool {
+        self.table.len() == 0 && self.is_ending()
+    }
+
     fn next_timer(&mut self) -> Option<Event> {
-        let now = self.now;
+        let now = self.clock.now();
         let event = match self.tick {
             // Before a tick, which may always be due.
             _ if self.overdue_at.take_if(|at| *at <= now).is_some() => Some(Event::Overdue),
             Some((period, at)) if at <= now && self.stop_at.is_none() => {
-                self.set_tick(Some(period));
+                self.tick = Some((period, next_tick(period, at, now)));
                 Some(Event::Tick)
             }
             _ => self.alarm.take_if(|at| *at <= now).map(|_| Event::Alarm),
@@ -313,63 +359,82 @@ impl Engine {
         event
     }
 
-    /// Sleeps until something happens, and puts the connections to which it happened into the batch.
-    fn wait(&mut self) -> io::Result<()> {
+    /// Looks at the poll, and sleeps until something happens where nothing is left to do. Those to whom it
+    /// happened have their turn.
+    fn look(&mut self) -> io::Result<()> {
+        self.clock.refresh();
+        if let Some(duration) = self.clock.take_slow() {
+            self.report(Event::HeldUp(duration));
+        }
         let timeout = self.timeout();
+        let mut is_full = self.poll(timeout)?;
+        self.clock.wake(timeout);
+        // All that has come is known before anybody's time is over.
+        for _ in 0..=self.table.len() / EVENTS {
+            if !is_full {
+                break;
+            }
+            is_full = self.poll(Some(Duration::ZERO))?;
+        }
+        self.ready.begin_round(&mut self.table);
+        self.expire();
+        self.is_looking = true;
+        Ok(())
+    }
+
+    /// Notes what the poll tells. Returns whether it may have more to tell.
+    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
             result => result?,
         }
-        self.now = Instant::now();
-        self.now_millis = self.now.duration_since(self.started).as_millis() as u64;
+        let mut count = 0;
         for event in &self.events {
+            count += 1;
             let token = event.token().0 as u64;
             if let Some(id) = ConnId::from_bits(token).filter(|_| token < NOT_A_CONNECTION) {
-                self.batch.push_back((id, Ready::from(event)));
+                if let Some(conn) = self.table.get_mut(id) {
+                    conn.note(event);
+                    self.ready.push(id, &mut self.table);
+                }
             } else if event.token() == CONTROL {
                 self.is_controlled = true;
             } else if let Some(acceptor) = self.acceptors.get_mut(token as u32 as usize) {
                 acceptor.set_ready();
             }
         }
-        for id in self.resumed.drain(..) {
-            if let Some(conn) = self.table.get_mut(id) {
-                conn.is_resumed = false;
-                let has_more = std::mem::take(&mut conn.has_more);
-                self.batch.push_back((id, Ready::resumed(has_more)));
-            }
-        }
-        Ok(())
+        Ok(count == EVENTS)
     }
 
+    /// How long the loop may sleep; `None` is for ever.
     fn timeout(&mut self) -> Option<Duration> {
-        if !self.resumed.is_empty() || self.want_accept() {
+        let is_idle = self.ready.is_round_over() && self.ready.is_next_empty();
+        if !is_idle || self.owes_events() || self.want_accept() || self.has_ended() {
             return Some(Duration::ZERO);
         }
         let table = &self.table;
         self.deadlines.tidy(table.len(), |deadline| deadline.is_live(table));
         let deadline = self.deadlines.next_at(|deadline| deadline.is_live(table));
+        let deadline = deadline.map(|at| at.since(self.clock.loop_time()));
         let retry = self.acceptors.iter().filter_map(Acceptor::retry_at).min();
-        let next = [deadline, self.timer, retry, self.stop_at].into_iter().flatten().min()?;
-        // A little late is soon enough: the clock is read once for each sleep.
-        Some(next.saturating_duration_since(self.now))
+        let next = [self.timer, retry, self.stop_at].into_iter().flatten().min();
+        let next = next.map(|at| at.since(self.clock.now()));
+        [deadline, next].into_iter().flatten().min()
     }
 
     /// Sees to it that a connection gets another turn without an event, to be read and to be sent more.
     pub(crate) fn resume(&mut self, id: ConnId) {
         if let Some(conn) = self.table.get_mut(id) {
-            conn.has_more = true;
+            conn.can_read = true;
         }
         self.resume_sending(id);
     }
 
     /// Sees to it that a connection is sent more without an event.
     pub(crate) fn resume_sending(&mut self, id: ConnId) {
-        if let Some(conn) = self.table.get_mut(id)
-            && !conn.is_resumed
-        {
-            conn.is_resumed = true;
-            self.resumed.push(id);
+        if let Some(conn) = self.table.get_mut(id) {
+            conn.can_write = true;
+            self.ready.push_next(id, &mut self.table);
         }
     }
 
@@ -397,5 +462,37 @@ impl Engine {
         if self.poll.registry().reregister(&mut SourceFd(&fd), token, interest).is_err() {
             self.kill(id);
         }
+    }
+}
+
+/// When a tick is due again that was due `at`: those that come too late for the next one are left out
+/// (CONTRACT S21).
+fn next_tick(period: Duration, at: Moment, now: Moment) -> Moment {
+    let missed = now.since(at).as_nanos().checked_div(period.as_nanos()).unwrap_or(0);
+    at + period.saturating_mul(u32::try_from(missed + 1).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// CONTRACT S21: a period counts from the moment at which its last call was due.
+    #[test]
+    fn ticks() {
+        let start = Moment::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let next = |due, now| next_tick(Duration::from_millis(100), at(due), at(now));
+        for (due, now, expected) in [
+            (100, 100, 200),
+            (100, 199, 200),
+            (100, 200, 300),
+            (100, 250, 300),
+            (100, 1_099, 1_100),
+            (100, 1_000_000_000, 1_000_000_100),
+        ] {
+            assert_eq!(next(due, now), at(expected), "due {due}, told {now}");
+        }
+        assert_eq!(next_tick(Duration::ZERO, start, at(5)), start);
+        next_tick(Duration::MAX, start, at(5));
     }
 }

@@ -1,6 +1,7 @@
 //! What the caller is told.
 
 use std::collections::TryReserveError;
+use std::time::Duration;
 use std::{fmt, io};
 
 use dorrit_proto::{MessageKind, Refusal, Violation};
@@ -34,6 +35,8 @@ pub enum Event {
     Refused(ConnId, Refusal),
     /// A client is being dropped.
     Dropped(ConnId, DropCause),
+    /// One callback, or several in a row, took so long, a second or more, in which nobody else was served.
+    HeldUp(Duration),
     /// Connections cannot be accepted just now. Told once a minute at most.
     AcceptFailed(io::Error),
     /// The time given to [`Engine::wind_down`](crate::Engine::wind_down) is over, and not all connections have ended.

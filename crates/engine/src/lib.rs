@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod clock;
 mod closing;
 mod config;
 mod conn;
@@ -22,6 +23,7 @@ mod messages;
 mod output;
 mod pool;
 mod queue;
+mod ready;
 mod respond;
 mod send;
 mod stats;

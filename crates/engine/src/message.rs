@@ -139,7 +139,7 @@ impl Engine {
         };
         match step {
             Step::Event(event) => Some(event),
-            Step::Next | Step::End => None,
+            Step::Next | Step::End | Step::Pause => None,
         }
     }
 

@@ -11,6 +11,8 @@ pub(crate) type MessageId = Key;
 #[derive(Default)]
 pub(crate) struct Messages {
     pool: Pool<Message>,
+    /// How much memory they take, in bytes.
+    held: usize,
 }
 
 #[derive(Default)]
@@ -20,16 +22,22 @@ struct Message {
     refs: u32,
 }
 
+/// What a message takes besides its bytes: its place here, the one in a queue, and what an allocation costs.
+pub(crate) const OVERHEAD: usize = size_of::<Message>() + 4 * size_of::<Key>() + 16;
+/// Messages that are joined become one of at most so many bytes.
+pub(crate) const JOINED: usize = 16 * 1024;
+
 impl Messages {
     /// Makes room for one more, so that the next [`Messages::insert`] takes no memory.
     pub(crate) fn reserve(&mut self) -> Result<(), TryReserveError> {
         self.pool.reserve()
     }
 
-    /// Keeps a message of this many frames for its first queue, which must push it.
+    /// Keeps a message of this many frames. The caller has the first reference, which it must release.
     pub(crate) fn insert(&mut self, bytes: Vec<u8>, frames: u32) -> MessageId {
         let id = self.pool.take();
-        self.pool[id] = Message { bytes, frames, refs: 0 };
+        self.pool[id] = Message { bytes, frames, refs: 1 };
+        self.held += self.weight(id);
         id
     }
 
@@ -41,31 +49,62 @@ impl Messages {
         self.pool[id].frames
     }
 
+    /// How much memory a message takes, in bytes.
+    pub(crate) fn weight(&self, id: MessageId) -> usize {
+        self.pool[id].bytes.capacity() + OVERHEAD
+    }
+
+    /// How much memory all of them take, in bytes.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
     pub(crate) fn retain(&mut self, id: MessageId) {
         self.pool[id].refs += 1;
     }
 
     /// Gives back a reference; the last one frees the message.
     pub(crate) fn release(&mut self, id: MessageId) {
-        let message = &mut self.pool[id];
-        message.refs -= 1;
-        if message.refs == 0 {
-            message.bytes = Vec::new();
-            self.pool.give_back(id);
-        }
-    }
-
-    /// Frees a message that no queue has taken.
-    pub(crate) fn free_unused(&mut self, id: MessageId) {
-        if self.pool[id].refs == 0 && !self.pool[id].bytes.is_empty() {
+        self.pool[id].refs -= 1;
+        if self.pool[id].refs == 0 {
+            self.held -= self.weight(id);
             self.pool[id].bytes = Vec::new();
             self.pool.give_back(id);
         }
     }
 
+    /// Whether so many bytes may be joined to a message that stands in one queue alone.
+    pub(crate) fn is_joinable(&self, id: MessageId, len: usize) -> bool {
+        let Message { bytes, refs, .. } = &self.pool[id];
+        *refs == 1 && bytes.len() + len <= JOINED
+    }
+
+    /// Joins frames to a message for which [`Messages::is_joinable`] holds.
+    pub(crate) fn join(
+        &mut self,
+        id: MessageId,
+        parts: [&[u8]; 2],
+        frames: u32,
+    ) -> Result<(), TryReserveError> {
+        let before = self.weight(id);
+        let message = &mut self.pool[id];
+        let len = parts.iter().map(|part| part.len()).sum::<usize>();
+        let needed = message.bytes.len() + len;
+        if needed > message.bytes.capacity() {
+            let capacity = needed.max(2 * message.bytes.capacity()).min(JOINED);
+            message.bytes.try_reserve_exact(capacity - message.bytes.len())?;
+        }
+        parts.iter().for_each(|part| message.bytes.extend_from_slice(part));
+        message.frames += frames;
+        self.held += self.weight(id) - before;
+        Ok(())
+    }
+
     /// Puts other bytes in the place of a message of which nothing was sent.
     pub(crate) fn replace(&mut self, id: MessageId, bytes: Vec<u8>) {
+        self.held -= self.weight(id);
         self.pool[id].bytes = bytes;
+        self.held += self.weight(id);
     }
 
     #[cfg(test)]
@@ -78,21 +117,44 @@ impl Messages {
 mod tests {
     use super::*;
 
+    fn insert(messages: &mut Messages, bytes: &[u8], frames: u32) -> MessageId {
+        messages.reserve().unwrap();
+        messages.insert(bytes.to_vec(), frames)
+    }
+
     #[test]
     fn the_last_reference_frees() {
         let mut messages = Messages::default();
-        messages.reserve().unwrap();
-        let one = messages.insert(b"one".to_vec(), 1);
-        messages.reserve().unwrap();
-        let two = messages.insert(b"two".to_vec(), 2);
+        let one = insert(&mut messages, b"one", 1);
+        let two = insert(&mut messages, b"two", 2);
         messages.retain(one);
-        messages.retain(one);
-        messages.retain(two);
         messages.release(one);
         assert_eq!((messages.bytes(one), messages.frames(two)), (&b"one"[..], 2));
         messages.release(one);
         assert_eq!(messages.len(), 1);
-        messages.reserve().unwrap();
-        assert_eq!(messages.insert(b"three".to_vec(), 1), one);
+        assert_eq!(insert(&mut messages, b"three", 1), one);
+    }
+
+    /// CONTRACT S22: what is held is counted, also while it grows.
+    #[test]
+    fn memory_is_counted() {
+        let mut messages = Messages::default();
+        let one = insert(&mut messages, &[1; 100], 1);
+        assert_eq!(messages.held(), 100 + OVERHEAD);
+        let mut joined = 100;
+        while messages.is_joinable(one, 10) {
+            messages.join(one, [&[2; 4], &[3; 6]], 1).unwrap();
+            joined += 10;
+            assert_eq!(messages.held(), messages.weight(one));
+        }
+        assert!(joined > JOINED - 10 && messages.weight(one) <= JOINED + OVERHEAD);
+        assert_eq!(messages.frames(one) as usize, 1 + (joined - 100) / 10);
+        messages.retain(one);
+        assert!(!messages.is_joinable(one, 0), "it stands in two queues");
+        messages.release(one);
+        messages.replace(one, vec![0; 5]);
+        assert_eq!(messages.held(), 5 + OVERHEAD);
+        messages.release(one);
+        assert_eq!(messages.held(), 0);
     }
 }

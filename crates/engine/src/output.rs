@@ -1,19 +1,21 @@
 //! Sending: the answers of a turn at once, and queues in turns.
 
 use std::collections::TryReserveError;
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use dorrit_proto::{Coding, FrameHead, MessageKind, encode_whole, fragments};
 
-use crate::config::TURN;
-use crate::conn::{Phase, Then, Watch};
+use crate::config::{Config, TURN};
+use crate::conn::{Drain, Phase, Then, Watch};
 use crate::deadlines::Kind;
+use crate::direct::MIN_DIRECT;
 use crate::engine::Engine;
 use crate::event::OutOfMemory;
 use crate::messages::Messages;
 use crate::pool::Key;
 use crate::queue::Queue;
+use crate::sys::Sent;
 use crate::{ConnId, sys};
 
 /// How many messages of a queue are sent with one call.
@@ -21,9 +23,17 @@ const SLICES: usize = 64;
 
 /// What the connection whose turn it is will be sent when its turn ends.
 pub(crate) struct Output {
-    /// As much as a turn sends.
+    /// How many bytes a turn may send (CONTRACT D16).
+    turn: usize,
+    /// With so many bytes here no further message is dealt with in a turn that has sent nothing yet.
+    most: usize,
+    /// As much as a turn sends by default.
     buffer: Vec<u8>,
     len: usize,
+    /// How many bytes this turn may still send, those that are here included (CONTRACT D16).
+    room: usize,
+    /// With so many bytes here no further message is dealt with in this turn.
+    enough: usize,
     /// How many bytes at the start are no frame.
     skip: usize,
     frames: u32,
@@ -31,11 +41,38 @@ pub(crate) struct Output {
 
 impl Output {
     /// An empty one, with all the memory that it will ever have.
-    pub(crate) fn new() -> Result<Self, TryReserveError> {
+    pub(crate) fn new(config: &Config) -> Result<Self, TryReserveError> {
         let mut buffer = Vec::new();
         buffer.try_reserve_exact(TURN)?;
         buffer.resize(TURN, 0);
-        Ok(Self { buffer, len: 0, skip: 0, frames: 0 })
+        // What is queued by the answer to the next message must not be too much because the turn went on.
+        let most = (TURN - ANSWER).min(config.queue_limit.bytes / 2).max(1);
+        let turn = config.turn();
+        Ok(Self { turn, most, buffer, len: 0, room: 0, enough: 0, skip: 0, frames: 0 })
+    }
+
+    /// Begins a turn in which so many bytes of a queue were sent. Returns whether it may go on.
+    pub(crate) fn begin(&mut self, sent: usize) -> bool {
+        self.room = self.turn.saturating_sub(sent);
+        self.enough = self.most.min(self.room.saturating_sub(ANSWER));
+        self.enough > 0
+    }
+
+    /// Notes that so many bytes were sent, or queued, that were never here.
+    pub(crate) fn charge(&mut self, len: usize) {
+        self.room = self.room.saturating_sub(len);
+        self.enough = self.enough.min(self.room.saturating_sub(ANSWER));
+    }
+
+    /// How many bytes may be put here.
+    pub(crate) fn room(&self) -> usize {
+        self.room.saturating_sub(self.len)
+    }
+
+    /// Whether no further message is to be dealt with in this turn.
+    #[inline(always)]
+    pub(crate) fn is_enough(&self) -> bool {
+        self.len >= self.enough
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -69,7 +106,8 @@ impl Output {
     /// is no room.
     #[inline(always)]
     pub(crate) fn push_whole(&mut self, kind: MessageKind, payload: &[u8]) -> bool {
-        let room = self.buffer.get_mut(self.len..).unwrap_or_default();
+        let end = self.room.min(self.buffer.len());
+        let room = self.buffer.get_mut(self.len..end).unwrap_or_default();
         let Some(len) = encode_whole(kind, payload, room) else { return false };
         self.len += len;
         self.frames += 1;
@@ -87,7 +125,7 @@ impl Output {
         let is_single = payload.len() <= max_fragment;
         let count = if is_single { 1 } else { payload.len().div_ceil(max_fragment) };
         let most = count.saturating_mul(FrameHead::MAX).saturating_add(payload.len());
-        if most > self.buffer.len() - self.len {
+        if most > self.room() {
             return false;
         }
         fragments(kind, coding, payload.len(), max_fragment)
@@ -112,6 +150,9 @@ impl Output {
     }
 }
 
+/// As much room is left for an answer that is copied.
+const ANSWER: usize = MIN_DIRECT + FrameHead::MAX;
+
 /// What is left of bytes that were sent: a message for a queue.
 pub(crate) struct Rest {
     pub(crate) bytes: Vec<u8>,
@@ -123,45 +164,44 @@ pub(crate) struct Rest {
 }
 
 impl Engine {
-    /// Sends what was queued since the last time, on every connection.
-    pub(crate) fn flush_dirty(&mut self) {
-        while let Some(id) = self.dirty.pop() {
-            self.flush(id);
-        }
-    }
-
     /// Sends what the turn of a connection produced.
     pub(crate) fn send_output(&mut self, id: ConnId) {
         let Some(conn) = self.table.get(id) else { return self.output.clear() };
         let is_flushing = matches!(conn.phase, Phase::Flushing(_));
         if self.output.len() > 0 {
+            let all = self.output.len();
             let sent = match &conn.socket {
                 Some(socket) if !conn.is_mute => {
-                    let sent = sys::send(socket.as_fd(), &[IoSlice::new(self.output.bytes())]);
-                    self.stats.bytes_out += *sent.as_ref().unwrap_or(&0) as u64;
-                    sent
+                    sys::send(socket.as_fd(), &[IoSlice::new(self.output.bytes())])
                 }
-                _ => Ok(self.output.len()),
+                _ => Sent::Bytes(all),
             };
-            match sent {
-                Ok(sent) if sent == self.output.len() => {}
-                Ok(sent) => {
-                    if self.spill_output(id, sent).is_err() {
-                        self.output.clear();
-                        return self.kill(id);
-                    }
-                    self.block(id);
-                }
-                Err(_) => {
-                    // What was not sent is counted as queued until the connection's end.
-                    let _ = self.spill_output(id, 0);
-                    self.mute(id);
-                }
+            self.stats.bytes_out += sent.bytes() as u64;
+            // What a peer that takes nothing was not sent is counted as queued until the connection's end.
+            if sent != Sent::Bytes(all) && self.spill_output(id, sent.bytes()).is_err() {
+                self.output.clear();
+                return self.kill(id);
             }
             self.output.clear();
+            self.note_sent(id, sent, all);
         }
+        self.note_drained(id);
         if is_flushing {
             self.settle(id);
+        }
+    }
+
+    /// Does what follows from a call that was to send so many bytes, of which the rest is queued.
+    pub(crate) fn note_sent(&mut self, id: ConnId, sent: Sent, all: usize) {
+        match sent {
+            Sent::Bytes(len) if len == all => {}
+            Sent::Bytes(_) => self.block(id),
+            Sent::Later => {
+                self.owe_drain(id);
+                self.retry(id);
+            }
+            Sent::Refused => self.mute(id),
+            Sent::Failed => self.kill(id),
         }
     }
 
@@ -197,31 +237,40 @@ impl Engine {
         Ok(())
     }
 
-    /// Sends from a connection's queue what the socket takes, as much as a turn allows.
-    pub(crate) fn flush(&mut self, id: ConnId) {
-        let Some(conn) = self.table.get_mut(id) else { return };
-        conn.is_dirty = false;
-        let (Some(key), Some(socket)) = (conn.queue, &conn.socket) else { return self.settle(id) };
-        if conn.is_mute {
-            return self.settle(id);
+    /// Sees to it that a connection's queue, which has grown, is sent, unless it waits for its socket anyway.
+    pub(crate) fn flush_soon(&mut self, id: ConnId) {
+        if self.table.get(id).is_some_and(|conn| conn.watch == Watch::Read) {
+            self.ready.push_dirty(id, &mut self.table);
         }
+    }
+
+    /// Sends from a connection's queue what the socket takes, as much as a turn allows. Returns how many
+    /// bytes that was.
+    pub(crate) fn flush(&mut self, id: ConnId) -> usize {
+        let Some(conn) = self.table.get_mut(id) else { return 0 };
+        let (Some(key), Some(socket), false) = (conn.queue, &conn.socket, conn.is_mute) else {
+            self.settle(id);
+            return 0;
+        };
         let (queue, budget) = (&self.queues[key], self.config.turn());
-        let offered = match queue.only(&self.messages, budget) {
+        let (sent, total) = match queue.only(&self.messages, budget) {
             Some(bytes) => (sys::send(socket.as_fd(), &[IoSlice::new(bytes)]), bytes.len()),
             None => send_many(socket.as_fd(), queue, &self.messages, budget),
         };
-        let (Ok(sent), total) = offered else { return self.mute(id) };
-        self.stats.bytes_out += sent as u64;
-        if sent == self.queues[key].bytes() {
-            return self.finish_flush(id, key);
-        }
-        self.queues[key].advance(sent, &mut self.messages);
-        if sent < total {
-            self.block(id);
+        let len = sent.bytes();
+        self.stats.bytes_out += len as u64;
+        conn.is_stalled &= len == 0;
+        if len == self.queues[key].bytes() {
+            self.finish_flush(id, key);
         } else {
-            self.note_wait(id);
-            self.resume_sending(id);
+            self.queues[key].advance(len, &mut self.messages);
+            self.note_sent(id, sent, total);
+            if sent == Sent::Bytes(total) {
+                self.owe_drain(id);
+                self.resume_sending(id);
+            }
         }
+        len
     }
 
     /// Goes on where all that was queued for a connection is sent.
@@ -230,11 +279,10 @@ impl Engine {
         self.queues.give_back(key);
         let Some(conn) = self.table.get_mut(id) else { return };
         conn.queue = None;
-        if std::mem::take(&mut conn.has_waited) && conn.phase == Phase::Open {
-            self.drained.push(id);
-        }
         let is_flushing = matches!(conn.phase, Phase::Flushing(_));
-        if conn.watch != Watch::Read {
+        let is_watched = conn.watch != Watch::Read;
+        self.note_drained(id);
+        if is_watched {
             self.watch(id, false);
         }
         if is_flushing {
@@ -244,15 +292,48 @@ impl Engine {
 
     /// Waits for the socket to take more.
     pub(crate) fn block(&mut self, id: ConnId) {
-        self.note_wait(id);
+        self.owe_drain(id);
         self.watch(id, true);
     }
 
-    /// Notes that not all could be sent at once.
-    fn note_wait(&mut self, id: ConnId) {
-        if let Some(conn) = self.table.get_mut(id) {
-            conn.has_waited = true;
+    /// Owes the caller the news that a connection's queue is empty, when it is (CONTRACT S25).
+    pub(crate) fn owe_drain(&mut self, id: ConnId) {
+        if let Some(conn) = self.table.get_mut(id)
+            && conn.drain == Drain::None
+        {
+            conn.drain = Drain::Owed;
         }
+    }
+
+    /// Whether a connection's input waits until more of its queue is taken: who asks for more than it reads
+    /// must not lose its connection for that, nor fill our memory.
+    pub(crate) fn is_held(&mut self, id: ConnId) -> bool {
+        let Some(conn) = self.table.get_mut(id).filter(|conn| conn.phase == Phase::Open) else {
+            return false;
+        };
+        let Some(key) = conn.queue.filter(|_| !conn.is_stalled) else { return false };
+        let is_long = self.config.is_half_full(self.queues[key].held(), self.queues[key].frames());
+        if is_long && !std::mem::replace(&mut conn.is_hold_watched, true) {
+            self.set_deadline(id, Kind::Hold, Kind::HOLD);
+        }
+        is_long
+    }
+
+    /// Goes on watching whether something of a long queue is taken.
+    pub(crate) fn watch_hold(&mut self, id: ConnId) {
+        if let Some(conn) = self.table.get_mut(id) {
+            conn.is_hold_watched = false;
+        }
+        self.is_held(id);
+    }
+
+    /// Deals with the input of a connection again whose peer takes nothing: what it asks for makes its queue
+    /// too long.
+    pub(crate) fn stop_holding(&mut self, id: ConnId) {
+        if let Some(conn) = self.table.get_mut(id) {
+            (conn.is_hold_watched, conn.is_stalled) = (false, true);
+        }
+        self.resume(id);
     }
 
     /// The peer takes nothing more. What it has sent is still read, to its end.
@@ -280,13 +361,16 @@ impl Engine {
         match then {
             Then::AwaitClose => {
                 conn.phase = Phase::AwaitingClose;
-                self.set_deadline(id, Kind::Close, self.now + Kind::CLOSE);
+                self.set_deadline(id, Kind::Close, Kind::CLOSE);
                 self.resume(id);
             }
             Then::Discard => {
                 conn.phase = Phase::Discarding;
                 match conn.socket.as_ref().map(|socket| sys::shutdown(socket.as_fd())) {
-                    Some(Ok(())) => self.resume(id),
+                    Some(Ok(())) => {
+                        self.set_deadline(id, Kind::Close, Kind::CLOSE);
+                        self.resume(id);
+                    }
                     _ => self.kill(id),
                 }
             }
@@ -302,7 +386,7 @@ fn send_many(
     queue: &Queue,
     messages: &Messages,
     budget: usize,
-) -> (io::Result<usize>, usize) {
+) -> (Sent, usize) {
     let mut slices = [IoSlice::new(&[]); SLICES];
     let (count, total) = queue.slices(messages, budget, &mut slices);
     (sys::send(socket, &slices[..count]), total)

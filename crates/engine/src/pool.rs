@@ -20,11 +20,21 @@ impl Key {
 }
 
 /// Values that stay in their place when they are given back, with what memory they have, for the
-/// next one who takes it.
-#[derive(Default)]
+/// next one who takes it. Places at the end that nobody takes are given up (CONTRACT S22).
 pub(crate) struct Pool<T> {
     slots: Vec<T>,
     vacant: Vec<Key>,
+    /// When so many places are vacant, those at the end are given up.
+    shrinks_at: usize,
+}
+
+/// So many vacant places are kept.
+const KEPT: usize = 1024;
+
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Self { slots: Vec::new(), vacant: Vec::new(), shrinks_at: 2 * KEPT }
+    }
 }
 
 impl<T: Default> Pool<T> {
@@ -49,6 +59,31 @@ impl<T: Default> Pool<T> {
     /// Gives a place back, which nobody names any more.
     pub(crate) fn give_back(&mut self, key: Key) {
         self.vacant.push(key);
+        if self.vacant.len() >= 2 * KEPT {
+            let is_last = key.index() + 1 == self.slots.len();
+            let are_all = self.vacant.len() == self.slots.len();
+            if is_last || are_all || self.vacant.len() >= self.shrinks_at {
+                self.shrink();
+            }
+        }
+    }
+
+    /// Gives up the vacant places at the end, but for some. Those at the front are taken first then, so that
+    /// it is long before the last one is given back again.
+    #[cold]
+    fn shrink(&mut self) {
+        self.vacant.sort_unstable_by_key(|key| std::cmp::Reverse(key.0));
+        let at_the_end = |(i, key): &(usize, &Key)| key.index() + i + 1 == self.slots.len();
+        let vacant_at_end = self.vacant.iter().enumerate().take_while(at_the_end).count();
+        let given_up = vacant_at_end.saturating_sub(KEPT);
+        if given_up > 0 {
+            self.slots.truncate(self.slots.len() - given_up);
+            self.vacant.drain(..given_up);
+            // Room for as many vacant places as there are places stays: giving back takes no memory.
+            self.slots.shrink_to(self.slots.len());
+            self.vacant.shrink_to(self.slots.len() + 1);
+        }
+        self.shrinks_at = (2 * self.vacant.len()).max(2 * KEPT);
     }
 
     /// All places, those that were given back among them.
@@ -72,5 +107,51 @@ impl<T> Index<Key> for Pool<T> {
 impl<T> IndexMut<Key> for Pool<T> {
     fn index_mut(&mut self, key: Key) -> &mut T {
         &mut self.slots[key.index()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(pool: &mut Pool<u64>, count: usize) -> Vec<Key> {
+        let take = |_| {
+            pool.reserve().unwrap();
+            pool.take()
+        };
+        (0..count).map(take).collect()
+    }
+
+    /// CONTRACT S22: what many have needed once is not kept for ever.
+    #[test]
+    fn places_are_given_up() {
+        let mut pool = Pool::default();
+        let mut keys = take(&mut pool, 100_000);
+        let last = keys.pop().unwrap();
+        pool[last] = 7;
+        keys.into_iter().for_each(|key| pool.give_back(key));
+        assert_eq!((pool.slots.len(), pool[last]), (100_000, 7), "the last one is in use");
+        pool.give_back(last);
+        assert!(pool.slots.capacity() <= 2 * KEPT, "{} places", pool.slots.capacity());
+        assert!(pool.vacant.capacity() <= 2 * KEPT, "{} keys", pool.vacant.capacity());
+        let keys = take(&mut pool, 100_000);
+        keys.into_iter().rev().for_each(|key| pool.give_back(key));
+        assert!(pool.slots.capacity() <= 2 * KEPT, "{} places", pool.slots.capacity());
+    }
+
+    /// Every place that is given back can be taken again, whatever the order was.
+    #[test]
+    fn none_is_lost_and_none_given_twice() {
+        let mut pool = Pool::default();
+        for round in 1..6 {
+            let mut keys = take(&mut pool, 7_000 * round);
+            keys.sort_unstable_by_key(|key| key.0);
+            assert!(keys.windows(2).all(|pair| pair[0] != pair[1]));
+            let (now, later): (Vec<_>, Vec<_>) =
+                keys.into_iter().partition(|key| key.index() % (round + 1) == 0);
+            now.into_iter().chain(later).for_each(|key| pool.give_back(key));
+            assert_eq!(pool.in_use(), 0);
+            assert!(pool.slots.len() <= pool.vacant.capacity());
+        }
     }
 }

@@ -4,16 +4,19 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt as _;
-use std::time::Instant;
+use std::time::Duration;
 
 use dorrit_proto::Plain;
 
+use crate::clock::Moment;
+use crate::closing::LOOK;
 use crate::config::{PlainRequests, TURN};
 use crate::conn::{Phase, Then};
-use crate::deadlines::Kind;
+use crate::deadlines::{Deadline, Kind};
 use crate::engine::Engine;
 use crate::event::{Event, OutOfMemory};
 use crate::pool::Key;
+use crate::sys::Sent;
 use crate::turn::Step;
 use crate::{ConnId, sys};
 
@@ -35,11 +38,9 @@ pub(crate) struct Progress {
     sent: u64,
     left: u64,
     keeps_alive: bool,
-    /// What came behind the request was not looked at.
-    is_unseen: bool,
     /// When the client must have done its next step, and when that is looked at.
-    due: Option<Instant>,
-    watched: Option<Instant>,
+    due: Option<Moment>,
+    watched: Option<Moment>,
 }
 
 impl Engine {
@@ -82,7 +83,7 @@ impl Engine {
         (progress.sent, progress.keeps_alive) = (0, keeps_alive);
         conn.phase = Phase::Flushing(Then::Respond);
         self.queue_answer(id, head)?;
-        self.expect(id, key, self.now + Kind::DRAIN);
+        self.expect(id, key, Kind::DRAIN);
         Ok(())
     }
 
@@ -105,12 +106,6 @@ impl Engine {
         }
     }
 
-    /// Whether this is the first look at what came behind a plain request.
-    pub(crate) fn is_first_look(&mut self, id: ConnId) -> bool {
-        let key = self.table.get(id).and_then(|conn| conn.response);
-        key.is_some_and(|key| std::mem::take(&mut self.responses[key].is_unseen))
-    }
-
     /// Sends a turn's worth of the file, when all before it is sent.
     pub(crate) fn send_body(&mut self, id: ConnId) {
         let Some(conn) = self.table.get(id) else { return };
@@ -120,15 +115,20 @@ impl Engine {
             return self.end_response(id, key);
         }
         let len = progress.left.min(TURN as u64) as usize;
-        let read = progress.read(&mut self.body, len);
-        let sent = read.and_then(|()| sys::send(socket.as_fd(), &[IoSlice::new(&self.body)]));
-        let Ok(sent) = sent else { return self.kill(id) };
+        if progress.read(&mut self.body, len).is_err() {
+            return self.kill(id);
+        }
+        let sent = match sys::send(socket.as_fd(), &[IoSlice::new(&self.body)]) {
+            Sent::Bytes(sent) => sent,
+            Sent::Later => return self.retry(id),
+            Sent::Refused | Sent::Failed => return self.kill(id),
+        };
         self.stats.bytes_out += sent as u64;
         progress.sent += sent as u64;
         progress.left -= sent as u64;
         let (is_blocked, is_over) = (sent < self.body.len(), progress.left == 0);
         if sent > 0 {
-            self.expect(id, key, self.now + Kind::DRAIN);
+            self.expect(id, key, Kind::DRAIN);
         }
         if is_over {
             self.end_response(id, key);
@@ -145,44 +145,52 @@ impl Engine {
         if !progress.keeps_alive || self.stop_at.is_some() {
             self.drop_response(id);
             self.set_phase(id, Phase::Flushing(Then::Discard));
-            self.set_deadline(id, Kind::Close, self.now + Kind::CLOSE);
+            self.set_deadline(id, Kind::Flush, Kind::CLOSE);
             return self.settle(id);
         }
         progress.file = None;
-        progress.is_unseen = true;
         self.set_phase(id, Phase::Handshake);
         self.watch(id, false);
-        self.expect(id, key, self.now + Kind::HANDSHAKE);
+        self.expect(id, key, Kind::HANDSHAKE);
         self.resume(id);
     }
 
-    /// Expects the client's next step until then. A connection has one such deadline, which is moved
+    /// Expects the client's next step so long from now. A connection has one such deadline, which is moved
     /// when it comes.
-    fn expect(&mut self, id: ConnId, key: Key, at: Instant) {
+    fn expect(&mut self, id: ConnId, key: Key, after: Duration) {
+        let at = self.clock.deadline(after);
         let progress = &mut self.responses[key];
         progress.due = Some(at);
         if progress.watched.is_some_and(|watched| watched <= at) {
             return;
         }
-        progress.watched = Some(at);
-        self.set_deadline(id, Kind::Page, at);
+        self.watch_page(id, key, at);
+    }
+
+    fn watch_page(&mut self, id: ConnId, key: Key, at: Moment) {
+        self.responses[key].watched = Some(at);
+        let deadline = Deadline { at, kind: Kind::Page, conn: id, mark: 0 };
+        if self.deadlines.push(deadline).is_err() {
+            self.kill(id);
+        }
     }
 
     /// Ends a connection whose client has not done its next step, if that is so.
-    pub(crate) fn expire_page(&mut self, id: ConnId, at: Instant) {
+    pub(crate) fn expire_page(&mut self, id: ConnId, expired: Deadline) {
         let Some(conn) = self.table.get(id) else { return };
-        let (Some(key), phase, has_begun) = (conn.response, conn.phase, conn.input.is_some())
-        else {
-            return;
-        };
+        let (Some(key), phase) = (conn.response, conn.phase) else { return };
+        let (has_begun, waits_for_turn) = (conn.input.is_some(), conn.listed.is_any());
         let progress = &mut self.responses[key];
-        if progress.watched != Some(at) {
+        if progress.watched != Some(expired.at) {
             // An earlier one has taken its place.
             return;
         }
-        if let Some(due) = progress.due.filter(|due| *due > at) {
-            progress.watched = Some(due);
-            return self.set_deadline(id, Kind::Page, due);
+        if let Some(due) = progress.due.filter(|due| *due > expired.at) {
+            return self.watch_page(id, key, due);
+        }
+        if waits_for_turn {
+            let at = self.clock.deadline(LOOK);
+            return self.watch_page(id, key, at);
         }
         match phase {
             Phase::Handshake if has_begun => self.refuse_slow(id),

@@ -16,6 +16,11 @@ use crate::{ConnId, Event};
 /// Shorter messages are sent as they are: compression would not make them shorter.
 const MIN_DEFLATED: usize = 64;
 
+/// A message for one connection of at most so many bytes is joined to what waits there.
+const SMALL: usize = 4096;
+/// The same for a message for many: it is copied where a reference to it would take as much.
+const TINY: usize = 64;
+
 /// How a message is sent to a connection: the size of the window of the one that it is compressed for, or 0.
 type Variant = usize;
 const PLAIN: Variant = 0;
@@ -54,15 +59,9 @@ impl Engine {
         let Some(first) = writable.next() else { return Ok(0) };
         let is_single = writable.next().is_none();
         self.check_frames(conns.clone(), payload.len())?;
-        if is_single && self.is_output_of(first) {
-            if self.is_overflow(self.output.len(), payload.len()) {
-                self.overflow(first);
-                return Ok(0);
-            }
-            if self.send_in_turn(first, kind, payload)? {
-                self.stats.messages_out += 1;
-                return Ok(1);
-            }
+        if is_single && let Some(count) = self.send_single(first, kind, payload)? {
+            self.stats.messages_out += count as u64;
+            return Ok(count);
         }
         let messages = match self.prepare(conns.clone(), kind, payload) {
             Ok(messages) => messages,
@@ -72,22 +71,123 @@ impl Engine {
             }
         };
         let mut count = 0;
-        for id in conns {
-            let Some(conn) = self.table.get(id).filter(|conn| conn.is_writable()) else { continue };
-            let variant = self.variant(conn, payload.len());
-            let (Some(key), Some(message)) = (conn.queue, messages[variant]) else { continue };
-            if self.is_overflow(self.queues[key].bytes(), self.messages.bytes(message).len()) {
-                self.queues[key].unreserve();
-                self.overflow(id);
-                continue;
-            }
-            self.queues[key].push(message, &mut self.messages);
-            self.mark_dirty(id);
-            count += 1;
+        for id in conns.clone() {
+            count += usize::from(self.queue_prepared(id, &messages, payload.len()));
         }
-        messages.into_iter().flatten().for_each(|message| self.messages.free_unused(message));
+        // Only now, when no message is needed any more: who is over the limit may be the last one to have it.
+        messages.into_iter().flatten().for_each(|message| self.messages.release(message));
+        conns.for_each(|id| self.end_call(id));
         self.stats.messages_out += count as u64;
         Ok(count)
+    }
+
+    /// Sends a message to one connection by a shorter way, where there is one. Returns for how many
+    /// connections that was.
+    fn send_single(
+        &mut self,
+        id: ConnId,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<Option<usize>, OutOfMemory> {
+        if self.is_output_of(id) {
+            if self.is_overflow(self.output.len(), payload.len()) {
+                self.overflow(id);
+                return Ok(Some(0));
+            }
+            let is_taken = self.send_in_turn(id, kind, payload)?;
+            self.note_output();
+            return Ok(is_taken.then_some(1));
+        }
+        Ok(self.join(id, kind, payload).then_some(1))
+    }
+
+    /// Joins a small message to what waits for a connection, which takes no memory of its own.
+    fn join(&mut self, id: ConnId, kind: MessageKind, payload: &[u8]) -> bool {
+        let Some(conn) = self.table.get(id) else { return false };
+        let Some(key) = conn.queue else { return false };
+        let len = FrameHead::MAX + payload.len();
+        let is_small = len <= SMALL && payload.len() <= self.config.max_fragment;
+        if !is_small
+            || variant(conn, payload.len()) != PLAIN
+            || self.is_overflow(self.queues[key].held(), len)
+        {
+            return false;
+        }
+        let head = FrameHead::new(kind.into(), payload.len());
+        if !self.queues[key].join([head.as_bytes(), payload], &mut self.messages) {
+            return false;
+        }
+        self.note_queued(id, len);
+        true
+    }
+
+    /// Queues a message that was prepared for a connection, where its limit allows. Returns whether it does.
+    fn queue_prepared(
+        &mut self,
+        id: ConnId,
+        messages: &[Option<MessageId>; VARIANTS],
+        len: usize,
+    ) -> bool {
+        let Some(conn) = self.table.get_mut(id).filter(|conn| conn.is_writable()) else {
+            return false;
+        };
+        let variant = variant(conn, len);
+        let (Some(key), Some(message)) = (conn.queue, messages[variant]) else { return false };
+        let bytes = self.messages.bytes(message);
+        let len = bytes.len();
+        let is_small = len <= TINY && self.messages.frames(message) == 1;
+        let queue = &self.queues[key];
+        let weight = match is_small && queue.is_joinable(len, &self.messages) {
+            true => len,
+            false => self.messages.weight(message),
+        };
+        if conn.is_over_limit || self.config.is_overflow(queue.held(), weight) {
+            conn.is_over_limit = true;
+            return false;
+        }
+        if !(is_small && self.join_copy(key, message)) {
+            self.queues[key].push(message, &mut self.messages);
+        }
+        self.note_queued(id, len);
+        true
+    }
+
+    /// Copies a message behind what waits in a queue: smaller than what a reference to it takes.
+    fn join_copy(&mut self, key: Key, message: MessageId) -> bool {
+        let mut copy = [0; TINY];
+        let bytes = self.messages.bytes(message);
+        let copy = &mut copy[..bytes.len()];
+        copy.copy_from_slice(bytes);
+        self.queues[key].join([copy, &[]], &mut self.messages)
+    }
+
+    /// Ends what a call has begun with a connection: what was too much for it is acted upon.
+    fn end_call(&mut self, id: ConnId) {
+        let Some(conn) = self.table.get_mut(id) else { return };
+        let is_over_limit = std::mem::take(&mut conn.is_over_limit);
+        self.unreserve_queue(id);
+        if is_over_limit {
+            self.overflow(id);
+        }
+    }
+
+    /// Notes that so many bytes more wait in a connection's queue.
+    fn note_queued(&mut self, id: ConnId, len: usize) {
+        if self.is_turn_of(id) {
+            self.output.charge(len);
+            self.note_output();
+        }
+        self.flush_soon(id);
+    }
+
+    /// Ends the turn with the message that is being dealt with, where its answers are enough for one.
+    #[inline(always)]
+    fn note_output(&mut self) {
+        if self.output.is_enough()
+            && let Some(turn) = &mut self.turn
+        {
+            turn.left = 0;
+        }
     }
 
     /// Sends a message to one connection, like [`Engine::send`]: most often an answer, for which there is
@@ -111,10 +211,11 @@ impl Engine {
             let max = self.config.max_fragment;
             let is_taken = match payload.len() {
                 len @ ..MIN_DIRECT if len <= max => self.output.push_whole(kind, payload),
-                MIN_DIRECT.. if is_open && self.send_directly(id, kind, payload) => true,
+                MIN_DIRECT.. if is_open && self.send_directly(id, kind, payload)? => true,
                 _ => self.output.push_message(kind, Coding::Plain, payload, max),
             };
             if is_taken {
+                self.note_output();
                 self.stats.messages_out += 1;
                 return Ok(1);
             }
@@ -122,16 +223,34 @@ impl Engine {
         self.send([id].into_iter(), kind, payload)
     }
 
-    /// How many frames wait for this connection (CONTRACT D11).
-    pub fn queued_frames(&self, id: ConnId) -> u32 {
+    /// How many frames wait for this connection (CONTRACT D11). Where that is not 0, the caller is told
+    /// when it is (CONTRACT S25).
+    pub fn queued_frames(&mut self, id: ConnId) -> u32 {
+        let frames = self.unsent_frames(id);
+        if frames > 0 {
+            self.owe_drain(id);
+        }
+        frames
+    }
+
+    /// How many bytes wait for this connection, their frames' headers included. Where that is not 0, the
+    /// caller is told when it is (CONTRACT S25).
+    pub fn queued_bytes(&mut self, id: ConnId) -> usize {
+        let bytes = self.unsent_bytes(id);
+        if bytes > 0 {
+            self.owe_drain(id);
+        }
+        bytes
+    }
+
+    fn unsent_frames(&self, id: ConnId) -> u32 {
         let Some(conn) = self.table.get(id) else { return 0 };
         let queued = conn.queue.map_or(0, |key| self.queues[key].frames());
         let output = if self.is_turn_of(id) { self.output.frames() } else { 0 };
         queued.saturating_add(output)
     }
 
-    /// How many bytes wait for this connection, their frames' headers included.
-    pub fn queued_bytes(&self, id: ConnId) -> usize {
+    pub(crate) fn unsent_bytes(&self, id: ConnId) -> usize {
         let Some(conn) = self.table.get(id) else { return 0 };
         let queued = conn.queue.map_or(0, |key| self.queues[key].bytes());
         queued + if self.is_turn_of(id) { self.output.len() } else { 0 }
@@ -147,16 +266,9 @@ impl Engine {
         let frames = len.div_ceil(self.config.max_fragment).max(1);
         let is_full = |id| {
             let is_writable = self.table.get(id).is_some_and(Conn::is_writable);
-            is_writable && self.queued_frames(id) as usize + frames > limit as usize
+            is_writable && self.unsent_frames(id) as usize + frames > limit as usize
         };
         if conns.any(is_full) { Err(SendError::QueueFull) } else { Ok(()) }
-    }
-
-    fn variant(&self, conn: &Conn, len: usize) -> Variant {
-        match conn.deflate {
-            Some(deflate) if len >= MIN_DEFLATED => usize::from(deflate.window_bits),
-            _ => PLAIN,
-        }
     }
 
     /// Makes room in the queues, and the message in each variant that is wanted. What was made is in no
@@ -171,7 +283,7 @@ impl Engine {
         let mut made = Ok(());
         for id in conns {
             let Some(conn) = self.table.get(id).filter(|conn| conn.is_writable()) else { continue };
-            let variant = self.variant(conn, payload.len());
+            let variant = variant(conn, payload.len());
             made = self.reserve_queue(id).and_then(|_| match messages[variant] {
                 Some(_) => Ok(()),
                 None => self.make(variant, kind, payload).map(|id| messages[variant] = Some(id)),
@@ -181,7 +293,7 @@ impl Engine {
             }
         }
         if made.is_err() {
-            messages.into_iter().flatten().for_each(|message| self.messages.free_unused(message));
+            messages.into_iter().flatten().for_each(|message| self.messages.release(message));
         }
         made.map(|()| messages)
     }
@@ -213,7 +325,7 @@ impl Engine {
     ) -> Result<bool, OutOfMemory> {
         let Some(conn) = self.table.get(id) else { return Ok(false) };
         let max = self.config.max_fragment;
-        match self.variant(conn, payload.len()) {
+        match variant(conn, payload.len()) {
             PLAIN => Ok(self.output.push_message(kind, Coding::Plain, payload, max)),
             bits => {
                 let level = self.config.compression;
@@ -223,16 +335,15 @@ impl Engine {
         }
     }
 
-    /// Whether a message of so many bytes would be too much behind so many. An empty queue takes any.
     fn is_overflow(&self, queued: usize, len: usize) -> bool {
-        queued > 0 && queued.saturating_add(len) > self.config.queue_limit.bytes
+        self.config.is_overflow(queued, len)
     }
 
     /// Does with a client that does not read what the configuration says.
     fn overflow(&mut self, id: ConnId) {
         if self.config.queue_limit.policy == OverflowPolicy::Skip {
             self.stats.skipped += 1;
-            return;
+            return self.owe_drain(id);
         }
         if let Some(key) = self.table.get(id).and_then(|conn| conn.queue) {
             self.queues[key].keep_first(&mut self.messages);
@@ -243,7 +354,7 @@ impl Engine {
                 then: Then::Discard,
                 code: Some(CloseCode::POLICY),
                 reason: "too much is queued",
-                deadline: Kind::Close,
+                deadline: Kind::Flush,
             },
         );
         self.stats.dropped_queue += 1;
@@ -271,9 +382,9 @@ impl Engine {
             self.queues[key].push_pong(bytes, &mut self.messages);
         } else {
             let message = self.messages.insert(bytes, 1);
-            self.queues[key].push(message, &mut self.messages);
+            self.queues[key].push_new(message, &mut self.messages);
         }
-        self.mark_dirty(id);
+        self.flush_soon(id);
         Ok(())
     }
 
@@ -286,7 +397,7 @@ impl Engine {
         let key = self.reserve_queue(id)?;
         let message = self.messages.insert(answer, 0);
         self.queues[key].push_answer(message, &mut self.messages);
-        self.mark_dirty(id);
+        self.flush_soon(id);
         Ok(())
     }
 
@@ -294,6 +405,8 @@ impl Engine {
     fn reserve_queue(&mut self, id: ConnId) -> Result<Key, OutOfMemory> {
         if self.is_output_of(id) {
             self.spill_output(id, 0)?;
+            // It goes out whatever becomes of what is queued behind it.
+            self.flush_soon(id);
         }
         self.queues.reserve()?;
         let Some(conn) = self.table.get_mut(id) else { return Err(OutOfMemory) };
@@ -310,15 +423,6 @@ impl Engine {
         }
     }
 
-    fn mark_dirty(&mut self, id: ConnId) {
-        if let Some(conn) = self.table.get_mut(id)
-            && !conn.is_dirty
-        {
-            conn.is_dirty = true;
-            self.dirty.push(id);
-        }
-    }
-
     pub(crate) fn is_turn_of(&self, id: ConnId) -> bool {
         self.turn.as_ref().is_some_and(|turn| turn.conn == id)
     }
@@ -326,6 +430,14 @@ impl Engine {
     /// Whether what is queued for this connection now may go into its turn's output.
     fn is_output_of(&self, id: ConnId) -> bool {
         self.is_turn_of(id) && self.table.get(id).is_some_and(|conn| conn.queue.is_none())
+    }
+}
+
+/// How a message of so many bytes is sent to a connection.
+fn variant(conn: &Conn, len: usize) -> Variant {
+    match conn.deflate {
+        Some(deflate) if len >= MIN_DEFLATED => usize::from(deflate.window_bits),
+        _ => PLAIN,
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 
 /// A write to a stream whose reader is gone must give EPIPE and no signal (CONTRACT S13).
@@ -32,16 +33,48 @@ pub(crate) fn receive_to(socket: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<
     retry(|| rustix::net::recv(socket, &mut *room, RecvFlags::empty())).map(|(len, _)| len)
 }
 
-/// Sends what the socket takes at once; 0 where that is nothing.
-pub(crate) fn send(socket: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+/// What came of sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// The socket has taken so many bytes at once, and has no room for more where there were more.
+    Bytes(usize),
+    /// The system had no memory for any: it will have.
+    Later,
+    /// The peer takes nothing any more. What it has sent can still be read.
+    Refused,
+    /// The connection is of no use any more.
+    Failed,
+}
+
+impl Sent {
+    /// How many bytes the socket has taken.
+    pub(crate) fn bytes(self) -> usize {
+        if let Self::Bytes(len) = self { len } else { 0 }
+    }
+}
+
+/// Sends what the socket takes at once.
+pub(crate) fn send(socket: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> Sent {
     let sent = retry(|| match slices {
         [one] => rustix::net::send(socket, one, SEND),
         _ => rustix::net::sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), SEND),
     });
     match sent {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-        sent => sent,
+        Ok(len) => Sent::Bytes(len),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Sent::Bytes(0),
+        Err(error) if is_transient(&error) => Sent::Later,
+        Err(error) => match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Sent::Refused,
+            _ => Sent::Failed,
+        },
     }
+}
+
+/// Whether a call on a socket may do better when it is made again: there is nothing, or no room, or the
+/// system has no memory for it, just now.
+pub(crate) fn is_transient(error: &io::Error) -> bool {
+    let transient = [Errno::AGAIN, Errno::WOULDBLOCK, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| transient.contains(&errno))
 }
 
 /// Ends our side of the stream.

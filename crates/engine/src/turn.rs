@@ -6,42 +6,15 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 
 use dorrit_proto::{
-    MAX_HEAD, MessageKind, OpCode, Received, Refusal, Rules, Short, Violation, receive_frame,
-    receive_medium, receive_short,
+    MessageKind, OpCode, Received, Refusal, Rules, Short, Violation, receive_frame, receive_medium,
+    receive_short,
 };
 
 use crate::conn::{Conn, Phase};
-use crate::engine::Engine;
+use crate::engine::{Engine, INPUT};
 use crate::event::{DropCause, Event};
 use crate::message::{InPlace, Message, Terminator};
 use crate::{Buffers, ConnId, sys};
-
-/// What a connection's turn is given for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ready {
-    read: bool,
-    write: bool,
-    /// The peer's end of the stream may be near: read until it is there.
-    hang_up: bool,
-}
-
-impl Ready {
-    /// A turn without an event.
-    pub(crate) fn resumed(read: bool) -> Self {
-        Self { read, write: true, hang_up: false }
-    }
-}
-
-impl From<&mio::event::Event> for Ready {
-    fn from(event: &mio::event::Event) -> Self {
-        let hang_up = event.is_read_closed() || event.is_write_closed() || event.is_error();
-        Self {
-            read: event.is_readable() || hang_up,
-            write: event.is_writable() || hang_up,
-            hang_up,
-        }
-    }
-}
 
 /// The connection whose input is in the engine's input buffer.
 #[derive(Debug)]
@@ -49,74 +22,106 @@ pub(crate) struct Turn {
     pub(crate) conn: ConnId,
     /// How much of the input is dealt with.
     pos: usize,
-    /// How much of it was there before.
+    /// How much of it was looked at before.
     seen: usize,
     /// The buffer is the connection's own, and the engine's is parked.
     is_own: bool,
     /// There may be more to read.
     more: bool,
+    /// How many messages and frames it may deal with yet.
+    pub(crate) left: u32,
     /// Where the message stands that the caller deals with.
     pub(crate) message: Message,
 }
 
+impl Turn {
+    fn new(conn: ConnId, pos: usize, seen: usize, is_own: bool, more: bool) -> Self {
+        Self { conn, pos, seen, is_own, more, left: MESSAGES, message: Message::None }
+    }
+}
+
+/// How many messages and frames of a connection are dealt with in a turn (CONTRACT S20).
+const MESSAGES: u32 = 64;
 /// A connection's own buffer has room for at least so many bytes more.
 const MIN_SPARE: usize = 512;
 
+/// What is kept of a connection's input.
+#[derive(Default)]
+pub(crate) struct Kept {
+    pub(crate) bytes: Vec<u8>,
+    /// How much of it is dealt with.
+    pub(crate) pos: usize,
+}
+
 impl Engine {
-    /// Gives a connection its turn: sends what is queued, and reads once. Returns what there is to tell
-    /// already.
-    pub(crate) fn begin_turn(&mut self, id: ConnId, ready: Ready) -> Option<Event> {
-        let mut conn = self.table.get(id)?;
-        if ready.write && (conn.queue.is_some() || matches!(conn.phase, Phase::Flushing(_))) {
-            self.flush(id);
-            conn = self.table.get(id)?;
+    /// Gives a connection its turn: sends what is queued, and reads once, or goes on with what was read.
+    /// Returns what there is to tell already.
+    pub(crate) fn begin_turn(&mut self, id: ConnId) -> Option<Event> {
+        let mut conn = self.table.get_mut(id)?;
+        let can_write = std::mem::take(&mut conn.can_write);
+        let mut sent = 0;
+        if can_write && (conn.queue.is_some() || matches!(conn.phase, Phase::Flushing(_))) {
+            sent = self.flush(id);
+            conn = self.table.get_mut(id)?;
         }
-        if !ready.read || !conn.is_reading() {
+        if !conn.is_reading() || !(conn.has_rest || conn.can_read) {
             return None;
         }
+        if conn.queue.is_some() && self.is_held(id) {
+            return None;
+        }
+        if !self.output.begin(sent) {
+            // Its answers, too, would be more than a turn sends.
+            self.ready.push_next(id, &mut self.table);
+            return None;
+        }
+        let conn = self.table.get_mut(id)?;
+        if std::mem::take(&mut conn.has_rest) {
+            let more = std::mem::take(&mut conn.can_read);
+            let (pos, is_own) = self.take_kept(id);
+            self.turn = Some(Turn::new(id, pos, pos, is_own, more));
+            return None;
+        }
+        conn.can_read = false;
+        let reads_to_end = conn.reads_to_end;
         if conn.incoming.is_some()
             && let Some(InPlace { key, received, is_full }) = self.receive_in_place(id)
         {
             self.input.clear();
-            let message = Message::None;
-            let more = ready.hang_up || is_full;
-            self.turn = Some(Turn { conn: id, pos: 0, seen: 0, is_own: false, more, message });
+            self.turn = Some(Turn::new(id, 0, 0, false, reads_to_end || is_full));
             return self.hear(id, received).and_then(|len| self.continue_in_place(id, key, len));
         }
-        self.receive_input(id, ready);
+        self.receive_input(id, reads_to_end);
         None
     }
 
     /// Reads what has arrived into the input, behind what is kept there of it.
-    fn receive_input(&mut self, id: ConnId, ready: Ready) {
-        let is_own = self.take_start(id);
-        let Some(conn) = self.table.get_mut(id) else { return };
+    fn receive_input(&mut self, id: ConnId, reads_to_end: bool) {
+        let (pos, is_own) = self.take_kept(id);
+        let Some(conn) = self.table.get(id) else { return };
         let Some(socket) = &conn.socket else { return };
         let seen = self.input.len();
-        // Requests that came behind another are dealt with before there is more of them.
-        let is_enough = seen > MAX_HEAD;
-        let received = match self.input.try_reserve(if is_own { seen.max(MIN_SPARE) } else { 1 }) {
-            _ if is_enough => None,
-            Ok(()) => Some(sys::receive(socket.as_fd(), &mut self.input)),
-            Err(_) => Some(Err(io::ErrorKind::OutOfMemory.into())),
+        let spare = if is_own { (seen - pos).max(MIN_SPARE) } else { 1 };
+        let received = match self.input.try_reserve(spare) {
+            Ok(()) => sys::receive(socket.as_fd(), &mut self.input),
+            Err(_) => Err(io::ErrorKind::OutOfMemory.into()),
         };
-        let more = ready.hang_up || is_enough || self.input.len() == self.input.capacity();
-        self.turn = Some(Turn { conn: id, pos: 0, seen, is_own, more, message: Message::None });
-        if let Some(received) = received {
-            self.hear(id, received);
-        }
+        let more = reads_to_end || self.input.len() == self.input.capacity();
+        self.turn = Some(Turn::new(id, pos, seen, is_own, more));
+        self.hear(id, received);
     }
 
-    /// Makes what is kept of a connection's input the input, and says whether there is any.
-    fn take_start(&mut self, id: ConnId) -> bool {
+    /// Makes what is kept of a connection's input the input. Returns where it goes on, and whether there is
+    /// any.
+    fn take_kept(&mut self, id: ConnId) -> (usize, bool) {
         let Some(key) = self.table.get_mut(id).and_then(|conn| conn.input.take()) else {
             self.input.clear();
-            return false;
+            return (0, false);
         };
-        let start = std::mem::take(&mut self.starts[key]);
+        let Kept { bytes, pos } = std::mem::take(&mut self.starts[key]);
         self.starts.give_back(key);
-        self.parked = std::mem::replace(&mut self.input, start);
-        true
+        self.parked = std::mem::replace(&mut self.input, bytes);
+        (pos, true)
     }
 
     /// Notes what was read from a client: how many bytes, where there were any.
@@ -125,7 +130,7 @@ impl Engine {
         match received {
             Ok(len @ 1..) => {
                 self.stats.bytes_in += len as u64;
-                let now = self.now_millis;
+                let now = self.clock.loop_time().nanos();
                 if let Some(conn) = self.table.get_mut(id) {
                     conn.heard_at = now;
                 }
@@ -139,15 +144,19 @@ impl Engine {
     }
 
     fn hear_nothing(&mut self, id: ConnId, received: io::Result<usize>) {
-        match received {
-            // What was kept of the input may be all that is needed now.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.turn = self.turn.take().map(|turn| Turn { more: false, ..turn });
-            }
-            _ => {
-                self.kill(id);
-                self.end_turn();
-            }
+        let is_transient = received.as_ref().is_err_and(sys::is_transient);
+        if !is_transient {
+            self.kill(id);
+            self.end_turn(false);
+            return;
+        }
+        // What was kept of the input may be all that is needed now.
+        self.turn = self.turn.take().map(|turn| Turn { more: false, ..turn });
+        let is_empty = received.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        if !is_empty {
+            self.retry(id);
+        } else if let Some(conn) = self.table.get_mut(id) {
+            conn.reads_to_end = false;
         }
     }
 
@@ -156,6 +165,15 @@ impl Engine {
     /// `None` says nothing.
     #[inline]
     pub fn next_whole(&mut self) -> Option<(ConnId, MessageKind, &mut [u8])> {
+        let (id, kind, payload) = self.take_whole()?;
+        self.hand_over();
+        Some((id, kind, &mut self.input[payload]))
+    }
+
+    /// Takes what [`Engine::next_whole`] tells. Returns where in the input the payload stands with its zero
+    /// byte.
+    #[inline]
+    pub(crate) fn take_whole(&mut self) -> Option<(ConnId, MessageKind, Range<usize>)> {
         let turn = self.turn.as_mut()?;
         match &turn.message {
             Message::None => {}
@@ -166,52 +184,61 @@ impl Engine {
         let input = self.input.get_mut(turn.pos..).filter(|input| !input.is_empty())?;
         let conn = self.table.get(turn.conn)?;
         let is_shared = self.config.buffers == Buffers::Shared;
-        if conn.phase != Phase::Open || conn.incoming.is_some() || !is_shared {
+        let is_open = conn.phase == Phase::Open && conn.incoming.is_none();
+        if !is_open || !is_shared || turn.left == 0 {
             return None;
         }
         let Rules { max_payload, binary, .. } = self.config.rules;
         let Some(short) = receive_short(max_payload, binary, input) else {
-            return self.next_medium();
+            return self.take_medium();
         };
         let start = turn.pos + Short::PAYLOAD;
         turn.message = Message::Input(start..start + short.len, Terminator::Nothing);
         turn.pos += short.frame_len();
+        turn.left -= 1;
         self.stats.messages_in += 1;
-        let payload = &mut self.input[start..=start + short.len];
-        Some((turn.conn, short.kind, payload))
+        Some((turn.conn, short.kind, start..start + short.len + 1))
     }
 
     #[inline(never)]
-    fn next_medium(&mut self) -> Option<(ConnId, MessageKind, &mut [u8])> {
+    fn take_medium(&mut self) -> Option<(ConnId, MessageKind, Range<usize>)> {
         let turn = self.turn.as_mut()?;
         let Rules { max_payload, binary, .. } = self.config.rules;
         let (kind, payload) = receive_medium(max_payload, binary, &mut self.input[turn.pos..])?;
         let payload = turn.pos + payload.start..turn.pos + payload.end;
         turn.pos = payload.end;
+        turn.left -= 1;
         turn.message = Message::in_input(&mut self.input, payload);
         self.stats.messages_in += 1;
-        Some((turn.conn, kind, self.message()))
+        match &turn.message {
+            Message::Input(range, _) => Some((turn.conn, kind, range.start..range.end + 1)),
+            _ => None,
+        }
     }
 
     /// Goes on with the turn. Without an event it has ended.
     pub(crate) fn continue_turn(&mut self) -> Option<Event> {
         self.take_back_message();
         loop {
-            let (id, pos) = self.turn.as_ref().map(|turn| (turn.conn, turn.pos))?;
-            let event = match self.phase(id) {
+            let turn = self.turn.as_mut()?;
+            let (id, pos) = (turn.conn, turn.pos);
+            let is_over = turn.left == 0;
+            turn.left = turn.left.saturating_sub(1);
+            let step = match self.phase(id) {
+                Phase::Opening | Phase::Flushing(_) | Phase::Discarding | Phase::Dead => {
+                    Step::Pause
+                }
+                _ if pos == self.input.len() => Step::End,
+                _ if is_over => Step::Pause,
                 Phase::Handshake => self.receive_request(id),
-                Phase::Open if pos == self.input.len() => Step::End,
                 Phase::Open => self.receive_frame(id, pos),
                 Phase::AwaitingClose => self.receive_close(id, pos),
-                Phase::Opening | Phase::Flushing(_) | Phase::Discarding | Phase::Dead => Step::End,
             };
-            match event {
+            match step {
                 Step::Next => {}
                 Step::Event(event) => return Some(event),
-                Step::End => {
-                    self.end_turn();
-                    return None;
-                }
+                Step::End => return self.end_turn(false),
+                Step::Pause => return self.end_turn(true),
             }
         }
     }
@@ -223,9 +250,8 @@ impl Engine {
     }
 
     fn receive_request(&mut self, id: ConnId) -> Step {
-        let seen = self.turn.as_ref().map_or(0, |turn| turn.seen);
-        let seen = if self.is_first_look(id) { 0 } else { seen };
-        let judged = match self.request.receive(&self.input, seen) {
+        let (pos, seen) = self.turn.as_ref().map_or((0, 0), |turn| (turn.pos, turn.seen));
+        let judged = match self.request.receive(&self.input[pos..], seen.saturating_sub(pos)) {
             Ok(None) => return Step::End,
             Ok(Some(len)) => {
                 self.consume(len);
@@ -300,57 +326,67 @@ impl Engine {
         }
     }
 
-    /// Ends the turn: keeps the start of what is not complete, and sends the answers.
-    fn end_turn(&mut self) {
+    /// Ends the turn: keeps what was not dealt with, and sends the answers.
+    fn end_turn(&mut self, has_rest: bool) -> Option<Event> {
         self.take_back_message();
-        let Some(turn) = self.turn.take() else { return };
+        let turn = self.turn.take()?;
         if turn.is_own || turn.pos < self.input.len() {
-            self.put_input_back(&turn);
+            self.put_input_back(&turn, has_rest);
         }
         self.send_output(turn.conn);
         if turn.more {
             self.resume(turn.conn);
         }
+        None
     }
 
-    /// Keeps what is left of the input, where more is to come, and has the engine's own in its place.
-    fn put_input_back(&mut self, turn: &Turn) {
+    /// Keeps what is left of the input, and has the engine's own in its place.
+    fn put_input_back(&mut self, turn: &Turn, has_rest: bool) {
         let is_keeping = self.table.get(turn.conn).is_some_and(Conn::is_keeping);
-        let is_lost = is_keeping && self.keep_start(turn).is_err();
+        let is_lost = is_keeping && self.keep(turn, has_rest).is_err();
         if turn.is_own {
-            self.input = std::mem::take(&mut self.parked);
+            let own = std::mem::replace(&mut self.input, std::mem::take(&mut self.parked));
+            if own.capacity() > self.spare.capacity() && own.capacity() <= INPUT {
+                self.spare = own;
+            }
         }
         if is_lost {
             self.kill(turn.conn);
         }
     }
 
-    /// Keeps what is left of the input in a buffer of the connection's own.
-    fn keep_start(&mut self, turn: &Turn) -> Result<(), TryReserveError> {
-        let rest = &self.input[turn.pos..];
-        if rest.is_empty() {
+    /// Keeps what is left of the input in a buffer of the connection's own. Where that is a rest that was not
+    /// looked at, it comes again after the others.
+    fn keep(&mut self, turn: &Turn, has_rest: bool) -> Result<(), TryReserveError> {
+        let Turn { conn: id, pos, is_own, .. } = *turn;
+        let left = &self.input[pos..];
+        if left.is_empty() {
             return Ok(());
         }
         self.starts.reserve()?;
-        let start = if turn.is_own && turn.pos == 0 {
-            std::mem::take(&mut self.input)
+        let kept = if is_own && (has_rest || pos == 0) {
+            Kept { bytes: std::mem::take(&mut self.input), pos }
         } else {
-            let mut start = Vec::new();
-            start.try_reserve_exact(rest.len() + MIN_SPARE)?;
-            start.extend_from_slice(rest);
-            start
+            let mut bytes = if has_rest { std::mem::take(&mut self.spare) } else { Vec::new() };
+            bytes.clear();
+            bytes.try_reserve_exact(left.len() + MIN_SPARE)?;
+            bytes.extend_from_slice(left);
+            Kept { bytes, pos: 0 }
         };
-        let Some(conn) = self.table.get_mut(turn.conn) else { return Ok(()) };
+        let Some(conn) = self.table.get_mut(id) else { return Ok(()) };
         let key = self.starts.take();
-        self.starts[key] = start;
-        conn.input = Some(key);
+        self.starts[key] = kept;
+        (conn.input, conn.has_rest) = (Some(key), has_rest);
+        if has_rest {
+            self.ready.push_next(id, &mut self.table);
+        }
         Ok(())
     }
 
     /// Frees what is kept of a connection's input.
     pub(crate) fn drop_start(&mut self, id: ConnId) {
         if let Some(key) = self.table.get_mut(id).and_then(|conn| conn.input.take()) {
-            self.starts[key] = Vec::new();
+            self.starts[key] = Kept::default();
             self.starts.give_back(key);
         }
     }
@@ -381,5 +417,8 @@ impl Engine {
 pub(crate) enum Step {
     Next,
     Event(Event),
+    /// More of the input must come.
     End,
+    /// What is left of the input is not to be dealt with now.
+    Pause,
 }

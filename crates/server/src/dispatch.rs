@@ -80,6 +80,11 @@ pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
             Event::AcceptFailed(error) => {
                 log::warning(&format!("connections have to wait: {}", crate::start::words(&error)));
             }
+            Event::HeldUp(duration) => {
+                let seconds = duration.as_secs_f32();
+                let why = "the program's functions have held everybody up for";
+                log::folded(Level::Warning, format_args!("{why} {seconds:.1} s"));
+            }
             Event::Overdue => {
                 handover.tell_overdue();
                 let _ = with_engine(|engine| engine.stop(CloseCode::SERVICE_RESTART));

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::Duration;
 
 use dorrit_engine::{
     Buffers, Config, ConnId, DropCause, Engine, Event, OverflowPolicy, PlainRequests, QueueLimit,
@@ -38,6 +39,10 @@ pub struct Server {
     /// Why they were closed.
     pub codes: Vec<CloseCode>,
     pub drained: Vec<ConnId>,
+    /// For how long the loop was held up, each time.
+    pub held_up: Vec<Duration>,
+    /// What is done when a connection's queue is empty.
+    pub on_drain: fn(&mut Engine, ConnId),
     pub dropped: Vec<DropCause>,
     pub refused: Vec<Refusal>,
     pub alarms: u32,
@@ -70,6 +75,8 @@ impl Server {
             closed: Vec::new(),
             codes: Vec::new(),
             drained: Vec::new(),
+            held_up: Vec::new(),
+            on_drain: |_, _| {},
             dropped: Vec::new(),
             refused: Vec::new(),
             alarms: 0,
@@ -103,9 +110,19 @@ impl Server {
     /// Lets the engine do all that there is to do now.
     pub fn pump(&mut self) {
         for _ in 0..4 {
-            self.control.write_all(b"c").unwrap();
-            while self.step() {}
+            self.pump_once();
         }
+    }
+
+    /// Lets the engine go on until it has looked at the poll and found that it was asked to.
+    pub fn pump_once(&mut self) {
+        self.control.write_all(b"c").unwrap();
+        while self.step() {}
+    }
+
+    /// Lets the engine tell one event, which must come.
+    pub fn step_once(&mut self) {
+        self.step();
     }
 
     fn step(&mut self) -> bool {
@@ -149,7 +166,11 @@ impl Server {
                 return false;
             }
             Event::Failed(error) => panic!("{error}"),
-            Event::Drained(id) => self.drained.push(id),
+            Event::Drained(id) => {
+                self.drained.push(id);
+                (self.on_drain)(&mut self.engine, id);
+            }
+            Event::HeldUp(duration) => self.held_up.push(duration),
             Event::Dropped(_, cause) => self.dropped.push(cause),
             Event::Refused(_, refusal) => self.refused.push(refusal),
             Event::Alarm => self.alarms += 1,
@@ -185,6 +206,14 @@ impl Client {
             result => drop(result.unwrap()),
         }
         bytes
+    }
+
+    /// Some of what has come: how many bytes.
+    pub fn read_some(&mut self, most: usize) -> usize {
+        match self.stream.read(&mut vec![0; most]) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            read => read.unwrap(),
+        }
     }
 
     pub fn is_at_end(&mut self) -> bool {

@@ -1,0 +1,165 @@
+//! The time, read as seldom as can be: no message costs a look at the clock.
+
+use std::ops::Add;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// After so many callbacks and turns the clock is read again (CONTRACT S20).
+const WORK: u32 = 16;
+/// How long connections have their turns before timers and signals are looked at (CONTRACT S20).
+const SLICE: u64 = 10 * MILLI;
+/// A loop that was held up for so long is told.
+const SLOW: u64 = 1000 * MILLI;
+/// For so long a loop that is held up is busy. What is more is time in which clients could not be heard.
+const BUSY: u64 = 100 * MILLI;
+/// A millisecond in nanoseconds.
+const MILLI: u64 = 1_000_000;
+
+/// A moment on a clock that is never set: nanoseconds since the first one, cheaper to reckon with than
+/// [`Instant`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(u64);
+
+impl Moment {
+    /// It is that time.
+    pub(crate) fn now() -> Self {
+        static FIRST: OnceLock<Instant> = OnceLock::new();
+        Self(nanos(FIRST.get_or_init(Instant::now).elapsed()))
+    }
+
+    /// How long ago another one was; nothing where it is yet to come.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.nanos_since(earlier))
+    }
+
+    fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// The moment as a number.
+    pub(crate) fn nanos(self) -> u64 {
+        self.0
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Self;
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(duration)))
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos().into())
+}
+
+/// When it is, as far as the loop knows.
+///
+/// The deadlines of clients are reckoned in the loop's own time, which stands still while a callback, or
+/// whoever stopped the process, holds the loop up: nobody is late because we were (CONTRACT S21).
+#[derive(Debug)]
+pub(crate) struct Clock {
+    now: Moment,
+    /// When the poll was looked at last.
+    looked_at: Moment,
+    /// When the loop has read the clock last by itself, not from within a callback.
+    free_at: Moment,
+    /// For how long the loop's own time has stood still, in nanoseconds.
+    lost: u64,
+    /// How many callbacks and turns there were since the clock was read.
+    work: u32,
+    /// A callback may be running: what it calls finds that time has passed.
+    is_outside: bool,
+    /// The longest that the loop was held up, in nanoseconds, where that is worth telling.
+    slow: Option<u64>,
+}
+
+impl Clock {
+    /// One that was read just now.
+    pub(crate) fn new() -> Self {
+        let now = Moment::now();
+        Self { now, looked_at: now, free_at: now, lost: 0, work: 0, is_outside: false, slow: None }
+    }
+
+    /// When it was read last.
+    pub(crate) fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// When a deadline is due, in the loop's own time, that is set now for so long (CONTRACT S21).
+    pub(crate) fn deadline(&mut self, after: Duration) -> Moment {
+        self.refresh();
+        self.loop_time() + after
+    }
+
+    /// The loop's own time, as far as the clock was read.
+    pub(crate) fn loop_time(&self) -> Moment {
+        let held_up = self.now.nanos_since(self.free_at);
+        let standing = if held_up >= BUSY { held_up } else { 0 };
+        Moment(self.now.0.saturating_sub(self.lost + standing))
+    }
+
+    /// Reads the clock where something was done since it was read.
+    pub(crate) fn refresh(&mut self) {
+        if self.work > 0 || self.is_outside {
+            self.read();
+        }
+    }
+
+    /// A callback is about to run. Returns whether it is time for a look at the poll then.
+    #[inline(always)]
+    pub(crate) fn hand_over(&mut self) -> bool {
+        // The one before has returned.
+        self.is_outside = false;
+        let is_due = self.count(1);
+        self.is_outside = true;
+        is_due
+    }
+
+    /// The callback has returned.
+    pub(crate) fn take_over(&mut self) {
+        self.is_outside = false;
+    }
+
+    /// Counts so much work. Returns whether it is time for a look at the poll.
+    #[inline(always)]
+    pub(crate) fn count(&mut self, work: u32) -> bool {
+        self.work += work;
+        self.work >= WORK && self.read()
+    }
+
+    /// Whether it is time for a look at the poll, as far as is known.
+    pub(crate) fn is_due(&self) -> bool {
+        self.now.nanos_since(self.looked_at) >= SLICE
+    }
+
+    /// The loop has looked at the poll, and may have slept: no longer than that, if it was let.
+    pub(crate) fn wake(&mut self, timeout: Option<Duration>) {
+        let slept_at = std::mem::replace(&mut self.now, Moment::now());
+        let longest = timeout.map_or(u64::MAX, nanos);
+        let late = self.now.nanos_since(slept_at).saturating_sub(longest);
+        self.lost += if late >= BUSY { late } else { 0 };
+        (self.looked_at, self.free_at, self.work) = (self.now, self.now, 0);
+    }
+
+    /// How long the loop was held up, where that was long and is not told.
+    pub(crate) fn take_slow(&mut self) -> Option<Duration> {
+        self.slow.take().map(Duration::from_nanos)
+    }
+
+    #[inline(never)]
+    fn read(&mut self) -> bool {
+        self.now = Moment::now();
+        if !self.is_outside {
+            let held_up = self.now.nanos_since(self.free_at);
+            (self.free_at, self.work) = (self.now, 0);
+            if held_up >= BUSY {
+                self.lost += held_up;
+            }
+            if held_up >= SLOW {
+                self.slow = self.slow.max(Some(held_up));
+            }
+        }
+        self.is_due()
+    }
+}

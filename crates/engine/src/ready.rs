@@ -1,0 +1,162 @@
+//! Whose turn is next.
+
+use std::collections::{TryReserveError, VecDeque};
+
+use crate::ConnId;
+use crate::conn::{Conn, Listed};
+use crate::table::Table;
+
+/// The connections that wait for a turn. Each stands in each list once, so that they never grow.
+pub(crate) struct Ready {
+    /// Those whose turn comes in this round.
+    now: VecDeque<ConnId>,
+    /// Those whose queue has grown: their turn comes at the round's end.
+    dirty: Vec<ConnId>,
+    /// Those whose turn comes when the others were looked at, too.
+    next: Vec<ConnId>,
+}
+
+impl Ready {
+    /// Empty lists, with all the memory that so many connections will ever need.
+    pub(crate) fn new(conns: usize) -> Result<Self, TryReserveError> {
+        let mut ready = Self { now: VecDeque::new(), dirty: Vec::new(), next: Vec::new() };
+        ready.now.try_reserve_exact(conns + 1)?;
+        ready.dirty.try_reserve_exact(conns + 1)?;
+        ready.next.try_reserve_exact(conns + 1)?;
+        Ok(ready)
+    }
+
+    /// Whether nobody waits for the poll to be looked at.
+    pub(crate) fn is_next_empty(&self) -> bool {
+        self.next.is_empty()
+    }
+
+    /// Whether nobody has a turn in this round any more.
+    pub(crate) fn is_round_over(&self) -> bool {
+        self.now.is_empty() && self.dirty.is_empty()
+    }
+
+    /// Gives a connection a turn in this round, at its end.
+    pub(crate) fn push(&mut self, id: ConnId, table: &mut Table) {
+        if self.now.len() == self.now.capacity() {
+            // Those that have ended since are in the way.
+            self.now.retain(|id| table.get(*id).is_some());
+        }
+        if table.get_mut(id).is_some_and(|conn| conn.listed.enter(Listed::NOW)) {
+            self.now.push_back(id);
+        }
+    }
+
+    /// Gives a connection whose queue has grown a turn when all others had theirs.
+    pub(crate) fn push_dirty(&mut self, id: ConnId, table: &mut Table) {
+        if self.dirty.len() == self.dirty.capacity() {
+            self.dirty.retain(|id| table.get(*id).is_some());
+        }
+        if table.get_mut(id).is_some_and(|conn| conn.listed.enter(Listed::DIRTY)) {
+            self.dirty.push(id);
+        }
+    }
+
+    /// Gives a connection a turn in the next round.
+    pub(crate) fn push_next(&mut self, id: ConnId, table: &mut Table) {
+        if self.next.len() == self.next.capacity() {
+            self.next.retain(|id| table.get(*id).is_some());
+        }
+        if table.get_mut(id).is_some_and(|conn| conn.listed.enter(Listed::NEXT)) {
+            self.next.push(id);
+        }
+    }
+
+    /// The connection whose turn it is.
+    pub(crate) fn pop(&mut self, table: &mut Table) -> Option<ConnId> {
+        if self.now.is_empty() && !self.dirty.is_empty() {
+            self.take_dirty(table);
+        }
+        let id = self.now.pop_front()?;
+        if let Some(conn) = table.get_mut(id) {
+            conn.listed.leave(Listed::NOW);
+        }
+        Some(id)
+    }
+
+    /// Begins the next round. Who is in this one still comes first.
+    pub(crate) fn begin_round(&mut self, table: &mut Table) {
+        if !self.dirty.is_empty() {
+            self.take_dirty(table);
+        }
+        if !self.next.is_empty() {
+            let mut next = std::mem::take(&mut self.next);
+            self.take(&mut next, Listed::NEXT, table, |_| {});
+            self.next = next;
+        }
+    }
+
+    fn take_dirty(&mut self, table: &mut Table) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        self.take(&mut dirty, Listed::DIRTY, table, |conn| conn.can_write = true);
+        self.dirty = dirty;
+    }
+
+    fn take(
+        &mut self,
+        list: &mut Vec<ConnId>,
+        name: u8,
+        table: &mut Table,
+        mut note: impl FnMut(&mut Conn),
+    ) {
+        for id in list.drain(..) {
+            if let Some(conn) = table.get_mut(id) {
+                conn.listed.leave(name);
+                note(conn);
+                self.push(id, table);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conn::tests::conn;
+
+    fn pop_all(ready: &mut Ready, table: &mut Table) -> Vec<ConnId> {
+        std::iter::from_fn(|| ready.pop(table)).collect()
+    }
+
+    #[test]
+    fn each_has_one_turn_a_round() {
+        let mut table = Table::new(3).unwrap();
+        let mut ready = Ready::new(3).unwrap();
+        let [a, b, c] = [(); 3].map(|()| table.insert(conn()).unwrap());
+        for id in [b, a, b, a] {
+            ready.push(id, &mut table);
+            ready.push_next(id, &mut table);
+            ready.push_dirty(c, &mut table);
+        }
+        assert_eq!(pop_all(&mut ready, &mut table), [b, a, c]);
+        assert!(ready.is_round_over() && !ready.is_next_empty());
+        assert!(table.get(c).unwrap().can_write && !table.get(c).unwrap().listed.is_any());
+        ready.push(c, &mut table);
+        ready.begin_round(&mut table);
+        assert_eq!(pop_all(&mut ready, &mut table), [c, b, a]);
+        assert!(ready.is_next_empty());
+    }
+
+    /// Those that have ended leave their places when these are needed.
+    #[test]
+    fn the_lists_never_grow() {
+        let mut table = Table::new(1).unwrap();
+        let mut ready = Ready::new(1).unwrap();
+        let capacity = (ready.now.capacity(), ready.dirty.capacity(), ready.next.capacity());
+        for _ in 0..100 {
+            let id = table.insert(conn()).unwrap();
+            ready.push(id, &mut table);
+            ready.push_dirty(id, &mut table);
+            ready.push_next(id, &mut table);
+            table.remove(id);
+        }
+        assert_eq!((ready.now.capacity(), ready.dirty.capacity(), ready.next.capacity()), capacity);
+        ready.begin_round(&mut table);
+        assert!(pop_all(&mut ready, &mut table).len() <= capacity.0);
+    }
+}

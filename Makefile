@@ -3,6 +3,8 @@
 #	make		builds the libraries
 #	make run	starts a chat, on PORT, and says where to open it and what to edit
 #	make test	installs what the tests need, where it may, and runs them
+#	make fuzz	throws what libFuzzer makes up at the parsers and at the engine: each target for
+#			SECONDS, by the compiler named TOOLCHAIN where that is given; see fuzz/run
 #	make autobahn	the Autobahn testsuite, in a quarter of an hour; see tests/autobahn
 #	make bench	measures against other libraries, in ten minutes; see bench/README.md
 #	make screenshot	paints the picture of the chat in README anew
@@ -33,12 +35,17 @@ CARGO = cargo
 RUSTC = rustc
 INSTALL = install
 
+# How long `make fuzz` takes for each target, and by which compiler, as rustup calls it; a nightly has
+# AddressSanitizer.
+SECONDS = 60
+TOOLCHAIN =
+
 # Where the server of `make run` listens, on 127.0.0.1.
 PORT = 8080
 
 all: build
 
-.PHONY: all build run test autobahn bench screenshot lint install uninstall deb port clean
+.PHONY: all build run test fuzz autobahn bench screenshot lint install uninstall deb port clean
 
 # The system libraries that a program must name when it links a static library of
 # ours, as rustc knows them for this system, are noted for pkg-config: install may
@@ -61,6 +68,9 @@ test:
 	$(CARGO) build --release
 	$(CARGO) test --workspace
 
+fuzz:
+	@CARGO="$(CARGO)" TOOLCHAIN="$(TOOLCHAIN)" fuzz/run $(SECONDS)
+
 autobahn: build
 	@sh tests/autobahn
 
@@ -73,6 +83,7 @@ screenshot: build
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@CARGO="$(CARGO)" fuzz/run lint
 	@echo "include: is what is committed what build.rs writes?"
 	@if git rev-parse --git-dir >/dev/null 2>&1; then git --no-pager diff --exit-code -- include; fi
 	@$(LINT_HEADER)
@@ -82,6 +93,7 @@ lint:
 	@if command -v mandoc >/dev/null; then \
 		echo "mandoc -T lint man/*.3"; mandoc -T lint -W warning man/*.3; \
 	else echo "lint: no mandoc: the manual is not checked"; fi
+	sh -n fuzz/run
 	sh -n tests/setup
 	sh -n tests/autobahn
 	sh -n tests/systemd/boot

@@ -253,6 +253,26 @@ fn fragments_without_end() {
     server.stop();
 }
 
+/// CONTRACT S20: a megabyte of blocks that say nothing holds nobody up. What is measured is the server's
+/// own processor time; one that gives each block room by the length of what follows it needs 20 seconds.
+#[test]
+fn empty_blocks() {
+    let mut server = set("compression 6;max_message 1000000").start();
+    let mut other = server.connect();
+    for block in [&[3, 0][..], &[1, 0, 0, 0xff, 0xff], &[0, 0, 0, 0xff, 0xff]] {
+        let mut client = connect(&server);
+        let before = server.process().ticks();
+        client.send(&compressed(Op::TEXT, &block.repeat(1_000_000 / block.len())));
+        other.echo("meanwhile");
+        client.expect_text("");
+        other.echo("behind it");
+        let ticks = server.process().ticks() - before;
+        say(&format!("a megabyte of {block:x?}: {ticks} ticks of processor time"));
+        assert!(ticks < 100, "{ticks} ticks for {block:x?}");
+    }
+    server.stop();
+}
+
 /// The longest message there may be, of bytes that cannot be compressed: a little longer on the way.
 #[test]
 fn the_longest_message_of_noise() {

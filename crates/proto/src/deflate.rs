@@ -127,11 +127,19 @@ impl Deflater {
 
 /// Decompresses messages.
 #[derive(Debug)]
-pub struct Inflater(Decompress);
+pub struct Inflater {
+    stream: Decompress,
+    /// Where bytes come out before they join the message. It has a fixed size, so that a block costs
+    /// what it takes in and gives out, and an empty one next to nothing (CONTRACT S20).
+    room: Box<[u8]>,
+}
+
+/// The size of [`Inflater`]'s room, in bytes.
+const ROOM: usize = 16 * 1024;
 
 impl Default for Inflater {
     fn default() -> Self {
-        Self(Decompress::new(false))
+        Self { stream: Decompress::new(false), room: vec![0; ROOM].into() }
     }
 }
 
@@ -146,13 +154,13 @@ impl Inflater {
         out: &mut Vec<u8>,
     ) -> Result<(), IncomingError> {
         out.clear();
-        self.0.reset(false);
+        self.stream.reset(false);
         self.feed(message, max_payload, out)?;
         self.feed(&TAIL, max_payload, out)?;
         if kind == MessageKind::Text {
             simdutf8::basic::from_utf8(out).map_err(|_| Violation::NotUtf8)?;
         }
-        out.try_reserve(1)?;
+        make_room(out, 0, max_payload)?;
         out.push(0);
         Ok(())
     }
@@ -164,30 +172,47 @@ impl Inflater {
         out: &mut Vec<u8>,
     ) -> Result<(), IncomingError> {
         loop {
-            // Room for one byte more than may be shows that there is one.
-            let room = (max_payload + 1 - out.len()).min(out.len().max(input.len() * 4).max(256));
-            out.try_reserve_exact(room)?;
-            let before = (self.0.total_in(), out.len());
-            let status = self.0.decompress_vec(input, out, FlushDecompress::Sync);
-            let status = status.map_err(|_| Violation::NotDeflate)?;
-            input = &input[(self.0.total_in() - before.0) as usize..];
-            if out.len() > max_payload {
+            let (status, taken, given) = self.step(input)?;
+            input = &input[taken..];
+            if given > max_payload - out.len() {
                 return Err(Violation::TooLong.into());
             }
-            match status {
-                // RFC 7692 7.2.3.5: a block may say that it is the last one.
-                Status::StreamEnd => self.0.reset(false),
-                _ if out.len() < out.capacity() && input.is_empty() => return Ok(()),
-                _ if (self.0.total_in(), out.len()) == before && out.len() < out.capacity() => {
-                    return Err(Violation::NotDeflate.into());
-                }
-                _ => {}
+            make_room(out, given, max_payload)?;
+            out.extend_from_slice(&self.room[..given]);
+            if status == Status::StreamEnd {
+                // RFC 7692 7.2.3.5: a block may say that it is the last one. What follows is a stream of
+                // its own, and does not look back.
+                self.stream.reset(false);
+            } else if !input.is_empty() && taken + given == 0 {
+                return Err(Violation::NotDeflate.into());
             }
-            if input.is_empty() && status == Status::StreamEnd {
+            // A full room may be too small for what the last bytes say.
+            if input.is_empty() && given < self.room.len() {
                 return Ok(());
             }
         }
     }
+
+    /// Decompresses what fits into the room. Returns how many bytes that took and gave.
+    fn step(&mut self, input: &[u8]) -> Result<(Status, usize, usize), Violation> {
+        let before = (self.stream.total_in(), self.stream.total_out());
+        let status = self.stream.decompress(input, &mut self.room, FlushDecompress::Sync);
+        let status = status.map_err(|_| Violation::NotDeflate)?;
+        let taken = self.stream.total_in() - before.0;
+        let given = self.stream.total_out() - before.1;
+        Ok((status, taken as usize, given as usize))
+    }
+}
+
+/// Makes room for so many bytes more of a message, and for the zero byte behind it: for twice as many
+/// as there are, so that each is moved a few times at most, but for no more than a message may have.
+fn make_room(out: &mut Vec<u8>, more: usize, max_payload: usize) -> Result<(), TryReserveError> {
+    let needed = out.len() + more + 1;
+    if needed > out.capacity() {
+        let wanted = needed.max((2 * out.capacity()).min(max_payload + 1));
+        out.try_reserve_exact(wanted - out.len())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -278,6 +303,50 @@ mod tests {
         assert_eq!(inflate(&[0x00], 5).unwrap(), b"");
     }
 
+    /// CONTRACT S20: what blocks cost is room for what comes out of them, however many there are.
+    #[test]
+    fn empty_blocks_take_no_room() {
+        for block in [&[0x03, 0x00][..], &[0x01, 0x00, 0x00, 0xff, 0xff], &[0, 0, 0, 0xff, 0xff]] {
+            let mut out = Vec::new();
+            let message = [&block.repeat(100_000)[..], &[0x00]].concat();
+            let result =
+                Inflater::default().inflate(MessageKind::Text, &message, 1 << 24, &mut out);
+            assert_eq!((result, &out[..]), (Ok(()), &[0][..]));
+            assert!(out.capacity() < 64, "{} bytes", out.capacity());
+        }
+    }
+
+    /// CONTRACT S20: where each block gives a byte, the message is moved as seldom as where one gives all.
+    #[test]
+    fn a_message_grows_in_few_steps() {
+        let mut out = Vec::new();
+        let mut steps = 0;
+        for _ in 0..1_000_000 {
+            let before = out.capacity();
+            make_room(&mut out, 1, 1_000_000).unwrap();
+            out.push(b'x');
+            steps += usize::from(out.capacity() != before);
+        }
+        make_room(&mut out, 0, 1_000_000).unwrap();
+        assert!(steps <= 25, "{steps} steps");
+        assert!(out.capacity() <= 1_000_001);
+    }
+
+    /// A room that is full when the input ends holds nothing back, in whichever way the message ends.
+    #[test]
+    fn messages_of_many_rooms() {
+        for len in [ROOM - 1, ROOM, ROOM + 1, 3 * ROOM, 3 * ROOM + 257] {
+            let message = vec![b'x'; len];
+            let mut out = Vec::new();
+            Deflater::new(9, 15).deflate(&message, &mut out).unwrap();
+            assert_eq!(inflate(&out, len).unwrap(), message);
+            let mut last = Compress::new(Compression::new(9), false);
+            let mut out = Vec::with_capacity(len + 100);
+            last.compress_vec(&message, &mut out, FlushCompress::Finish).unwrap();
+            assert_eq!(inflate(&out, len).unwrap(), message);
+        }
+    }
+
     /// ADVISORIES T19, T20: neither a bomb nor bytes that are no deflate.
     #[test]
     fn bombs_and_garbage() {
@@ -287,7 +356,7 @@ mod tests {
         let mut inflated = Vec::new();
         let result = Inflater::default().inflate(MessageKind::Binary, &out, 65535, &mut inflated);
         assert_eq!(result, Err(Violation::TooLong.into()));
-        assert!(inflated.capacity() <= 2 * 65536);
+        assert!(inflated.capacity() <= 65536);
         for bad in [&[0xff; 20][..], &[0x07], &[0x01, 0x05, 0x00, 0x00, 0x00], &[0x05, 0x80]] {
             assert_eq!(inflate(bad, 100), Err(Violation::NotDeflate.into()), "{bad:02x?}");
         }

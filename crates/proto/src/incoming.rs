@@ -141,10 +141,14 @@ impl Incoming {
     /// Makes room for so many bytes more, and for the zero byte behind the message.
     fn make_room(&mut self, len: usize) -> Result<(), TryReserveError> {
         let needed = self.len + len + 1;
-        if needed > self.bytes.len() {
-            // Twice as much as there was, but no more than the frame is known to need.
-            let wanted = needed.max((2 * self.bytes.len()).min(self.len + self.remaining + 1));
+        if needed > self.bytes.capacity() {
+            // Twice as much as there was, so that a byte is moved a few times at most, in however many
+            // pieces its message comes (CONTRACT S20); but no more than the last frame needs.
+            let end = if self.is_final { self.len + self.remaining + 1 } else { usize::MAX };
+            let wanted = needed.max((2 * self.bytes.capacity()).min(end));
             self.bytes.try_reserve_exact(wanted - self.bytes.len())?;
+        }
+        if needed > self.bytes.len() {
             self.bytes.resize(needed, 0);
         }
         Ok(())
@@ -273,6 +277,27 @@ mod tests {
         assert_eq!(incoming.receive(&vec![1; 100_000]), Ok((100_000, None)));
         assert!((100_000..300_000).contains(&incoming.room().unwrap().len()));
         assert!(incoming.capacity() < 300_000);
+    }
+
+    /// CONTRACT S20: a message that comes byte by byte, in frames of a byte or in one, is moved as seldom as
+    /// one that comes in large pieces.
+    #[test]
+    fn memory_grows_in_few_steps() {
+        for frames in [1, 100_000] {
+            let mut incoming = Incoming::new();
+            let mut steps = 0;
+            for i in 0..100_000 {
+                if i % (100_000 / frames) == 0 {
+                    let kind = (i == 0).then_some(MessageKind::Binary);
+                    incoming.begin(start(kind, 100_000 / frames, frames == 1));
+                }
+                let before = incoming.capacity();
+                incoming.receive(&[1]).unwrap();
+                steps += usize::from(incoming.capacity() != before);
+            }
+            assert!(steps <= 20, "{steps} steps in {frames} frames");
+            assert!(incoming.capacity() <= 200_010);
+        }
     }
 
     #[test]

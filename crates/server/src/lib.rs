@@ -13,6 +13,8 @@ mod descriptors;
 mod dispatch;
 mod files;
 mod fold;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grammar;
 mod handle;
 mod handover;

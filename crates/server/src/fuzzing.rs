@@ -1,0 +1,27 @@
+//! Parsers of what comes from outside, for the targets of `fuzz/`. Built for them alone.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::options::Options;
+use crate::program::Flavor;
+use crate::target::{self, Place};
+
+/// Reads a command line. Where it starts no server: the exit status, and what is said.
+pub fn parse_options(arguments: &[OsString], flavor: &Flavor) -> Result<(), (i32, String)> {
+    match Options::parse(arguments, Path::new("/"), flavor) {
+        Ok(_) => Ok(()),
+        Err(error) => Err((error.status, error.text)),
+    }
+}
+
+/// The directories and the file that a request's target names; `None` where it names none.
+pub fn place(target: &[u8]) -> Option<(Vec<OsString>, Option<OsString>)> {
+    let Place { directories, file } = target::place(target)?;
+    Some((directories, file))
+}
+
+/// Where a client is sent that has named a directory without a slash at its end.
+pub fn with_slash(target: &[u8]) -> Vec<u8> {
+    target::with_slash(target)
+}

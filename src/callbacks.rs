@@ -54,15 +54,16 @@ unsafe extern "C" {
     fn ws_drain_callback(conn: *mut c_void);
 }
 
-/// The addresses of what the program defines, as the linker finds them.
+/// The addresses of what the program defines, as the linker finds them. An exception that leaves one of
+/// these functions passes through the library (CONTRACT S26).
 #[repr(C)]
 struct Table {
-    init: Option<unsafe extern "C" fn()>,
-    exit: Option<unsafe extern "C" fn()>,
-    open: Option<unsafe extern "C" fn(*mut c_void, *mut c_char) -> c_int>,
-    read: Option<unsafe extern "C" fn(*mut c_void, c_int, c_int, *mut c_uchar)>,
-    close: Option<unsafe extern "C" fn(*mut c_void)>,
-    drain: Option<unsafe extern "C" fn(*mut c_void)>,
+    init: Option<unsafe extern "C-unwind" fn()>,
+    exit: Option<unsafe extern "C-unwind" fn()>,
+    open: Option<unsafe extern "C-unwind" fn(*mut c_void, *mut c_char) -> c_int>,
+    read: Option<unsafe extern "C-unwind" fn(*mut c_void, c_int, c_int, *mut c_uchar)>,
+    close: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
+    drain: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
     /// A variable that the header of libdorrit(8) plants.
     header_classic: *const c_char,
     /// Ours, but a program that is not position-independent has a copy of it, which is the one.

@@ -30,7 +30,7 @@ const FLAVOR: Flavor = Flavor {
 
 /// The program's entry point: see `dorrit_server::run`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
+pub unsafe extern "C-unwind" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     // SAFETY: the system calls `main` with what it promises.
     unsafe { dorrit_server::run(argc, argv, &Callbacks, &FLAVOR) }
 }
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn ws_set_name(name: *mut c_char) {
 /// It may be called at any time; the function given last counts. NULL, or fewer than 1 second,
 /// ends it.
 #[unsafe(no_mangle)]
-pub extern "C" fn ws_set_periodic(func: Option<unsafe extern "C" fn()>, seconds: c_int) {
+pub extern "C" fn ws_set_periodic(func: Option<unsafe extern "C-unwind" fn()>, seconds: c_int) {
     calls::set_periodic(func, seconds)
 }
 

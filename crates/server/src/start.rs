@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use crate::{log, signals};
+
 /// What is to be said, and the exit status. Status 0: a start was not what was asked for.
 #[derive(Debug)]
 pub(crate) struct StartError {
@@ -25,6 +27,22 @@ impl StartError {
     /// All that was asked for is this text.
     pub(crate) fn answer(text: String) -> Self {
         Self { text, status: 0 }
+    }
+
+    /// A panic of ours, which has been told.
+    pub(crate) fn told() -> Self {
+        Self::new("")
+    }
+
+    /// Says it. Returns the exit status.
+    pub(crate) fn tell(self) -> i32 {
+        match self.status {
+            // Whoever asked may have gone.
+            0 => drop(signals::write_all(std::io::stdout(), self.text.as_bytes())),
+            _ if self.text.is_empty() => {}
+            _ => log::error(&self.text),
+        }
+        self.status
     }
 
     /// What was asked for with this option cannot be.

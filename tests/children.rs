@@ -5,20 +5,20 @@ use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::process::Command;
 
 use rustix::process::Signal;
 
 use crate::harness::{Client, Frame, Launch, Need, Server, skipped};
 
-/// Has the server fork a child, which lives until the server is dropped.
+/// Has the server fork a child, which calls nothing and lives until the server is dropped.
 fn fork(server: &Server, client: &mut Client) {
     let fifo = server.run_dir().join("fifo");
     if !fifo.exists() {
         assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
     }
-    assert_eq!(client.ask(&format!("!fork {}", fifo.display())), "forked");
-    server.await_journal("child has called all");
+    assert_eq!(client.ask(&format!("!fork {}", fifo.display())), "0");
 }
 
 /// CONTRACT S23: in a child each call returns its failure and changes nothing, nor is a line written.
@@ -26,7 +26,7 @@ fn fork(server: &Server, client: &mut Client) {
 fn in_a_child_nothing_is_done() {
     let mut server = Launch::probe().args(["--log-level", "debug"]).start();
     let mut client = server.connect();
-    fork(&server, &mut client);
+    assert_eq!(client.ask("!fork calls"), "0");
     let said = server.await_journal("child write=");
     let nothing = "write=-3 send=-3 qlen=0 qbytes=0 data=null protocol=[] compression=-1";
     assert_eq!(said, format!("child {nothing}"));
@@ -102,12 +102,32 @@ fn sockets_that_were_passed_are_left_as_they_are() {
     listener.accept().expect("for whoever has it");
 }
 
+/// CONTRACT S23: nor does a child keep the files of a server that has stopped, which another user removes.
+#[test]
+fn the_files_of_a_server_that_has_stopped_are_gone() {
+    if skipped(&[Need::Root]) {
+        return;
+    }
+    let launch = Launch::probe();
+    let name = launch.unique_name();
+    let launch = launch.name(&name).socket(None).args(["-u", "nobody"]);
+    let mut server = launch.start_daemon();
+    let fifo = server.run_dir().join("fifo");
+    assert!(Command::new("mkfifo").args(["-m", "666"]).arg(&fifo).status().is_ok());
+    fork(&server, &mut server.connect());
+    server.stop();
+    for ending in ["pid", "socket"] {
+        let path = format!("/var/run/{name}.{ending}");
+        assert!(!Path::new(&path).exists(), "{path} is left");
+    }
+}
+
 /// A child that returns from a callback ends there, and takes nothing with it.
 #[test]
 fn a_child_that_returns_ends() {
     let mut server = Launch::probe().start();
     let mut client = server.connect();
-    assert_eq!(client.ask("!return"), "1");
+    assert_eq!(client.ask("!fork return"), "1");
     client.echo("hello");
     assert!(server.socket().exists());
     drop(client);

@@ -4,44 +4,40 @@
 #include <sys/prctl.h>
 #endif
 
-/* "fork FIFO": a child that does not exec calls whatever it can, and lives until somebody writes to the FIFO. */
-static void do_fork(struct peer *self, const char *args)
+/* Calls whatever it can, in a child. */
+static void call_all(struct peer *self)
 {
     char name[] = "child", no_name[] = "";
-    int written, fd;
-    pid_t child = fork();
+    int written = ws_write_conn(&self->conn, 1, 0, 5, pattern);
 
-    if (child == 0) {
-        written = ws_write_conn(&self->conn, 1, 0, 5, pattern);
-        journal("child write=%d send=%ld qlen=%u qbytes=%lu data=%s protocol=[%s] compression=%d", written,
-                ws_send(&self->conn, 1, 0, pattern, 5), ws_get_qlen(self->conn), ws_get_qbytes(self->conn),
-                ws_get_data(self->conn) == NULL ? "null" : "some", ws_get_protocol(self->conn), ws_set_compression(1));
-        ws_set_name(name);
-        ws_set_name(no_name);
-        ws_set_periodic(NULL, 0);
-        ws_set_data(self->conn, NULL);
-        ws_close_conn_code(self->conn, 1, NULL);
-        ws_close_conn(self->conn, 0);
-        ws_close_conn(self->conn, 1);
-        journal("child has called all");
-        fd = open(args, O_RDONLY);
-        _exit(fd < 0);
-    }
-    if (child < 0)
-        journal("fault: no child");
-    reply(self, "forked");
+    journal("child write=%d send=%ld qlen=%u qbytes=%lu data=%s protocol=[%s] compression=%d", written,
+            ws_send(&self->conn, 1, 0, pattern, 5), ws_get_qlen(self->conn), ws_get_qbytes(self->conn),
+            ws_get_data(self->conn) == NULL ? "null" : "some", ws_get_protocol(self->conn), ws_set_compression(1));
+    ws_set_name(name);
+    ws_set_name(no_name);
+    ws_set_periodic(NULL, 0);
+    ws_set_data(self->conn, NULL);
+    ws_close_conn_code(self->conn, 1, NULL);
+    ws_close_conn(self->conn, 0);
+    ws_close_conn(self->conn, 1);
 }
 
-/* "return": a child returns from the callback. The answer is its exit status. */
-static void do_return(struct peer *self, const char *args)
+/* "fork HOW": a child that does not exec. It calls all that it can, it returns from the callback, or, where HOW is a FIFO, it lives
+   until somebody writes there. The answer is its exit status, where it ends by itself. */
+static void do_fork(struct peer *self, const char *args)
 {
-    int status = 0;
+    int status = 0, fifo = args[0] == '/';
     pid_t child = fork();
 
-    (void)args;
-    if (child == 0)
+    if (child == 0 && strcmp(args, "return") == 0)
         return;
-    if (child < 0 || waitpid(child, &status, 0) != child)
+    if (child == 0) {
+        if (fifo)
+            _exit(open(args, O_RDONLY) < 0);
+        call_all(self);
+        _exit(0);
+    }
+    if (child < 0 || (!fifo && waitpid(child, &status, 0) != child))
         journal("fault: no child");
     reply(self, "%d", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 }

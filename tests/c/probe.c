@@ -180,8 +180,7 @@ static const struct command {
     {"set", do_set},         {"periodic", do_periodic},   {"name", do_name},       {"syslog", do_syslog},
     {"thread", do_thread},   {"oom", do_oom},             {"eat", do_eat},         {"spit", do_spit},
     {"leaks", do_leaks},     {"signals", do_signals},     {"nofile", do_nofile},   {"mark", do_mark},
-    {"exit", do_exit},       {"env", do_env},             {"hang", do_hang},
-    {"fork", do_fork},       {"return", do_return},
+    {"exit", do_exit},       {"env", do_env},             {"hang", do_hang},        {"fork", do_fork},
 };
 
 static void obey(struct peer *self, const char *text)

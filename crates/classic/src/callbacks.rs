@@ -10,7 +10,8 @@ use dorrit_server::{Introduction, MessageKind, Program};
 unsafe extern "C" {
     /// Called once, after the command line was read: `ws_config_file` is set. The standard streams
     /// are still the terminal's, and where the server was started as root it is still root. Nothing
-    /// listens yet. It is called anew where the server starts itself anew after a crash.
+    /// listens yet. It is called anew where the server starts itself anew after a crash. Threads that
+    /// are started here do not exist in a daemon, and locks of files are lost: it is a child of this one.
     fn ws_init_func();
 
     /// Optional: a program may leave it out. Called once, when the server stops on SIGTERM (or, in

@@ -85,7 +85,8 @@ pub extern "C" fn ws_get_qlen(conn: *mut c_void) -> c_uint {
 ///
 /// Returns 0 where the message is queued, -1 where there is no memory for it or more than 200
 /// frames would wait for this connection (then nothing is queued, and the server goes on), -2
-/// where `len` is less than 1 or `data` is NULL, -3 where another thread than the server's calls.
+/// where `len` is less than 1 or `data` is NULL, -3 where another thread than the server's calls,
+/// or a child process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_write_conn(conn: *mut c_void, len: c_int, data: *mut c_char) -> c_int {
     let len = c_uint::try_from(len).unwrap_or(0);

@@ -25,8 +25,11 @@ pub(crate) struct Janitor {
     pub(crate) done: PipeReader,
 }
 
-/// The order to remove the socket. The end of the orders is the order to remove all.
+/// The order to remove the socket.
 const SOCKET: u8 = b's';
+/// The order to remove all. So is the end of the orders, for which a child of the program's that has their
+/// pipe too would have to be waited (CONTRACT S23).
+const ALL: u8 = b'a';
 /// How long the server waits for the janitor at its end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -53,6 +56,7 @@ impl Janitor {
 
     /// Removes all, and returns when that is done.
     pub(crate) fn remove_all(self) {
+        let _ = signals::write_all(&self.orders, &[ALL]);
         drop(self.orders);
         let timeout = PATIENCE.try_into().ok();
         // A signal more, while the server ends, is no reason to leave before the files are gone.
@@ -75,10 +79,8 @@ fn serve(orders: BorrowedFd<'_>, socket: Option<&Doomed>, pidfile: Option<&Doome
     let _ = rustix::process::setsid();
     let _ = rustix::process::chdir(c"/");
     let mut order = [0];
-    while rustix::io::read(orders, &mut order) == Ok(1) {
-        if order == [SOCKET] {
-            let _ = socket.map(Doomed::remove);
-        }
+    while rustix::io::read(orders, &mut order) == Ok(1) && order == [SOCKET] {
+        let _ = socket.map(Doomed::remove);
     }
     let _ = socket.map(Doomed::remove);
     let _ = pidfile.map(Doomed::remove);

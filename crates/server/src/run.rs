@@ -38,7 +38,7 @@ pub unsafe fn run(
     });
     let mut server = match opened {
         Ok(server) => server,
-        Err(error) => return guard(1, || error.tell()),
+        Err(error) => return guard(1, || tell(&error)),
     };
     let status = dispatch::serve(program, &mut server);
     host::end_child();
@@ -58,6 +58,17 @@ pub unsafe fn run(
 /// A step of the start. A panic ends it.
 fn step<R>(act: impl FnOnce() -> Result<R, StartError>) -> Result<R, StartError> {
     guard(Err(StartError::told()), act)
+}
+
+/// Says why there is no server. Returns the exit status.
+fn tell(error: &StartError) -> c_int {
+    match error.status {
+        // Whoever asked may have gone.
+        0 => drop(signals::write_all(std::io::stdout(), error.text.as_bytes())),
+        _ if error.text.is_empty() => {}
+        _ => log::error(&error.text),
+    }
+    error.status
 }
 
 /// All that comes before the program runs.

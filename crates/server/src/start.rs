@@ -4,8 +4,6 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use crate::{log, signals};
-
 /// What is to be said, and the exit status. Status 0: a start was not what was asked for.
 #[derive(Debug)]
 pub(crate) struct StartError {
@@ -32,17 +30,6 @@ impl StartError {
     /// A panic of ours, which has been told.
     pub(crate) fn told() -> Self {
         Self::new("")
-    }
-
-    /// Says it. Returns the exit status.
-    pub(crate) fn tell(self) -> i32 {
-        match self.status {
-            // Whoever asked may have gone.
-            0 => drop(signals::write_all(std::io::stdout(), self.text.as_bytes())),
-            _ if self.text.is_empty() => {}
-            _ => log::error(&self.text),
-        }
-        self.status
     }
 
     /// What was asked for with this option cannot be.

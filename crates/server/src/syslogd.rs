@@ -26,8 +26,10 @@ impl Syslogd {
     /// Writes a line; false where it takes none now.
     pub(crate) fn write(&mut self, level: Level, name: &CStr, text: &str) -> bool {
         let line = line(level, name, text);
+        let was_connected = self.is_connected;
         // Another syslogd may have come since the last line.
-        self.send(&line).is_ok() || (!self.is_connected && self.send(&line).is_ok())
+        self.send(&line).is_ok()
+            || (was_connected && !self.is_connected && self.send(&line).is_ok())
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {

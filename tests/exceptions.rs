@@ -29,7 +29,8 @@ fn provoke(server: &Server, function: &str) {
         "drain" => {
             let mut client = server.connect();
             client.text("x");
-            // More than a socket holds: some of it has had to wait.
+            // It is more than a socket holds, and all of it is queued when another client is answered.
+            let _another = server.connect();
             (0..100).for_each(|_| drop(client.receive()));
         }
         "periodic" => {}

@@ -4,7 +4,6 @@
 use std::ffi::c_int;
 use std::io;
 use std::os::fd::RawFd;
-use std::ptr;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow};
@@ -93,7 +92,7 @@ pub(crate) unsafe fn fork(signal: c_int) -> libc::pid_t {
     let [first, second] = [0, signal as libc::c_ulong];
     #[cfg(not(target_arch = "s390x"))]
     let [first, second] = [signal as libc::c_ulong, 0];
-    let none = ptr::null::<u8>();
+    let none = std::ptr::null::<u8>();
     // SAFETY: without a stack and flags of its own the child is a copy, as of fork(2).
     unsafe { libc::syscall(libc::SYS_clone, first, second, none, none, none) as libc::pid_t }
 }

@@ -120,7 +120,8 @@ extern char *ws_config_file;
 /**
  * Called once, after the command line was read: `ws_config_file` is set. The standard streams
  * are still the terminal's, and where the server was started as root it is still root. Nothing
- * listens yet. Do not register atexit(3) handlers here: see `ws_exit_func()`.
+ * listens yet. Do not register atexit(3) handlers here: see `ws_exit_func()`. Threads that are
+ * started here do not exist in a daemon, and locks of files are lost: it is a child of this one.
  */
 extern void ws_init_func(void);
 
@@ -224,7 +225,7 @@ unsigned int ws_get_qlen(void *conn);
  *
  * Returns 0 where the message is queued, -1 where there is no memory for it (then it is queued
  * for nobody, and the server goes on), -2 where `len` is less than 1 or `data` is NULL, -3 where
- * another thread than the server's calls.
+ * another thread than the server's calls, or a child process.
  */
 int ws_write_conn(void **conns, int count, int binary, unsigned int len, unsigned char *data);
 
@@ -238,7 +239,7 @@ int ws_write_conn(void **conns, int count, int binary, unsigned int len, unsigne
  * Returns for how many connections it was queued: not those that have ended, are being closed,
  * or have as much queued as `ws_set_queue_limit()` allows. -1 where there is no memory for it
  * (then it is queued for nobody, and the server goes on), -3 where another thread than the
- * server's calls.
+ * server's calls, or a child process.
  */
 long ws_send(void *const *conns, int count, int binary, const void *data, size_t len);
 
@@ -370,7 +371,7 @@ const char *ws_get_protocol(void *conn);
  * writes no more than `size`.
  *
  * Returns 0, -1 where `stats` is NULL, `size` is too small for a figure, or the server does not
- * listen yet, -3 where another thread than the server's calls.
+ * listen yet, -3 where another thread than the server's calls, or a child process.
  */
 int ws_get_stats(struct ws_stats *stats, size_t size);
 

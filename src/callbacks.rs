@@ -10,7 +10,8 @@ use dorrit_server::{Introduction, MessageKind, Program};
 unsafe extern "C" {
     /// Called once, after the command line was read: `ws_config_file` is set. The standard streams
     /// are still the terminal's, and where the server was started as root it is still root. Nothing
-    /// listens yet. Do not register atexit(3) handlers here: see `ws_exit_func()`.
+    /// listens yet. Do not register atexit(3) handlers here: see `ws_exit_func()`. Threads that are
+    /// started here do not exist in a daemon, and locks of files are lost: it is a child of this one.
     fn ws_init_func();
 
     /// Called once, when the server stops on SIGTERM (or, in the foreground, on SIGINT), after the
@@ -54,15 +55,16 @@ unsafe extern "C" {
     fn ws_drain_callback(conn: *mut c_void);
 }
 
-/// The addresses of what the program defines, as the linker finds them.
+/// The addresses of what the program defines, as the linker finds them. An exception that leaves one of
+/// these functions passes through the library (CONTRACT S26).
 #[repr(C)]
 struct Table {
-    init: Option<unsafe extern "C" fn()>,
-    exit: Option<unsafe extern "C" fn()>,
-    open: Option<unsafe extern "C" fn(*mut c_void, *mut c_char) -> c_int>,
-    read: Option<unsafe extern "C" fn(*mut c_void, c_int, c_int, *mut c_uchar)>,
-    close: Option<unsafe extern "C" fn(*mut c_void)>,
-    drain: Option<unsafe extern "C" fn(*mut c_void)>,
+    init: Option<unsafe extern "C-unwind" fn()>,
+    exit: Option<unsafe extern "C-unwind" fn()>,
+    open: Option<unsafe extern "C-unwind" fn(*mut c_void, *mut c_char) -> c_int>,
+    read: Option<unsafe extern "C-unwind" fn(*mut c_void, c_int, c_int, *mut c_uchar)>,
+    close: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
+    drain: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
     /// A variable that the header of libdorrit(8) plants.
     header_classic: *const c_char,
     /// Ours, but a program that is not position-independent has a copy of it, which is the one.

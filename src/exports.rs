@@ -30,7 +30,7 @@ const FLAVOR: Flavor = Flavor {
 
 /// The program's entry point: see `dorrit_server::run`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
+pub unsafe extern "C-unwind" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     // SAFETY: the system calls `main` with what it promises.
     unsafe { dorrit_server::run(argc, argv, &Callbacks, &FLAVOR) }
 }
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn ws_set_name(name: *mut c_char) {
 /// It may be called at any time; the function given last counts. NULL, or fewer than 1 second,
 /// ends it.
 #[unsafe(no_mangle)]
-pub extern "C" fn ws_set_periodic(func: Option<unsafe extern "C" fn()>, seconds: c_int) {
+pub extern "C" fn ws_set_periodic(func: Option<unsafe extern "C-unwind" fn()>, seconds: c_int) {
     calls::set_periodic(func, seconds)
 }
 
@@ -90,7 +90,7 @@ pub extern "C" fn ws_get_qlen(conn: *mut c_void) -> c_uint {
 ///
 /// Returns 0 where the message is queued, -1 where there is no memory for it (then it is queued
 /// for nobody, and the server goes on), -2 where `len` is less than 1 or `data` is NULL, -3 where
-/// another thread than the server's calls.
+/// another thread than the server's calls, or a child process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_write_conn(
     conns: *mut *mut c_void,
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn ws_write_conn(
 /// Returns for how many connections it was queued: not those that have ended, are being closed,
 /// or have as much queued as `ws_set_queue_limit()` allows. -1 where there is no memory for it
 /// (then it is queued for nobody, and the server goes on), -3 where another thread than the
-/// server's calls.
+/// server's calls, or a child process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_send(
     conns: *const *mut c_void,
@@ -344,7 +344,7 @@ impl From<Stats> for ws_stats {
 /// writes no more than `size`.
 ///
 /// Returns 0, -1 where `stats` is NULL, `size` is too small for a figure, or the server does not
-/// listen yet, -3 where another thread than the server's calls.
+/// listen yet, -3 where another thread than the server's calls, or a child process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_get_stats(stats: *mut ws_stats, size: usize) -> c_int {
     // SAFETY: the header's promise; all fields are of one length, so that nothing lies between them.

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -47,6 +47,26 @@ fn standard_error_is_gone() {
     let (pipe, command) = pipe_for(&launch);
     let mut server = launch.under(["sh", "-c", &command]).start();
     drop(pipe);
+    (0..3).for_each(|_| log_a_line(&server));
+    server.stop();
+}
+
+/// CONTRACT S13: the same where the program has given SIGPIPE its default back, also where standard error is a
+/// socket, as systemd's is.
+#[test]
+fn standard_error_is_gone_and_sigpipe_would_end_it() {
+    let launch = Launch::probe();
+    let (pipe, command) = pipe_for(&launch);
+    let mut server = launch.env("PROBE_SIGPIPE", "default").under(["sh", "-c", &command]).start();
+    drop(pipe);
+    (0..3).for_each(|_| log_a_line(&server));
+    server.stop();
+
+    let (ours, its) = UnixStream::pair().expect("a pair of sockets");
+    let as_stderr = "unset LISTEN_PID LISTEN_FDS; exec \"$0\" \"$@\" 2>&3 3>&-";
+    let launch = Launch::probe().env("PROBE_SIGPIPE", "default").passing([Some(its.into())]);
+    let mut server = launch.under(["sh", "-c", as_stderr]).start();
+    drop(ours);
     (0..3).for_each(|_| log_a_line(&server));
     server.stop();
 }
@@ -117,7 +137,7 @@ fn empty(pipe: &mut File) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The syslogd ends, and another one comes.
+/// The syslogd ends, and another one comes, which hears what it has missed.
 #[test]
 fn syslog_is_gone_for_a_while() {
     let Some(syslog) = Syslog::listen() else {
@@ -135,6 +155,7 @@ fn syslog_is_gone_for_a_while() {
     };
     server.signal(Signal::USR1);
     syslog.await_line(&name, "connections=");
+    syslog.await_line(&name, "1 lines of the log were lost before this");
     server.stop();
 }
 

@@ -110,8 +110,8 @@ fn a_flood_of_misuse_is_a_few_lines() {
     assert!(lines.last().is_some_and(|line| line.ends_with(" times more)")), "{lines:?}");
 }
 
-/// CONTRACT D6: in the foreground the library's lines go to standard error, the program's to syslog,
-/// both under the server's name.
+/// CONTRACT D6: in the foreground the library's lines go to standard error, the program's there and to
+/// syslog, all under the server's name.
 #[test]
 fn names_in_the_foreground() {
     let Some(syslog) = Syslog::listen() else {
@@ -122,6 +122,8 @@ fn names_in_the_foreground() {
     let mut server = launch.name(&name).start();
     assert_eq!(server.connect().ask("!syslog a line of the program"), "logged");
     syslog.await_line(&format!("{name}["), "a line of the program");
+    let line = server.await_stderr("a line of the program");
+    assert!(line.starts_with(&format!("{name}[")), "{line}");
     server.signal(Signal::USR1);
     let line = server.await_stderr("connections=");
     assert!(line.starts_with(&format!("{name}: connections=")), "{line}");
@@ -147,7 +149,7 @@ fn names_of_a_daemon() {
     server.stop();
 }
 
-/// `--log-stderr`: a daemon's lines go to the standard error that it was started with.
+/// `--log-stderr`: a daemon's lines go to the standard error that it was started with, the program's too.
 #[test]
 fn a_daemon_that_logs_to_standard_error() {
     let Some(syslog) = Syslog::listen() else {
@@ -163,11 +165,15 @@ fn a_daemon_that_logs_to_standard_error() {
     server.signal(Signal::USR1);
     let line = server.await_stderr("connections=");
     assert!(line.starts_with(&format!("{name}: connections=")), "{line}");
+    assert_eq!(server.connect().ask("!syslog a line of the program"), "logged");
+    server.await_stderr("a line of the program");
+    syslog.await_line(&name, "a line of the program");
     server.stop();
-    assert_eq!(syslog.lines(&name), Vec::<String>::new());
+    assert_eq!(syslog.lines(&name).len(), 1, "{:?}", syslog.lines(&name));
 }
 
-/// Under systemd lines carry their priority, where its stream is what standard error is.
+/// Under systemd lines carry their priority, where its stream is what standard error is. The program's come
+/// to it by syslog alone.
 #[test]
 fn names_under_systemd() {
     for (is_its_stream, beginning) in [(true, "<5>"), (false, "")] {
@@ -181,6 +187,8 @@ fn names_under_systemd() {
         server.signal(Signal::USR1);
         let line = server.await_stderr("connections=");
         assert!(line.starts_with(&format!("{beginning}{name}: connections=")), "{line}");
+        assert_eq!(server.connect().ask("!syslog a line of the program"), "logged");
+        assert_eq!(server.stderr().contains("a line of the program"), !is_its_stream);
         server.stop();
     }
 }

@@ -43,7 +43,8 @@ extern char *ws_config_file;
 /**
  * Called once, after the command line was read: `ws_config_file` is set. The standard streams
  * are still the terminal's, and where the server was started as root it is still root. Nothing
- * listens yet. It is called anew where the server starts itself anew after a crash.
+ * listens yet. It is called anew where the server starts itself anew after a crash. Threads that
+ * are started here do not exist in a daemon, and locks of files are lost: it is a child of this one.
  */
 extern void ws_init_func(void);
 
@@ -141,7 +142,8 @@ unsigned int ws_get_qlen(void *conn);
  *
  * Returns 0 where the message is queued, -1 where there is no memory for it or more than 200
  * frames would wait for this connection (then nothing is queued, and the server goes on), -2
- * where `len` is less than 1 or `data` is NULL, -3 where another thread than the server's calls.
+ * where `len` is less than 1 or `data` is NULL, -3 where another thread than the server's calls,
+ * or a child process.
  */
 int ws_write_conn(void *conn, int len, char *data);
 

@@ -34,7 +34,8 @@ static struct peer *peer(struct peer *self, int number)
     return number == 0 ? self : &peers[number];
 }
 
-#include "process.h" /* the commands that look at the process, not at the connections */
+#include "process.h"  /* the commands that look at the process, not at the connections */
+#include "children.h" /* those that fork */
 
 /* "write NUMBER BINARY LENGTH TIMES": the answer is the last result and the length of the queue behind it. */
 static void do_write(struct peer *self, const char *args)
@@ -179,7 +180,7 @@ static const struct command {
     {"set", do_set},         {"periodic", do_periodic},   {"name", do_name},       {"syslog", do_syslog},
     {"thread", do_thread},   {"oom", do_oom},             {"eat", do_eat},         {"spit", do_spit},
     {"leaks", do_leaks},     {"signals", do_signals},     {"nofile", do_nofile},   {"mark", do_mark},
-    {"exit", do_exit},       {"env", do_env},             {"hang", do_hang},
+    {"exit", do_exit},       {"env", do_env},             {"hang", do_hang},        {"fork", do_fork},
 };
 
 static void obey(struct peer *self, const char *text)
@@ -228,6 +229,14 @@ void ws_init_func(void)
         atexit(at_exit);
     if (getenv("PROBE_SIGNAL") != NULL)
         interrupt_on(strcmp(getenv("PROBE_SIGNAL"), "HUP") == 0 ? SIGHUP : SIGUSR1);
+    if (getenv("PROBE_SIGPIPE") != NULL)
+        signal(SIGPIPE, SIG_DFL);
+    if (getenv("PROBE_CHILDREN") != NULL)
+        hear_of_children();
+#ifdef PR_SET_CHILD_SUBREAPER
+    if (getenv("PROBE_REAPER") != NULL)
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+#endif
     if (getenv("PROBE_PRINT") != NULL) {
         printf("%s", getenv("PROBE_PRINT")); /* not flushed */
         fprintf(stderr, "%s\n", getenv("PROBE_PRINT"));
@@ -238,6 +247,8 @@ void ws_init_func(void)
 void ws_exit_func(void)
 {
     callback_begins("ws_exit_func");
+    if (getenv("PROBE_CHILDREN") != NULL)
+        wait_for_children();
     journal("exit %ld", (long)getpid());
     callback_ends();
 }

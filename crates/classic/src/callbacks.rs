@@ -10,7 +10,8 @@ use dorrit_server::{Introduction, MessageKind, Program};
 unsafe extern "C" {
     /// Called once, after the command line was read: `ws_config_file` is set. The standard streams
     /// are still the terminal's, and where the server was started as root it is still root. Nothing
-    /// listens yet. It is called anew where the server starts itself anew after a crash.
+    /// listens yet. It is called anew where the server starts itself anew after a crash. Threads that
+    /// are started here do not exist in a daemon, and locks of files are lost: it is a child of this one.
     fn ws_init_func();
 
     /// Optional: a program may leave it out. Called once, when the server stops on SIGTERM (or, in
@@ -57,14 +58,17 @@ unsafe extern "C" {
     fn ws_close_callback(conn: *mut c_void);
 }
 
-/// The addresses of what the program defines, as the linker finds them.
+/// The addresses of what the program defines, as the linker finds them. An exception that leaves one of
+/// these functions passes through the library (CONTRACT S26).
 #[repr(C)]
 struct Table {
-    init: Option<unsafe extern "C" fn()>,
-    exit: Option<unsafe extern "C" fn()>,
-    open: Option<unsafe extern "C" fn(*mut c_void, *mut c_char, *mut c_char, *mut c_char) -> c_int>,
-    read: Option<unsafe extern "C" fn(*mut c_void, c_int, *mut c_char)>,
-    close: Option<unsafe extern "C" fn(*mut c_void)>,
+    init: Option<unsafe extern "C-unwind" fn()>,
+    exit: Option<unsafe extern "C-unwind" fn()>,
+    open: Option<
+        unsafe extern "C-unwind" fn(*mut c_void, *mut c_char, *mut c_char, *mut c_char) -> c_int,
+    >,
+    read: Option<unsafe extern "C-unwind" fn(*mut c_void, c_int, *mut c_char)>,
+    close: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
     /// A variable that the header of libdorrit(3) plants.
     header_3: *const c_char,
     /// Ours, but a program that is not position-independent has a copy of it, which is the one.

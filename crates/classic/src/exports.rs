@@ -27,7 +27,7 @@ const FLAVOR: Flavor = Flavor {
 
 /// The program's entry point: see `dorrit_server::run`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
+pub unsafe extern "C-unwind" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     // SAFETY: the system calls `main` with what it promises.
     unsafe { dorrit_server::run(argc, argv, &Callbacks, &FLAVOR) }
 }
@@ -50,7 +50,7 @@ pub unsafe extern "C" fn ws_set_name(name: *mut c_char) {
 /// It may be called at any time; the function given last counts. NULL, or fewer than 1 second,
 /// ends it.
 #[unsafe(no_mangle)]
-pub extern "C" fn ws_set_periodic(func: Option<unsafe extern "C" fn()>, seconds: c_int) {
+pub extern "C" fn ws_set_periodic(func: Option<unsafe extern "C-unwind" fn()>, seconds: c_int) {
     calls::set_periodic(func, seconds)
 }
 
@@ -85,7 +85,8 @@ pub extern "C" fn ws_get_qlen(conn: *mut c_void) -> c_uint {
 ///
 /// Returns 0 where the message is queued, -1 where there is no memory for it or more than 200
 /// frames would wait for this connection (then nothing is queued, and the server goes on), -2
-/// where `len` is less than 1 or `data` is NULL, -3 where another thread than the server's calls.
+/// where `len` is less than 1 or `data` is NULL, -3 where another thread than the server's calls,
+/// or a child process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_write_conn(conn: *mut c_void, len: c_int, data: *mut c_char) -> c_int {
     let len = c_uint::try_from(len).unwrap_or(0);

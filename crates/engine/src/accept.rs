@@ -10,12 +10,13 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
+use crate::ConnId;
 use crate::clock::Moment;
 use crate::config::TURN;
 use crate::conn::Conn;
 use crate::deadlines::Kind;
 use crate::engine::Engine;
-use crate::{ConnId, sys};
+use crate::sys::{self, Stream};
 
 /// How many connections are accepted before others have their turn.
 const BATCH: usize = 64;
@@ -24,9 +25,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often that is told at most.
 const REPORT: Duration = Duration::from_secs(60);
 
-/// A socket that is bound and listens.
+/// A socket that is bound and listens. Where it is dropped nobody can connect to it any more, also where a
+/// child of the program's has it too (CONTRACT S23), unless it is shared with others.
 #[derive(Debug)]
-pub struct Listener(Socket);
+pub struct Listener {
+    socket: Socket,
+    is_shared: bool,
+}
 
 #[derive(Debug)]
 enum Socket {
@@ -36,19 +41,36 @@ enum Socket {
 
 impl From<UnixListener> for Listener {
     fn from(socket: UnixListener) -> Self {
-        Self(Socket::Unix(mio::net::UnixListener::from_std(socket)))
+        Socket::Unix(mio::net::UnixListener::from_std(socket)).into()
     }
 }
 
 impl From<TcpListener> for Listener {
     fn from(socket: TcpListener) -> Self {
-        Self(Socket::Tcp(mio::net::TcpListener::from_std(socket)))
+        Socket::Tcp(mio::net::TcpListener::from_std(socket)).into()
+    }
+}
+
+impl From<Socket> for Listener {
+    fn from(socket: Socket) -> Self {
+        Self { socket, is_shared: false }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if !self.is_shared && sys::end(self.as_fd()).is_ok() {
+            // Those who wait to be accepted would wait for whoever has it too.
+            while let Ok(socket) = self.accept(0) {
+                drop(socket);
+            }
+        }
     }
 }
 
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match &self.0 {
+        match &self.socket {
             Socket::Unix(socket) => socket.as_fd(),
             Socket::Tcp(socket) => socket.as_fd(),
         }
@@ -56,9 +78,20 @@ impl AsFd for Listener {
 }
 
 impl Listener {
+    /// One that others listen on too, and go on to when this server ends.
+    pub fn shared(mut self) -> Self {
+        self.is_shared = true;
+        self
+    }
+
+    /// Whether it is one of those.
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
     fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         rustix::io::ioctl_fionbio(self.as_fd(), true)?;
-        match &mut self.0 {
+        match &mut self.socket {
             Socket::Unix(socket) => registry.register(socket, token, Interest::READABLE),
             Socket::Tcp(socket) => registry.register(socket, token, Interest::READABLE),
         }
@@ -66,29 +99,29 @@ impl Listener {
 
     /// Another process may listen on: the poll would go on telling of what is then its own.
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        match &mut self.0 {
+        match &mut self.socket {
             Socket::Unix(socket) => registry.deregister(socket),
             Socket::Tcp(socket) => registry.deregister(socket),
         }
     }
 
     /// Accepts a connection that is to be sent so many bytes in a turn.
-    fn accept(&self, turn: usize) -> io::Result<OwnedFd> {
-        match &self.0 {
+    fn accept(&self, turn: usize) -> io::Result<Stream> {
+        match &self.socket {
             Socket::Unix(socket) => {
                 let (stream, _) = socket.accept()?;
                 // TCP sees to its buffer itself.
                 if turn > TURN {
                     let _ = set_socket_send_buffer_size(&stream, turn);
                 }
-                Ok(stream.into())
+                Ok(OwnedFd::from(stream).into())
             }
             Socket::Tcp(socket) => {
                 let (stream, _) = socket.accept()?;
                 // What a turn produces goes out with one call, which must not wait for an
                 // acknowledgement. It fails for a client that has gone, as reading will.
                 let _ = stream.set_nodelay(true);
-                Ok(stream.into())
+                Ok(OwnedFd::from(stream).into())
             }
         }
     }
@@ -122,7 +155,7 @@ impl Acceptor {
         self.retry_at
     }
 
-    fn accept(&mut self, turn: usize) -> io::Result<OwnedFd> {
+    fn accept(&mut self, turn: usize) -> io::Result<Stream> {
         loop {
             match self.listener.accept(turn) {
                 Err(error) if is_of_client(&error) => {}
@@ -169,6 +202,11 @@ impl Engine {
         }
     }
 
+    /// From now on others listen on the same sockets.
+    pub(crate) fn share_listeners(&mut self) {
+        self.acceptors.iter_mut().for_each(|acceptor| acceptor.listener.is_shared = true);
+    }
+
     /// The sockets that it listens on, in the order in which they were given; none once it is to end.
     pub fn listeners(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.acceptors.iter().map(|acceptor| acceptor.listener.as_fd())
@@ -207,7 +245,7 @@ impl Engine {
     }
 
     /// Takes a new connection in. Where that cannot be, it is closed.
-    fn insert(&mut self, socket: OwnedFd) {
+    fn insert(&mut self, socket: Stream) {
         let fd = socket.as_raw_fd();
         if sys::prepare(&socket).is_err() {
             return;

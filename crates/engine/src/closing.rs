@@ -191,6 +191,7 @@ impl Engine {
         if self.is_ending() {
             return;
         }
+        self.share_listeners();
         self.unlisten();
         self.is_winding_down = true;
         self.overdue_at = Some(Moment::now() + patience);

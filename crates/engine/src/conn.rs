@@ -1,14 +1,13 @@
 //! What the engine keeps of a connection. An idle one owns no buffer.
 
-use std::os::fd::OwnedFd;
-
 use dorrit_proto::{CloseCode, Deflate};
 
 use crate::pool::Key;
+use crate::sys::Stream;
 
 pub(crate) struct Conn {
     /// The socket; `None` once the connection is closed for the client.
-    pub(crate) socket: Option<OwnedFd>,
+    pub(crate) socket: Option<Stream>,
     pub(crate) phase: Phase,
     /// What the poll watches the socket for.
     pub(crate) watch: Watch,
@@ -130,7 +129,7 @@ impl Listed {
 }
 
 impl Conn {
-    pub(crate) fn new(socket: OwnedFd) -> Self {
+    pub(crate) fn new(socket: Stream) -> Self {
         Self {
             socket: Some(socket),
             phase: Phase::Handshake,
@@ -191,7 +190,8 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn conn() -> Conn {
-        Conn::new(std::os::unix::net::UnixStream::pair().unwrap().0.into())
+        let (socket, _) = std::os::unix::net::UnixStream::pair().unwrap();
+        Conn::new(std::os::fd::OwnedFd::from(socket).into())
     }
 
     /// USERS 55: all that an idle connection takes is its place in the table.

@@ -1,7 +1,7 @@
 //! The calls on a connection's socket, alike on every system.
 
 use std::io::{self, IoSlice};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
@@ -13,8 +13,42 @@ const SEND: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]
 const SEND: SendFlags = SendFlags::empty();
 
+/// A connection's socket. Its end reaches the peer when it is dropped, also where a child of the program's
+/// has it too (CONTRACT S23). What was sent before still arrives.
+#[derive(Debug)]
+pub(crate) struct Stream(OwnedFd);
+
+impl From<OwnedFd> for Stream {
+    fn from(socket: OwnedFd) -> Self {
+        Self(socket)
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Stream {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let _ = end(self.as_fd());
+    }
+}
+
+/// Ends a stream both ways, or a socket's listening where the system can, for all who have it.
+pub(crate) fn end(socket: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(rustix::net::shutdown(socket, Shutdown::Both)?)
+}
+
 /// Readies a socket that was accepted.
-pub(crate) fn prepare(socket: &OwnedFd) -> io::Result<()> {
+pub(crate) fn prepare(socket: &Stream) -> io::Result<()> {
     // There is no MSG_NOSIGNAL there: the socket itself must not raise SIGPIPE.
     #[cfg(target_vendor = "apple")]
     rustix::net::sockopt::set_socket_nosigpipe(socket, true)?;

@@ -19,7 +19,7 @@ const NO_PAYLOAD: c_int = -2;
 pub(crate) const WRONG_THREAD: c_int = -3;
 
 /// A function that `ws_set_periodic` takes.
-pub type PeriodicFunc = Option<unsafe extern "C" fn()>;
+pub type PeriodicFunc = Option<unsafe extern "C-unwind" fn()>;
 
 /// `ws_set_name` (CONTRACT D6).
 ///

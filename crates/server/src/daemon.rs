@@ -1,12 +1,13 @@
 //! Becoming a daemon (CONTRACT S1, S9).
 
 use std::fs::OpenOptions;
-use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
+use std::io::{self, PipeReader, PipeWriter, Read as _};
 use std::os::fd::AsFd;
 
 use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork, setsid};
 
 use crate::log::{self, Destination};
+use crate::signals;
 use crate::start::{StartError, words};
 
 /// What the daemon owes its parent: the word that it listens.
@@ -22,9 +23,9 @@ pub(crate) fn detach() -> Result<Parent, StartError> {
     let fail = |error: io::Error| StartError::new(format_args!("daemon: {}", words(&error)));
     let (reader, writer) = io::pipe().map_err(fail)?;
     // What stands in the streams' buffers would be written by both (CONTRACT S9).
-    // SAFETY: NULL means all streams.
-    unsafe { libc::fflush(std::ptr::null_mut()) };
-    // SAFETY: the server has one thread; what the program may have started in `ws_init_func` stays behind.
+    flush_streams();
+    // SAFETY: the C library sees to its own locks. The program's threads stay behind, and what they hold: the
+    // manual says so.
     match unsafe { fork() }.map_err(|error| fail(error.into()))? {
         ForkResult::Parent { .. } => {
             drop(writer);
@@ -59,8 +60,7 @@ pub(crate) fn let_go(log: Destination) -> Result<(), StartError> {
     let fail = |why: String| StartError::path("daemon", "/dev/null".as_ref(), why);
     let null = OpenOptions::new().read(true).write(true).open("/dev/null");
     let null = null.map_err(|error| fail(words(&error)))?;
-    // SAFETY: NULL means all streams.
-    unsafe { libc::fflush(std::ptr::null_mut()) };
+    flush_streams();
     let null = null.as_fd();
     dup2_stdin(null)
         .and_then(|()| dup2_stdout(null))
@@ -71,15 +71,21 @@ pub(crate) fn let_go(log: Destination) -> Result<(), StartError> {
         .map_err(|error| fail(error.desc().to_owned()))
 }
 
+/// Writes out what the program has left in its streams' buffers.
+fn flush_streams() {
+    // SAFETY: NULL means all streams.
+    signals::without_sigpipe(|| unsafe { libc::fflush(std::ptr::null_mut()) });
+}
+
 impl Parent {
     /// Lets the parent leave with status 0. Where it was killed, the daemon serves all the same.
-    pub(crate) fn tell_ready(mut self) {
-        let _ = self.0.write_all(&[READY]);
+    pub(crate) fn tell_ready(self) {
+        let _ = signals::write_all(&self.0, &[READY]);
     }
 
     /// Lets the parent leave with status 1, and leaves. The reason must be on stderr.
-    pub(crate) fn tell_failed(mut self) -> ! {
-        let _ = self.0.write_all(&[FAILED]);
+    pub(crate) fn tell_failed(self) -> ! {
+        let _ = signals::write_all(&self.0, &[FAILED]);
         // SAFETY: what the program has registered to be run at exit is not for a start that failed.
         unsafe { libc::_exit(1) }
     }

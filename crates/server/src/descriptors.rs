@@ -28,6 +28,22 @@ pub(crate) fn numbers(open: &[RawFd]) -> Vec<RawFd> {
     }
 }
 
+/// How many descriptors a thread of the program's may open meanwhile.
+const SPARE: RawFd = 256;
+
+/// A number that no descriptor exceeds, for [`close_all_but`]. `open` are some that are.
+pub(crate) fn highest(open: &[RawFd]) -> RawFd {
+    numbers(open).iter().chain(open).max().map_or(SPARE, |fd| fd.saturating_add(SPARE))
+}
+
+/// Closes all up to the highest but these. Calls only what signal-safety(7) lists.
+pub(crate) fn close_all_but(kept: &[RawFd], highest: RawFd) {
+    for fd in (0..=highest).filter(|fd| !kept.contains(fd)) {
+        // SAFETY: this process uses no descriptor but those kept; most of these are not open.
+        unsafe { libc::close(fd) };
+    }
+}
+
 /// Takes one, where it is open, and closes it in what the program executes.
 ///
 /// # Safety

@@ -5,98 +5,27 @@
 
 use std::ffi::c_int;
 
-use dorrit_engine::{ConnId, DropCause, Event};
+use dorrit_engine::{ConnId, DropCause, Engine, Event};
 use dorrit_proto::{CloseCode, Refusal};
 
 use crate::handle::from_id;
-use crate::host::{self, State, with_engine};
+use crate::host::{self, Misuse, State, guard, with_engine};
 use crate::launch::Server;
 use crate::log::{self, Level};
 use crate::program::{Introduction, Program, Told};
+use crate::start::words;
 use crate::{notify, signals, stats};
 
 /// Serves until the server has stopped. Returns the exit status.
 pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
-    let Server { files, told, pages, wake, handover } = server;
-    let introduction = Introduction::default();
-    let mut dispatch = Dispatch { program, told: *told, introduction };
+    let told = server.told;
+    let mut dispatch = Dispatch { program, told, introduction: Introduction::default(), server };
     loop {
-        dispatch.read_whole();
-        let next = with_engine(|engine| {
-            let event = engine.next();
-            let message = engine.message();
-            (event, message.as_mut_ptr(), message.len())
-        });
-        let Ok((event, start, len)) = next else { return 1 };
-        match event {
-            Event::Message(id, kind) => {
-                // SAFETY: the engine leaves the message where it is, and touches it only at the next event.
-                let message = unsafe { std::slice::from_raw_parts_mut(start, len) };
-                program.read(from_id(id), kind, message);
-            }
-            Event::Opened(id) => dispatch.open(id),
-            Event::Requested(id) => {
-                let answer = |engine: &mut _| pages.as_ref().map(|pages| pages.answer(engine, id));
-                let _ = with_engine(answer);
-            }
-            Event::Closed(id) => {
-                program.close(from_id(id));
-                let _ = host::with(|state| state.openings.close(id));
-            }
-            Event::Drained(id) => program.drain(from_id(id)),
-            Event::Tick => tick(),
-            Event::Alarm => {
-                log::tell_left_out();
-                notify::tell_due();
-            }
-            Event::Control => {
-                signals::drain(wake);
-                if signals::take_question() {
-                    stats::tell();
-                }
-                handover.proceed(files);
-                if signals::take_hang_up() {
-                    handover.hang_up(files);
-                }
-                if signals::is_stopping() {
-                    notify::stopping();
-                    handover.call_off();
-                    let _ = with_engine(|engine| engine.stop(CloseCode::GOING_AWAY));
-                    files.remove_socket();
-                }
-            }
-            Event::Refused(_, refusal) => {
-                let level = if refusal == Refusal::Full { Level::Info } else { Level::Debug };
-                let (status, why) = (refusal.status(), refusal.reason());
-                log::folded(level, format_args!("a client is answered {status}: {why}"));
-            }
-            Event::Dropped(_, cause) => {
-                let level = match cause {
-                    DropCause::Violation(_) => Level::Debug,
-                    DropCause::QueueFull | DropCause::Silent => Level::Info,
-                };
-                log::folded(level, format_args!("a client is dropped: {cause}"));
-            }
-            Event::AcceptFailed(error) => {
-                log::warning(&format!("connections have to wait: {}", crate::start::words(&error)));
-            }
-            Event::HeldUp(duration) => {
-                let seconds = duration.as_secs_f32();
-                let why = "the program's functions have held everybody up for";
-                log::folded(Level::Warning, format_args!("{why} {seconds:.1} s"));
-            }
-            Event::Overdue => {
-                handover.tell_overdue();
-                let _ = with_engine(|engine| engine.stop(CloseCode::SERVICE_RESTART));
-            }
-            Event::Stopped => {
-                handover.tell_end();
-                return 0;
-            }
-            Event::Failed(error) => {
-                log::error(&format!("the loop has failed: {}", crate::start::words(&error)));
-                return 1;
-            }
+        match dispatch.turn() {
+            Ok(None) => {}
+            Ok(Some(status)) => return status,
+            // A panic of ours, which has been told; or this is a child of the program's.
+            Err(Misuse) => return 1,
         }
     }
 }
@@ -106,35 +35,73 @@ struct Dispatch<'a, P> {
     told: Told,
     /// Of the last request; its memory is used again.
     introduction: Introduction,
+    server: &'a mut Server,
+}
+
+/// A step of the loop: it acts on the server, and a panic goes no further. None of the program's functions
+/// is called within (CONTRACT S26).
+fn step<R>(act: impl FnOnce(&mut State) -> R) -> Result<R, Misuse> {
+    guard(Err(Misuse), || host::with(act))
+}
+
+/// The same on the engine.
+fn step_engine<R>(act: impl FnOnce(&mut Engine) -> R) -> Result<R, Misuse> {
+    guard(Err(Misuse), || with_engine(act))
 }
 
 impl<P: Program> Dispatch<'_, P> {
+    /// Hands over what is there, and what happens next. Returns the exit status where that is the end.
+    fn turn(&mut self) -> Result<Option<c_int>, Misuse> {
+        self.read_whole()?;
+        let (event, start, len) = step_engine(|engine| {
+            let event = engine.next();
+            let message = engine.message();
+            (event, message.as_mut_ptr(), message.len())
+        })?;
+        match event {
+            Event::Message(id, kind) => {
+                // SAFETY: the engine leaves the message where it is, and touches it only at the next event.
+                let message = unsafe { std::slice::from_raw_parts_mut(start, len) };
+                self.program.read(from_id(id), kind, message);
+            }
+            Event::Opened(id) => self.open(id)?,
+            Event::Closed(id) => {
+                self.program.close(from_id(id));
+                step(|state| state.openings.close(id))?;
+            }
+            Event::Drained(id) => self.program.drain(from_id(id)),
+            Event::Tick => tick()?,
+            event => return guard(Err(Misuse), || Ok(self.server.deal_with(event))),
+        }
+        Ok(None)
+    }
+
     /// Hands over whole messages as long as one follows the other.
-    fn read_whole(&self) {
+    fn read_whole(&self) -> Result<(), Misuse> {
         let next = || {
-            with_engine(|engine| {
+            step_engine(|engine| {
                 let (id, kind, message) = engine.next_whole()?;
                 Some((id, kind, message.as_mut_ptr(), message.len()))
             })
         };
-        while let Ok(Some((id, kind, start, len))) = next() {
+        while let Some((id, kind, start, len)) = next()? {
             // SAFETY: the engine leaves the message where it is, and touches it only at the next event.
             let message = unsafe { std::slice::from_raw_parts_mut(start, len) };
             self.program.read(from_id(id), kind, message);
         }
+        Ok(())
     }
 
-    fn open(&mut self, id: ConnId) {
-        let is_wanted = host::with(|state| self.introduce(state, id)).ok().flatten().is_some();
+    fn open(&mut self, id: ConnId) -> Result<(), Misuse> {
+        let is_wanted = step(|state| self.introduce(state, id))?.is_some();
         let is_accepted = is_wanted && self.program.open(from_id(id), &mut self.introduction) == 0;
-        let _ = host::with(|State { engine, openings, .. }| {
-            let engine = engine.as_mut()?;
+        step(|State { engine, openings, .. }| {
+            let Some(engine) = engine else { return };
             match is_accepted {
                 true => openings.accept(engine, id),
                 false => openings.refuse(engine, id),
             }
-            Some(())
-        });
+        })
     }
 
     /// Finds what the program is told of a client; `None` where the client is not wanted.
@@ -161,10 +128,86 @@ impl<P: Program> Dispatch<'_, P> {
     }
 }
 
+impl Server {
+    /// Deals with what is no affair of the program's. Returns the exit status where it is the end.
+    fn deal_with(&mut self, event: Event) -> Option<c_int> {
+        match event {
+            Event::Requested(id) => {
+                let answer =
+                    |engine: &mut _| self.pages.as_ref().map(|pages| pages.answer(engine, id));
+                let _ = with_engine(answer);
+            }
+            Event::Alarm => {
+                log::tell_left_out();
+                notify::tell_due();
+            }
+            Event::Control => self.heed_signals(),
+            Event::Refused(_, refusal) => {
+                let level = if refusal == Refusal::Full { Level::Info } else { Level::Debug };
+                let (status, why) = (refusal.status(), refusal.reason());
+                log::folded(level, format_args!("a client is answered {status}: {why}"));
+            }
+            Event::Dropped(_, cause) => {
+                let level = match cause {
+                    DropCause::Violation(_) => Level::Debug,
+                    DropCause::QueueFull | DropCause::Silent => Level::Info,
+                };
+                log::folded(level, format_args!("a client is dropped: {cause}"));
+            }
+            Event::AcceptFailed(error) => {
+                log::warning(&format!("connections have to wait: {}", words(&error)));
+            }
+            Event::HeldUp(duration) => {
+                let seconds = duration.as_secs_f32();
+                let why = "the program's functions have held everybody up for";
+                log::folded(Level::Warning, format_args!("{why} {seconds:.1} s"));
+            }
+            Event::Overdue => {
+                self.handover.tell_overdue();
+                let _ = with_engine(|engine| engine.stop(CloseCode::SERVICE_RESTART));
+            }
+            Event::Stopped => {
+                self.handover.tell_end();
+                return Some(0);
+            }
+            Event::Failed(error) => {
+                log::error(&format!("the loop has failed: {}", words(&error)));
+                return Some(1);
+            }
+            // The program's; see `Dispatch::turn`.
+            Event::Message(..)
+            | Event::Opened(_)
+            | Event::Closed(_)
+            | Event::Drained(_)
+            | Event::Tick => {}
+        }
+        None
+    }
+
+    /// Does what signals, and the usher of a hand-over, have asked for.
+    fn heed_signals(&mut self) {
+        signals::drain(&self.wake);
+        if signals::take_question() {
+            stats::tell();
+        }
+        self.handover.proceed(&mut self.files);
+        if signals::take_hang_up() {
+            self.handover.hang_up(&self.files);
+        }
+        if signals::is_stopping() {
+            notify::stopping();
+            self.handover.call_off();
+            let _ = with_engine(|engine| engine.stop(CloseCode::GOING_AWAY));
+            self.files.remove_socket();
+        }
+    }
+}
+
 /// Calls what `ws_set_periodic` set.
-fn tick() {
-    if let Ok(Some(periodic)) = host::with(|state| state.periodic) {
+fn tick() -> Result<(), Misuse> {
+    if let Some(periodic) = step(|state| state.periodic)? {
         // SAFETY: a function of the program's, given to be called here.
         unsafe { (periodic.func)() };
     }
+    Ok(())
 }

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use crate::janitor::Janitor;
 use crate::pidfile::Pidfile;
 use crate::privileges::Credentials;
-use crate::socket;
 use crate::start::{StartError, words};
+use crate::{helper, log, socket};
 
 /// A file of ours, recognised also where another one has its name.
 #[derive(Clone, Debug)]
@@ -28,12 +28,18 @@ pub(crate) fn id(found: &Metadata) -> [u64; 2] {
     [found.dev(), found.ino()]
 }
 
+/// The three, of what stat(2) tells.
+pub(crate) fn file_id(device: u64, inode: u64, seconds: i64, nanoseconds: i64) -> FileId {
+    let written = seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds);
+    [device, inode, written as u64]
+}
+
 impl OwnFile {
     /// The file that is at this path now.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         let found = std::fs::symlink_metadata(path)?;
-        let written = found.mtime().wrapping_mul(1_000_000_000).wrapping_add(found.mtime_nsec());
-        Ok(Self { path: path.to_owned(), id: [found.dev(), found.ino(), written as u64] })
+        let id = file_id(found.dev(), found.ino(), found.mtime(), found.mtime_nsec());
+        Ok(Self { path: path.to_owned(), id })
     }
 
     /// Removes it, unless another file has taken its place (CONTRACT S10).
@@ -76,10 +82,10 @@ impl Files {
     }
 
     /// Leaves the files, where there are any, to a janitor. Called while the server is root, before it
-    /// becomes another user.
+    /// becomes another user. A reaper would become the janitor's parent (CONTRACT S28): it has none.
     pub(crate) fn keep_rights(&mut self) -> Result<(), StartError> {
         let has_files = self.socket.is_some() || self.pidfile.is_some();
-        if has_files && self.janitor.is_none() {
+        if has_files && self.janitor.is_none() && !helper::is_reaper() {
             let janitor = Janitor::hire(self.socket.as_ref(), self.pidfile.as_ref());
             let fail = |error| StartError::new(format_args!("janitor: {}", words(&error)));
             self.janitor = Some(janitor.map_err(fail)?);
@@ -96,7 +102,7 @@ impl Files {
     pub(crate) fn remove_socket(&mut self) {
         match &mut self.janitor {
             Some(janitor) => janitor.remove_socket(),
-            None => drop(self.socket.as_ref().map(OwnFile::remove)),
+            None => drop(self.socket.take().map(|socket| tell(&socket.path, socket.remove()))),
         }
     }
 
@@ -105,7 +111,17 @@ impl Files {
         self.remove_socket();
         match self.janitor.take() {
             Some(janitor) => janitor.remove_all(),
-            None => drop(self.pidfile.as_ref().map(Pidfile::remove)),
+            None => drop(self.pidfile.map(|pidfile| tell(pidfile.path(), pidfile.remove()))),
         }
+    }
+}
+
+/// Says so where a file is left behind.
+fn tell(path: &Path, removed: io::Result<()>) {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            log::warning(&format!("{} is left behind: {}", path.display(), words(&error)));
+        }
+        _ => {}
     }
 }

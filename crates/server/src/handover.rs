@@ -8,7 +8,7 @@
 
 use std::ffi::CString;
 use std::fmt;
-use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read as _, Write as _};
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read as _};
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::time::Duration;
 
@@ -25,12 +25,10 @@ use crate::plan::Plan;
 use crate::start::{StartError, words};
 use crate::usher::Usher;
 use crate::word::Word;
-use crate::{descriptors, notify, restart, signals};
+use crate::{helper, notify, restart, signals};
 
 /// How long the new server may take to begin.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// How many descriptors a thread of the program's may open between two calls of ours.
-const SPARE: RawFd = 256;
 /// What the old server writes when the new one may take the pidfile, and when it may begin.
 const GO: u8 = b'g';
 /// What it writes when it has called the hand-over off.
@@ -95,6 +93,11 @@ impl HandOver {
             // Its end is the end of every process in its namespace.
             return log::warning("hand-over: process 1 cannot be replaced; this server goes on");
         }
+        if helper::is_reaper() {
+            // The usher and the new server would become its children (CONTRACT S28).
+            let why = "a process that adopts others cannot be replaced";
+            return log::warning(&format!("hand-over: {why}; this server goes on"));
+        }
         let program = self.origin.program.clone().unwrap_or_default();
         match self.attempt(files) {
             Ok(attempt) => {
@@ -119,20 +122,18 @@ impl HandOver {
             directory: &self.origin.path,
             log: self.log,
             listeners: &with_engine(listeners).unwrap_or_default(),
+            is_shared: true,
             files,
             predecessor: Some([word_end.as_raw_fd(), go_end.as_raw_fd()]),
         };
         let mut kept = bequest.descriptors();
         kept.extend([word.as_raw_fd(), news_end.as_raw_fd()]);
-        let open = descriptors::numbers(&kept);
         kept.extend(self.origin.descriptors());
         kept.extend(self.origin.directory.as_ref().map(|directory| directory.as_raw_fd()));
-        let highest = kept.iter().chain(&open).max().map_or(SPARE, |fd| fd.saturating_add(SPARE));
         let mut plan = Plan::new(&self.origin, &bequest, None)?;
         let mut usher = Usher {
             plan: &mut plan,
             kept: &kept,
-            highest,
             word: [word.as_raw_fd(), word_end.as_raw_fd()],
             news: news_end.as_raw_fd(),
             patience: PATIENCE,
@@ -264,14 +265,14 @@ impl Attempt {
 
     /// Lets the new server do its next step. False where it has ended.
     fn go(&self) -> bool {
-        (&self.go).write_all(&[GO]).is_ok()
+        signals::write_all(&self.go, &[GO]).is_ok()
     }
 
     /// Has it come to nothing, also where the word that the new server has taken over is on its way: no
     /// two may hold themselves for the one that has the files.
     fn call_off(self) {
         // Where the new one has ended, nobody has to be told.
-        let _ = (&self.go).write_all(&[NO]);
+        let _ = signals::write_all(&self.go, &[NO]);
         self.leave();
     }
 
@@ -319,7 +320,7 @@ impl Predecessor {
     /// What the one before says to this; `None` where it has gone.
     fn ask(&mut self, word: Word) -> Option<u8> {
         // Without an usher there is nobody to hear it, and the one before learns that by itself.
-        let _ = self.word.write_all(&word.encode());
+        let _ = signals::write_all(&self.word, &word.encode());
         let mut answer = [0];
         self.go.read_exact(&mut answer).ok()?;
         Some(answer[0])
@@ -328,6 +329,8 @@ impl Predecessor {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     /// Whether a new server takes over that hears this, and then nothing more.

@@ -65,7 +65,7 @@ impl State {
 /// What `ws_set_periodic` set.
 #[derive(Clone, Copy)]
 pub(crate) struct Periodic {
-    pub(crate) func: unsafe extern "C" fn(),
+    pub(crate) func: unsafe extern "C-unwind" fn(),
     pub(crate) period: Duration,
 }
 
@@ -89,13 +89,32 @@ static HOST: Host = Host(RefCell::new(State {
     alarms: [None; 2],
 }));
 
-/// The thread that `main` runs on; 0 before it does.
+/// The thread that `main` runs on; 0 before it does, and in a child of the program's.
 static OWNER: AtomicUsize = AtomicUsize::new(0);
 static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// Makes this thread the server's. Called once, by `main`.
 pub(crate) fn claim() {
     OWNER.store(pthread_self() as usize, Ordering::Relaxed);
+}
+
+/// From now on a process that the program forks has no server: what it calls does nothing (CONTRACT S23).
+pub(crate) fn disown_children() {
+    unsafe extern "C" fn disown() {
+        OWNER.store(0, Ordering::Relaxed);
+        log::silence();
+    }
+    // SAFETY: the handler stores two numbers. Where it finds no memory all is as it would be without it.
+    unsafe { libc::pthread_atfork(None, None, Some(disown)) };
+}
+
+/// Ends a child of the program's that has returned from a callback: the files that are removed at the
+/// server's end are not its own.
+pub(crate) fn end_child() {
+    if OWNER.load(Ordering::Relaxed) == 0 {
+        // SAFETY: what is to be run at exit is run by the server.
+        unsafe { libc::_exit(1) }
+    }
 }
 
 /// Acts on the server. Fails on another thread than the server's (CONTRACT S7), and in a signal handler
@@ -116,7 +135,7 @@ pub(crate) fn with_engine<R>(act: impl FnOnce(&mut Engine) -> R) -> Result<R, Mi
     with(|state| state.engine.as_mut().map(act))?.ok_or(Misuse)
 }
 
-/// The guard of every export: no panic crosses into C (CONTRACT S14).
+/// The guard of every export, and of each step of `main`: no panic crosses into C (CONTRACT S14).
 pub(crate) fn guard<R>(fallback: R, act: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(act)).unwrap_or(fallback)
 }

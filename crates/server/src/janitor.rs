@@ -3,20 +3,19 @@
 //! `/var/run` belongs to root, and the server runs as somebody else when it ends (CONTRACT S10). The
 //! janitor knows its files before root is given up and takes no orders but "now".
 
-use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
-use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::ffi::CString;
+use std::io::{self, PipeReader, PipeWriter};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::time::Duration;
 
-use nix::sys::signal::SigSet;
-use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, fork, setsid};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use crate::descriptors;
-use crate::files::OwnFile;
+use crate::files::{self, OwnFile};
 use crate::pidfile::Pidfile;
+use crate::{helper, signals};
 
 /// The server's side of a janitor.
 #[derive(Debug)]
@@ -26,8 +25,11 @@ pub(crate) struct Janitor {
     pub(crate) done: PipeReader,
 }
 
-/// The order to remove the socket. The end of the orders is the order to remove all.
+/// The order to remove the socket.
 const SOCKET: u8 = b's';
+/// The order to remove all. So is the end of the orders, for which a child of the program's that has their
+/// pipe too would have to be waited (CONTRACT S23).
+const ALL: u8 = b'a';
 /// How long the server waits for the janitor at its end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -36,37 +38,25 @@ impl Janitor {
     pub(crate) fn hire(socket: Option<&OwnFile>, pidfile: Option<&Pidfile>) -> io::Result<Self> {
         let (orders_read, orders) = io::pipe()?;
         let (done, done_write) = io::pipe()?;
-        // It is no child of the server's, so that the program's wait(2) never meets it.
-        // SAFETY: neither child returns; each calls only what a process with one thread may.
-        match unsafe { fork() }? {
-            ForkResult::Parent { child } => {
-                // Where the program ignores SIGCHLD this waits too, and then finds no child.
-                let _ = waitpid(child, None);
-                Ok(Self { orders, done })
-            }
-            ForkResult::Child => {
-                // The server waits for this: its listeners must end with it, however soon.
-                // The pidfile is known by its being open.
-                let pipes = [orders_read.as_raw_fd(), done_write.as_raw_fd()];
-                let kept: Vec<_> =
-                    pipes.into_iter().chain(pidfile.map(Pidfile::as_raw_fd)).collect();
-                close_all_but(&kept);
-                // SAFETY: as above.
-                if let Ok(ForkResult::Child) = unsafe { fork() } {
-                    serve(orders_read, done_write, socket, pidfile);
-                }
-                // SAFETY: nothing of the server's is run at this exit.
-                unsafe { libc::_exit(0) }
-            }
-        }
+        let socket = socket.map(|socket| Doomed::new(&socket.path, &socket.id)).transpose()?;
+        let id = |pidfile: &Pidfile| Doomed::new(pidfile.path(), &pidfile.id()?);
+        let doomed_pidfile = pidfile.map(id).transpose()?;
+        let pipes = [orders_read.as_raw_fd(), done_write.as_raw_fd()];
+        // The pidfile is known by its being open.
+        let kept: Vec<_> = pipes.into_iter().chain(pidfile.map(Pidfile::as_raw_fd)).collect();
+        let live = || serve(orders_read.as_fd(), socket.as_ref(), doomed_pidfile.as_ref());
+        // SAFETY: all that needs memory is there already.
+        unsafe { helper::start(&kept, live) }?;
+        Ok(Self { orders, done })
     }
 
     pub(crate) fn remove_socket(&mut self) {
-        let _ = self.orders.write_all(&[SOCKET]);
+        let _ = signals::write_all(&self.orders, &[SOCKET]);
     }
 
     /// Removes all, and returns when that is done.
     pub(crate) fn remove_all(self) {
+        let _ = signals::write_all(&self.orders, &[ALL]);
         drop(self.orders);
         let timeout = PATIENCE.try_into().ok();
         // A signal more, while the server ends, is no reason to leave before the files are gone.
@@ -84,31 +74,43 @@ impl From<[OwnedFd; 2]> for Janitor {
 }
 
 /// The janitor's life.
-fn serve(
-    orders: PipeReader,
-    done: PipeWriter,
-    socket: Option<&OwnFile>,
-    pidfile: Option<&Pidfile>,
-) {
+fn serve(orders: BorrowedFd<'_>, socket: Option<&Doomed>, pidfile: Option<&Doomed>) {
     // The end of a session or of a control group must not come before the server's.
-    let _ = SigSet::all().thread_block();
-    let _ = setsid();
-    let _ = std::env::set_current_dir("/");
-    let (mut orders, _done) = (ManuallyDrop::new(orders), ManuallyDrop::new(done));
+    let _ = rustix::process::setsid();
+    let _ = rustix::process::chdir(c"/");
     let mut order = [0];
-    while orders.read(&mut order).is_ok_and(|len| len == 1) {
-        if order == [SOCKET] {
-            let _ = socket.map(OwnFile::remove);
-        }
+    while rustix::io::read(orders, &mut order) == Ok(1) && order == [SOCKET] {
+        let _ = socket.map(Doomed::remove);
     }
-    let _ = socket.map(OwnFile::remove);
-    let _ = pidfile.map(Pidfile::remove);
+    let _ = socket.map(Doomed::remove);
+    let _ = pidfile.map(Doomed::remove);
 }
 
-/// Closes what was open in the server.
-fn close_all_but(kept: &[RawFd]) {
-    for fd in descriptors::numbers(kept).into_iter().filter(|fd| !kept.contains(fd)) {
-        // SAFETY: this process uses no descriptor but those kept.
-        unsafe { libc::close(fd) };
+/// A file that is to be removed, so noted that this takes no memory.
+struct Doomed {
+    path: CString,
+    /// Its device, its inode and, where that counts, when it was written to.
+    id: [Option<u64>; 3],
+}
+
+impl Doomed {
+    fn new(path: &Path, known: &[u64]) -> io::Result<Self> {
+        let mut id = [None; 3];
+        id.iter_mut().zip(known).for_each(|(place, part)| *place = Some(*part));
+        Ok(Self { path: CString::new(path.as_os_str().as_bytes())?, id })
+    }
+
+    /// Removes it, unless another file has taken its place (CONTRACT S10).
+    fn remove(&self) {
+        let Ok(found) = rustix::fs::lstat(&*self.path) else { return };
+        let found = files::file_id(
+            found.st_dev as _,
+            found.st_ino as _,
+            found.st_mtime as _,
+            found.st_mtime_nsec as _,
+        );
+        if self.id.iter().zip(found).all(|(own, found)| own.is_none_or(|own| own == found)) {
+            let _ = rustix::fs::unlink(&*self.path);
+        }
     }
 }

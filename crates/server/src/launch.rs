@@ -58,36 +58,54 @@ struct Plan {
     config: Config,
 }
 
+/// What is asked for, understood, before the program has run.
+pub(crate) struct Prepared {
+    options: Options,
+    credentials: Credentials,
+    origin: Origin,
+    legacy: Option<Legacy>,
+    passed: Passed,
+}
+
 impl<P: Program> Launch<'_, P> {
-    pub(crate) fn launch(
+    /// All up to `ws_init_func`, which follows.
+    pub(crate) fn prepare(
         &self,
         origin: Origin,
         legacy: Option<Legacy>,
         passed: Passed,
-    ) -> Result<Server, StartError> {
+    ) -> Result<Prepared, StartError> {
         let options = Options::parse(origin.options(), &origin.path, self.flavor)?;
-        let is_new_start = legacy.is_some();
         log::set_level(options.log_level);
-        let destination = options.log_destination();
-        if is_new_start {
-            log::set_destination(destination);
+        if legacy.is_some() {
+            log::set_destination(options.log_destination());
         }
+        log::set_program_lines(options.log_destination());
         self.check_program()?;
         let credentials = Credentials::find(&options)?;
         if let Some(path) = &options.config_file {
             self.set_config_file(path)?;
         }
-        self.init();
+        set_stage(Stage::Init);
+        Ok(Prepared { options, credentials, origin, legacy, passed })
+    }
+
+    /// All that follows `ws_init_func`, up to a server that listens.
+    pub(crate) fn open(&self, prepared: Prepared) -> Result<Server, StartError> {
+        let Prepared { options, credentials, origin, legacy, passed } = prepared;
+        set_stage(Stage::Running);
+        let destination = options.log_destination();
+        let is_new_start = legacy.is_some();
         if let Some(signal) = origin.signal() {
             log::warning(&format!("started anew after signal {signal}"));
         }
         passed.tell();
         let plan = self.plan(options, credentials, passed, is_new_start)?;
         if plan.options.is_foreground || is_new_start {
-            return self.open(plan, origin, legacy).inspect(|_| announce());
+            return self.listen(plan, origin, legacy).inspect(|_| announce());
         }
         let parent = daemon::detach()?;
-        let opened = self.open(plan, origin, legacy);
+        let opened = self.listen(plan, origin, legacy);
         match opened.and_then(|server| daemon::let_go(destination).map(|()| server)) {
             Ok(server) => {
                 log::set_destination(destination);
@@ -121,16 +139,6 @@ impl<P: Program> Launch<'_, P> {
         // SAFETY: the program's variable, before the program runs.
         unsafe { *self.program.config_file() = path.into_raw() };
         Ok(())
-    }
-
-    /// Calls `ws_init_func`.
-    fn init(&self) {
-        let set_stage = |stage| {
-            let _ = host::with(|state| state.stage = stage);
-        };
-        set_stage(Stage::Init);
-        self.program.init();
-        set_stage(Stage::Running);
     }
 
     /// Checks all that can be checked while the terminal is there and nothing is changed.
@@ -194,7 +202,7 @@ impl<P: Program> Launch<'_, P> {
 
     /// Makes the files, gives up privileges and listens; or takes over what the start before has left.
     /// Leaves nothing behind where it fails.
-    fn open(
+    fn listen(
         &self,
         mut plan: Plan,
         origin: Origin,
@@ -210,9 +218,10 @@ impl<P: Program> Launch<'_, P> {
         let listeners = match legacy {
             Some(legacy) => {
                 (files, predecessor) = (legacy.files, legacy.predecessor);
-                Ok(legacy.listeners.into_iter().map(tcp::listener).collect())
+                let listeners = legacy.listeners.into_iter().map(tcp::listener);
+                Ok(listeners.map(|it| if legacy.is_shared { it.shared() } else { it }).collect())
             }
-            None => self.listen(&mut plan, &mut files),
+            None => self.make_listeners(&mut plan, &mut files),
         };
         let has_predecessor = predecessor.is_some();
         let settled = listeners.and_then(|listeners| {
@@ -227,6 +236,7 @@ impl<P: Program> Launch<'_, P> {
         });
         match settled {
             Ok(pages) => {
+                host::disown_children();
                 let handover = HandOver {
                     origin,
                     name: name_or(NAME),
@@ -247,7 +257,11 @@ impl<P: Program> Launch<'_, P> {
     }
 
     /// Makes the files, and the sockets to listen on.
-    fn listen(&self, plan: &mut Plan, files: &mut Files) -> Result<Vec<Listener>, StartError> {
+    fn make_listeners(
+        &self,
+        plan: &mut Plan,
+        files: &mut Files,
+    ) -> Result<Vec<Listener>, StartError> {
         if geteuid().is_root() && !plan.options.is_foreground {
             files.pidfile = Some(Pidfile::write(&pidfile::path(&name_or(NAME)))?);
         }
@@ -286,6 +300,7 @@ impl<P: Program> Launch<'_, P> {
             let changed = std::env::set_current_dir(root);
             changed.map_err(|error| StartError::path("chdir", root, words(&error)))?;
         }
+        let is_shared = listeners.iter().any(Listener::is_shared);
         let make = || {
             let mut engine = Engine::new(plan.config)?;
             listeners.into_iter().try_for_each(|listener| engine.listen(listener))?;
@@ -297,6 +312,7 @@ impl<P: Program> Launch<'_, P> {
                     directory: &origin.path,
                     log: plan.options.log_destination(),
                     listeners: &listeners,
+                    is_shared,
                     files,
                     predecessor: None,
                 };
@@ -314,6 +330,10 @@ impl<P: Program> Launch<'_, P> {
         });
         Ok(pages)
     }
+}
+
+fn set_stage(stage: Stage) {
+    let _ = host::with(|state| state.stage = stage);
 }
 
 /// Says that the server listens, and on which addresses: a port that was free is known only now.

@@ -16,11 +16,12 @@ use crate::note::Note;
 use crate::pidfile::Pidfile;
 
 /// The names of the variables.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "DORRIT_RESTART_NAME",
     "DORRIT_RESTART_DIRECTORY",
     "DORRIT_RESTART_SYSLOG",
     "DORRIT_RESTART_LISTENERS",
+    "DORRIT_RESTART_SHARED",
     "DORRIT_RESTART_SOCKET",
     "DORRIT_RESTART_SOCKET_ID",
     "DORRIT_RESTART_JANITOR",
@@ -38,6 +39,8 @@ pub(crate) struct Bequest<'a> {
     /// Where its log goes.
     pub(crate) log: Destination,
     pub(crate) listeners: &'a [RawFd],
+    /// Whether others listen on them too.
+    pub(crate) is_shared: bool,
     pub(crate) files: &'a Files,
     /// The ends of the new start's pipes to and from the one before, where that goes on meanwhile.
     pub(crate) predecessor: Option<[RawFd; 2]>,
@@ -52,6 +55,8 @@ pub(crate) struct Legacy {
     /// Where the log goes.
     pub(crate) log: Destination,
     pub(crate) listeners: Vec<OwnedFd>,
+    /// Whether others listen on them too.
+    pub(crate) is_shared: bool,
     pub(crate) files: Files,
     /// The server before, where it goes on meanwhile.
     pub(crate) predecessor: Option<Predecessor>,
@@ -74,6 +79,7 @@ impl Bequest<'_> {
             Some(self.directory.into()),
             (self.log == Destination::Syslog).then(|| "yes".into()),
             Some(numbers(self.listeners)),
+            self.is_shared.then(|| "yes".into()),
             socket.as_ref().map(|socket| socket.path.clone().into()),
             socket.as_ref().map(|socket| numbers(&socket.id)),
             self.files.janitor_descriptors().map(|ends| numbers(&ends)),
@@ -92,8 +98,8 @@ impl Legacy {
     pub(crate) fn take_over(note: Option<&Note>) -> Option<Self> {
         let texts = NAMES.map(take_variable);
         let is_crash = note?.signal().is_some();
-        let [name, directory, syslog, listeners, socket, socket_id, janitor, pidfile, lock, ends] =
-            texts;
+        let [name, directory, syslog, listeners, shared, texts @ ..] = texts;
+        let [socket, socket_id, janitor, pidfile, lock, ends] = texts;
         let files = Files {
             socket: socket.zip(FileId::try_from(parse(socket_id)).ok()).map(|(path, id)| {
                 let path = path.into();
@@ -109,6 +115,7 @@ impl Legacy {
             directory: directory.map(PathBuf::from),
             log: syslog.map_or(Destination::Stderr, |_| Destination::Syslog),
             listeners: own(listeners),
+            is_shared: shared.is_some(),
             files,
             predecessor: <[OwnedFd; 2]>::try_from(own(ends)).ok().map(Predecessor::from),
         };
@@ -125,6 +132,7 @@ impl Legacy {
             directory: Path::new(""),
             log: self.log,
             listeners: &listeners,
+            is_shared: self.is_shared,
             files: &self.files,
             predecessor: self.predecessor.as_ref().map(Predecessor::descriptors),
         };

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::fold::Fold;
 use crate::host::{self, Alarm};
 use crate::sink;
-pub(crate) use crate::sink::{Destination, open, set_destination};
+pub(crate) use crate::sink::{Destination, open, set_destination, set_program_lines};
 
 /// How much a line matters: syslog(3)'s names, as far as they are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,14 +55,19 @@ impl Level {
     }
 }
 
-/// Lines that matter less are left out.
-static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
+/// How many levels are written; lines that matter less are left out.
+static LEVELS: AtomicU8 = AtomicU8::new(Level::Info as u8 + 1);
 /// Lines that clients cause, by level: a flood at one must not hide what is said at another.
 static FOLDS: Mutex<[Fold; 5]> = Mutex::new([const { Fold::new() }; 5]);
 
 /// From now on only lines that matter so much are written.
 pub(crate) fn set_level(level: Level) {
-    LEVEL.store(level as u8, Ordering::Relaxed);
+    LEVELS.store(level as u8 + 1, Ordering::Relaxed);
+}
+
+/// From now on nothing is written. Safe after a fork.
+pub(crate) fn silence() {
+    LEVELS.store(0, Ordering::Relaxed);
 }
 
 /// Writes a line at [`Level::Error`].
@@ -121,7 +126,7 @@ fn each(folds: &mut [Fold; 5], mut act: impl FnMut(Level, &mut Fold)) {
 }
 
 fn is_on(level: Level) -> bool {
-    level as u8 <= LEVEL.load(Ordering::Relaxed)
+    (level as u8) < LEVELS.load(Ordering::Relaxed)
 }
 
 fn line(level: Level, text: &str) {

@@ -14,6 +14,7 @@ use sd_notify::NotifyState;
 
 use crate::host::{self, Alarm};
 use crate::log;
+use crate::signals::without_sigpipe;
 use crate::start::words;
 
 /// Names the service manager's socket.
@@ -166,7 +167,9 @@ impl Notifier {
         let message = self.waiting.join("\n");
         let sent = match &self.way {
             Ok((address, socket)) => loop {
-                match sendto(socket, message.as_bytes(), SendFlags::DONTWAIT, address) {
+                match without_sigpipe(|| {
+                    sendto(socket, message.as_bytes(), SendFlags::DONTWAIT, address)
+                }) {
                     Err(Errno::INTR) => {}
                     sent => break sent,
                 }

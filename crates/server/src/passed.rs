@@ -55,7 +55,7 @@ impl Passed {
             let socket = unsafe { descriptors::take(number) };
             let kind = socket.as_ref().ok_or("is not open").and_then(|it| Kind::of(it.as_fd()));
             match kind.and_then(|kind| self.want(kind, flavor)) {
-                Ok(()) => self.listeners.extend(socket.map(tcp::listener)),
+                Ok(()) => self.listeners.extend(socket.map(tcp::listener).map(Listener::shared)),
                 Err(why) => {
                     self.faults.push(format!("{COUNT}: descriptor {number} {why}"));
                     // It stays open: what it is, and for whom, is not known here.

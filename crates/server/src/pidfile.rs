@@ -67,10 +67,15 @@ impl Pidfile {
         &self.path
     }
 
+    /// The device and the inode by which it is known while it is open.
+    pub(crate) fn id(&self) -> io::Result<[u64; 2]> {
+        Ok(files::id(&self.file.metadata()?))
+    }
+
     /// Removes it, unless another file has taken its place (CONTRACT S10).
     pub(crate) fn remove(&self) -> io::Result<()> {
         let found = std::fs::symlink_metadata(&self.path)?;
-        if files::id(&self.file.metadata()?) == files::id(&found) {
+        if self.id()? == files::id(&found) {
             std::fs::remove_file(&self.path)?;
         }
         Ok(())

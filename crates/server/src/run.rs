@@ -1,21 +1,24 @@
 //! `main`.
 
 use std::ffi::{CStr, OsString, c_char, c_int};
-use std::io::Write as _;
 use std::os::fd::{AsRawFd as _, IntoRawFd as _};
 use std::os::unix::ffi::OsStringExt as _;
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::launch::{Launch, NAME};
+use crate::host::guard;
+use crate::launch::{Launch, NAME, Prepared};
 use crate::opening::Openings;
 use crate::origin::Origin;
 use crate::passed::Passed;
 use crate::program::{Flavor, Program};
 use crate::start::StartError;
-use crate::{dispatch, host, log, notify, signals};
+use crate::{dispatch, host, log, notify, panics, signals};
 
 /// Runs the server until it is told to stop. Returns the exit status of `main`.
+///
+/// Each step of ours has a guard of its own, and none is around a function of the program's: an exception
+/// that leaves one ends the program where it was thrown, as it would without us (CONTRACT S26).
 ///
 /// # Safety
 /// `argc` and `argv` are those of `main`.
@@ -25,40 +28,69 @@ pub unsafe fn run(
     program: &impl Program,
     flavor: &Flavor,
 ) -> c_int {
-    host::guard(1, || {
-        host::claim();
-        open_streams();
-        signals::ignore_sigpipe();
-        log::open(NAME);
-        // SAFETY: the caller's promise.
-        let arguments = unsafe { arguments(argc, argv) };
-        let passed = Passed::take(flavor);
-        notify::claim_watchdog();
-        let (origin, legacy) = Origin::find(arguments);
-        notify::take();
-        match (Launch { program, flavor }).launch(origin, legacy, passed) {
-            Ok(mut server) => {
-                let status = dispatch::serve(program, &mut server);
-                program.exit();
-                server.files.remove_all();
-                log::close();
-                let _ = host::with(|state| {
-                    state.engine = None;
-                    state.openings = Openings::NONE;
-                });
-                status
-            }
-            Err(StartError { text, status: 0 }) => {
-                // Whoever asked may have gone.
-                let _ = std::io::stdout().write_all(text.as_bytes());
-                0
-            }
-            Err(StartError { text, status }) => {
-                log::error(&text);
-                status
-            }
-        }
+    panics::log_panics();
+    let launch = Launch { program, flavor };
+    // SAFETY: the caller's promise.
+    let prepared = step(|| unsafe { prepare(argc, argv, &launch) });
+    let opened = prepared.and_then(|prepared| {
+        program.init();
+        step(|| launch.open(prepared))
+    });
+    let mut server = match opened {
+        Ok(server) => server,
+        Err(error) => return guard(1, || tell(&error)),
+    };
+    let status = dispatch::serve(program, &mut server);
+    host::end_child();
+    program.exit();
+    host::end_child();
+    guard(1, || {
+        server.files.remove_all();
+        log::close();
+        let _ = host::with(|state| {
+            state.engine = None;
+            state.openings = Openings::NONE;
+        });
+        status
     })
+}
+
+/// A step of the start. A panic ends it.
+fn step<R>(act: impl FnOnce() -> Result<R, StartError>) -> Result<R, StartError> {
+    guard(Err(StartError::told()), act)
+}
+
+/// Says why there is no server. Returns the exit status.
+fn tell(error: &StartError) -> c_int {
+    match error.status {
+        // Whoever asked may have gone.
+        0 => drop(signals::write_all(std::io::stdout(), error.text.as_bytes())),
+        _ if error.text.is_empty() => {}
+        _ => log::error(&error.text),
+    }
+    error.status
+}
+
+/// All that comes before the program runs.
+///
+/// # Safety
+/// `argc` and `argv` are those of `main`.
+unsafe fn prepare(
+    argc: c_int,
+    argv: *const *const c_char,
+    launch: &Launch<'_, impl Program>,
+) -> Result<Prepared, StartError> {
+    host::claim();
+    open_streams();
+    signals::ignore_sigpipe();
+    log::open(NAME);
+    // SAFETY: the caller's promise.
+    let arguments = unsafe { arguments(argc, argv) };
+    let passed = Passed::take(launch.flavor);
+    notify::claim_watchdog();
+    let (origin, legacy) = Origin::find(arguments);
+    notify::take();
+    launch.prepare(origin, legacy, passed)
 }
 
 /// Opens /dev/null in the place of standard streams that are closed: what is meant for them must not go

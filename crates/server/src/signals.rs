@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction, signal};
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, signal,
+};
 use nix::unistd::getpid;
 
 static IS_STOPPING: AtomicBool = AtomicBool::new(false);
@@ -37,6 +39,27 @@ pub(crate) fn ignore_sigpipe() {
             let _ = signal(Signal::SIGPIPE, before);
         }
     }
+}
+
+/// Writes to a pipe or a socket whose reader may have gone.
+pub(crate) fn write_all(mut to: impl io::Write, bytes: &[u8]) -> io::Result<()> {
+    without_sigpipe(|| to.write_all(bytes))
+}
+
+/// Does something of which a SIGPIPE may come, which the program may have given its default back
+/// (CONTRACT S13). A pipe has no MSG_NOSIGNAL.
+pub(crate) fn without_sigpipe<R>(act: impl FnOnce() -> R) -> R {
+    let mut pipe = SigSet::empty();
+    pipe.add(Signal::SIGPIPE);
+    let was_pending = is_pending(Signal::SIGPIPE);
+    let Ok(before) = pipe.thread_swap_mask(SigmaskHow::SIG_BLOCK) else { return act() };
+    let done = act();
+    // It is this thread's, and there before the call has returned: this does not wait.
+    if !was_pending && is_pending(Signal::SIGPIPE) {
+        let _ = pipe.wait();
+    }
+    let _ = before.thread_set_mask();
+    done
 }
 
 /// Catches SIGTERM, SIGINT in the foreground, and those that a program may keep for itself. `mask` is
@@ -144,11 +167,16 @@ pub(crate) fn ignored() -> Vec<c_int> {
 
 /// Whether SIGTERM waits to be let through.
 pub(crate) fn is_told_to_stop() -> bool {
+    is_pending(Signal::SIGTERM)
+}
+
+/// Whether a signal has come that is blocked.
+fn is_pending(signal: Signal) -> bool {
     let mut pending = *SigSet::empty().as_ref();
     // SAFETY: it fills what it is given.
     let found = unsafe { libc::sigpending(&mut pending) } == 0;
     // SAFETY: it looks at what it is given.
-    found && unsafe { libc::sigismember(&pending, libc::SIGTERM) } == 1
+    found && unsafe { libc::sigismember(&pending, signal as c_int) } == 1
 }
 
 /// Empties the pipe that wakes the loop.

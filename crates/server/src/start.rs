@@ -27,6 +27,11 @@ impl StartError {
         Self { text, status: 0 }
     }
 
+    /// A panic of ours, which has been told.
+    pub(crate) fn told() -> Self {
+        Self::new("")
+    }
+
     /// What was asked for with this option cannot be.
     pub(crate) fn option(option: &str, value: impl fmt::Display, why: impl fmt::Display) -> Self {
         Self::new(format_args!("{option} {value}: {why}"))

@@ -10,11 +10,11 @@ use std::ptr;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::plan::Plan;
 use crate::signals::{self, now};
 use crate::word::Word;
+use crate::{descriptors, helper};
 
 /// How often it looks whether the new server is there: a child of that one's may keep the pipe open on
 /// which it speaks.
@@ -25,8 +25,6 @@ pub(crate) struct Usher<'a> {
     pub(crate) plan: &'a mut Plan,
     /// What the new server gets, and the descriptors below.
     pub(crate) kept: &'a [RawFd],
-    /// No descriptor has a higher number.
-    pub(crate) highest: RawFd,
     /// The pipe on which the new server speaks: its ends for reading and writing.
     pub(crate) word: [RawFd; 2],
     /// The end for writing of the pipe to the server that hands over. Where nobody reads it any more, the
@@ -43,58 +41,24 @@ pub(crate) struct Usher<'a> {
 impl Usher<'_> {
     /// Forks the usher, which goes its way.
     pub(crate) fn send(&mut self) -> io::Result<()> {
-        // A handler of the program's must not run in the children.
-        let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-        // SAFETY: the child calls only what signal-safety(7) lists, and does not return.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            self.go();
-        }
-        let sent = Errno::result(child);
-        if child > 0 {
-            // It has only to fork. The program may have seen to it that nobody waits for its children.
-            // SAFETY: no status is asked for.
-            unsafe { libc::waitpid(child, ptr::null_mut(), 0) };
-        }
-        before.thread_set_mask()?;
-        Ok(sent.map(drop)?)
-    }
-
-    /// The usher is no child of the server's: that ends, and does not wait for it.
-    fn go(&mut self) -> ! {
-        // SAFETY: the same holds of this child's child.
-        match unsafe { libc::fork() } {
-            0 => self.serve(),
-            -1 => self.tell(Word::NotExecuted(Errno::last_raw())),
-            _ => true,
-        };
-        // SAFETY: nothing of the server's is run at this exit.
-        unsafe { libc::_exit(0) }
+        // SAFETY: all that needs memory is there already.
+        unsafe { helper::start(self.kept, || self.serve()) }
     }
 
     /// The usher's life.
-    fn serve(&mut self) -> ! {
-        self.close_all_but(|usher, fd| usher.kept.contains(&fd));
+    fn serve(&mut self) {
         // SAFETY: whatever the program has made of it, children are to be waited for here.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-        // SAFETY: as above.
-        match unsafe { libc::fork() } {
+        // SAFETY: the same holds of this child.
+        match unsafe { helper::fork(libc::SIGCHLD) } {
             0 => self.execute(),
             -1 => drop(self.tell(Word::NotExecuted(Errno::last_raw()))),
             new => {
                 // What is the new server's must end with it.
-                self.close_all_but(|usher, fd| [usher.word[0], usher.news].contains(&fd));
+                let highest = self.kept.iter().copied().max().unwrap_or(0);
+                descriptors::close_all_but(&[self.word[0], self.news], highest);
                 self.watch(new);
             }
-        }
-        // SAFETY: nothing of the server's is run at this exit.
-        unsafe { libc::_exit(0) }
-    }
-
-    fn close_all_but(&self, is_kept: impl Fn(&Self, RawFd) -> bool) {
-        for fd in (0..=self.highest).filter(|fd| !is_kept(self, *fd)) {
-            // SAFETY: this process uses no descriptor but those kept; most of these are not open.
-            unsafe { libc::close(fd) };
         }
     }
 
@@ -237,6 +201,7 @@ mod tests {
             directory: Path::new("/"),
             log: Destination::Stderr,
             listeners: &[],
+            is_shared: true,
             files: &Files::default(),
             predecessor: Some([word_end.as_raw_fd(), alive_end.as_raw_fd()]),
         };
@@ -246,7 +211,6 @@ mod tests {
         let mut usher = Usher {
             plan: &mut plan,
             kept: &kept,
-            highest: 1024,
             word: [word.as_raw_fd(), word_end.as_raw_fd()],
             news: news_end.as_raw_fd(),
             patience,

@@ -1,0 +1,3 @@
+/* The same under libdorrit(8). */
+#define THROWS_CLASSIC
+#include "../throws.cc"

@@ -66,7 +66,10 @@ pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
                 }
             }
             Event::Refused(_, refusal) => {
-                let level = if refusal == Refusal::Full { Level::Info } else { Level::Debug };
+                let level = match refusal {
+                    Refusal::Full | Refusal::Tls => Level::Info,
+                    _ => Level::Debug,
+                };
                 let (status, why) = (refusal.status(), refusal.reason());
                 log::folded(level, format_args!("a client is answered {status}: {why}"));
             }

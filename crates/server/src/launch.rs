@@ -202,7 +202,7 @@ impl<P: Program> Launch<'_, P> {
     ) -> Result<Server, StartError> {
         let is_new_start = legacy.is_some();
         // Who can connect can also have seen that the server runs, and may stop it.
-        let wake = signals::catch(plan.options.is_foreground, &origin.mask);
+        let wake = signals::catch(plan.options.is_foreground, &origin.mask, &origin.ignored);
         let wake =
             wake.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))))?;
         let mut files = Files::default();

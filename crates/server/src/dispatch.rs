@@ -12,6 +12,7 @@ use crate::handle::from_id;
 use crate::host::{self, State, with_engine};
 use crate::launch::Server;
 use crate::log::{self, Level};
+use crate::opening::Openings;
 use crate::program::{Introduction, Program, Told};
 use crate::{notify, signals, stats};
 
@@ -62,7 +63,7 @@ pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
                     notify::stopping();
                     handover.call_off();
                     let _ = with_engine(|engine| engine.stop(CloseCode::GOING_AWAY));
-                    files.remove_socket();
+                    files.remove_sockets();
                 }
             }
             Event::Refused(_, refusal) => {
@@ -123,6 +124,9 @@ impl<P: Program> Dispatch<'_, P> {
     }
 
     fn open(&mut self, id: ConnId) {
+        if Openings::refuse_foreign(id) {
+            return;
+        }
         let is_wanted = host::with(|state| self.introduce(state, id)).ok().flatten().is_some();
         let is_accepted = is_wanted && self.program.open(from_id(id), &mut self.introduction) == 0;
         let _ = host::with(|State { engine, openings, .. }| {
@@ -139,9 +143,6 @@ impl<P: Program> Dispatch<'_, P> {
     fn introduce(&mut self, state: &mut State, id: ConnId) -> Option<()> {
         let State { engine, openings, settings, .. } = state;
         let request = engine.as_ref()?.request(id)?;
-        if !settings.is_origin_allowed(request) {
-            return None;
-        }
         let chosen = settings.protocols.choose(request.protocols());
         openings.begin(chosen);
         let Introduction { cookie, hostname, protocol } = &mut self.introduction;

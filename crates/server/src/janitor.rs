@@ -26,14 +26,14 @@ pub(crate) struct Janitor {
     pub(crate) done: PipeReader,
 }
 
-/// The order to remove the socket. The end of the orders is the order to remove all.
-const SOCKET: u8 = b's';
+/// The order to remove the sockets. The end of the orders is the order to remove all.
+const SOCKETS: u8 = b's';
 /// How long the server waits for the janitor at its end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Janitor {
     /// Makes one for these files.
-    pub(crate) fn hire(socket: Option<&OwnFile>, pidfile: Option<&Pidfile>) -> io::Result<Self> {
+    pub(crate) fn hire(sockets: &[OwnFile], pidfile: Option<&Pidfile>) -> io::Result<Self> {
         let (orders_read, orders) = io::pipe()?;
         let (done, done_write) = io::pipe()?;
         // It is no child of the server's, so that the program's wait(2) never meets it.
@@ -53,7 +53,7 @@ impl Janitor {
                 close_all_but(&kept);
                 // SAFETY: as above.
                 if let Ok(ForkResult::Child) = unsafe { fork() } {
-                    serve(orders_read, done_write, socket, pidfile);
+                    serve(orders_read, done_write, sockets, pidfile);
                 }
                 // SAFETY: nothing of the server's is run at this exit.
                 unsafe { libc::_exit(0) }
@@ -61,8 +61,8 @@ impl Janitor {
         }
     }
 
-    pub(crate) fn remove_socket(&mut self) {
-        let _ = self.orders.write_all(&[SOCKET]);
+    pub(crate) fn remove_sockets(&mut self) {
+        let _ = self.orders.write_all(&[SOCKETS]);
     }
 
     /// Removes all, and returns when that is done.
@@ -84,12 +84,7 @@ impl From<[OwnedFd; 2]> for Janitor {
 }
 
 /// The janitor's life.
-fn serve(
-    orders: PipeReader,
-    done: PipeWriter,
-    socket: Option<&OwnFile>,
-    pidfile: Option<&Pidfile>,
-) {
+fn serve(orders: PipeReader, done: PipeWriter, sockets: &[OwnFile], pidfile: Option<&Pidfile>) {
     // The end of a session or of a control group must not come before the server's.
     let _ = SigSet::all().thread_block();
     let _ = setsid();
@@ -97,11 +92,11 @@ fn serve(
     let (mut orders, _done) = (ManuallyDrop::new(orders), ManuallyDrop::new(done));
     let mut order = [0];
     while orders.read(&mut order).is_ok_and(|len| len == 1) {
-        if order == [SOCKET] {
-            let _ = socket.map(OwnFile::remove);
+        if order == [SOCKETS] {
+            sockets.iter().for_each(|socket| drop(socket.remove()));
         }
     }
-    let _ = socket.map(OwnFile::remove);
+    sockets.iter().for_each(|socket| drop(socket.remove()));
     let _ = pidfile.map(Pidfile::remove);
 }
 

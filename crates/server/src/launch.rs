@@ -219,10 +219,10 @@ impl<P: Program> Launch<'_, P> {
         };
         let has_predecessor = predecessor.is_some();
         let settled = listeners.and_then(|listeners| {
+            let pages = self.settle(&plan, &origin, listeners, &wake, &mut files)?;
             if !is_new_start {
                 plan.credentials.tell(&plan.options);
             }
-            let pages = self.settle(&plan, &origin, listeners, &wake, &mut files)?;
             if let Some(predecessor) = predecessor {
                 predecessor.succeed(files.pidfile.as_ref())?;
             }

@@ -3,6 +3,7 @@
 #	make		builds the libraries
 #	make run	starts a chat, on PORT, and says where to open it and what to edit
 #	make test	installs what the tests need, where it may, and runs them
+#	make test-unprivileged	the tests of C programs as nobody, where root runs it
 #	make autobahn	the Autobahn testsuite, in a quarter of an hour; see tests/autobahn
 #	make bench	measures against other libraries, in ten minutes; see bench/README.md
 #	make screenshot	paints the picture of the chat in README anew
@@ -38,7 +39,7 @@ PORT = 8080
 
 all: build
 
-.PHONY: all build run test autobahn bench screenshot lint install uninstall deb port clean
+.PHONY: all build run test test-unprivileged autobahn bench screenshot lint install uninstall deb port clean
 
 # The system libraries that a program must name when it links a static library of
 # ours, as rustc knows them for this system, are noted for pkg-config: install may
@@ -60,6 +61,9 @@ test:
 	@sh tests/setup
 	$(CARGO) build --release
 	$(CARGO) test --workspace
+
+test-unprivileged: build
+	@CARGO="$(CARGO)" sh tests/unprivileged
 
 autobahn: build
 	@sh tests/autobahn
@@ -84,6 +88,7 @@ lint:
 	else echo "lint: no mandoc: the manual is not checked"; fi
 	sh -n tests/setup
 	sh -n tests/autobahn
+	sh -n tests/unprivileged
 	sh -n tests/systemd/boot
 	sh -n tests/rc_d/rc.subr
 	sh -n rc.d/dorrit

@@ -82,7 +82,7 @@ impl Grammar {
         );
         add(has_h, PROTOCOL, "h", None, "tell the program the cookie, not the host");
         add(true, PROCESS, "f", One("file"), "the program's own configuration");
-        add(true, PROCESS, "u", One("user"), "run as this user [nobody]");
+        add(true, PROCESS, "u", One("user"), "run as this user, a name or number [nobody]");
         add(true, PROCESS, "g", One("group"), "and as this group [nobody, or nogroup]");
         add(true, PROCESS, "x", None, "stay in the foreground");
         add(
@@ -167,10 +167,8 @@ impl Grammar {
 
     /// One screen.
     pub(crate) fn help(&self) -> String {
-        let mut text = format!(
-            "A WebSocket server; {} says more. [Default]; * may be repeated.\n",
-            self.manual
-        );
+        let mut text =
+            format!("A WebSocket server; see {}. [Default]. * may be repeated.\n", self.manual);
         for (i, entry) in self.entries.iter().enumerate() {
             if i == 0 || self.entries[i - 1].group != entry.group {
                 let _ = writeln!(text, "{}", entry.group);

@@ -60,6 +60,8 @@ fn of_the_next_version() {
         let mut chain = Chain::start(launch(BOTH[0]));
         chain.plan(step);
         let new = chain.hand_over();
+        // What it says at its start it has said when it serves.
+        chain.server.connect().echo("hello");
         let before = chain.server.stderr();
         new.signal(Signal::HUP);
         if step == "handle\n" {

@@ -3,6 +3,7 @@
 #	make		builds the libraries
 #	make run	starts a chat, on PORT, and says where to open it and what to edit
 #	make test	installs what the tests need, where it may, and runs them
+#	make test-unprivileged	the tests of C programs as nobody, where root runs it
 #	make fuzz	throws what libFuzzer makes up at the parsers and at the engine: each target for
 #			SECONDS, by the compiler named TOOLCHAIN where that is given; see fuzz/run
 #	make autobahn	the Autobahn testsuite, in a quarter of an hour; see tests/autobahn
@@ -45,7 +46,7 @@ PORT = 8080
 
 all: build
 
-.PHONY: all build run test fuzz autobahn bench screenshot lint install uninstall deb port clean
+.PHONY: all build run test test-unprivileged fuzz autobahn bench screenshot lint install uninstall deb port clean
 
 # The system libraries that a program must name when it links a static library of
 # ours, as rustc knows them for this system, are noted for pkg-config: install may
@@ -67,6 +68,9 @@ test:
 	@sh tests/setup
 	$(CARGO) build --release
 	$(CARGO) test --workspace
+
+test-unprivileged: build
+	@CARGO="$(CARGO)" sh tests/unprivileged
 
 fuzz:
 	@CARGO="$(CARGO)" TOOLCHAIN="$(TOOLCHAIN)" fuzz/run $(SECONDS)
@@ -96,6 +100,7 @@ lint:
 	sh -n fuzz/run
 	sh -n tests/setup
 	sh -n tests/autobahn
+	sh -n tests/unprivileged
 	sh -n tests/systemd/boot
 	sh -n tests/rc_d/rc.subr
 	sh -n rc.d/dorrit
@@ -128,6 +133,8 @@ install:
 	$(INSTALL) -m 644 include/dorrit.h "$$include"; \
 	$(INSTALL) -m 644 include/classic/dorrit.h "$$include/dorrit-classic"; \
 	$(INSTALL) -m 644 man/*.3 "$$man"; \
+	for name in $$aliases; do ln -sf libdorrit.3 "$$man/$$name.3"; done; \
+	ln -sf libdorrit-classic.3 "$$man/dorrit-classic.3"; \
 	$(INSTALL) -m 644 rc.d/dorrit.service rc.d/dorrit.socket "$$data"; \
 	$(INSTALL) -m 755 rc.d/dorrit "$$rc"; \
 	$(INSTALL) -m 644 c-examples/Makefile c-examples/*.c "$$examples"; \
@@ -147,6 +154,7 @@ uninstall:
 	rm -f "$$include/dorrit.h" "$$include/dorrit-classic/dorrit.h"; \
 	rm -f "$$data/dorrit.service" "$$data/dorrit.socket" "$$rc/dorrit"; \
 	for page in man/*.3; do rm -f "$$man/$${page##*/}"; done; \
+	for name in $$aliases dorrit-classic; do rm -f "$$man/$$name.3"; done; \
 	for file in c-examples/Makefile c-examples/*.c c-examples/classic/*.c \
 		c-examples/chat/index.html c-examples/proxies/*; do \
 		rm -f "$$examples/$${file#c-examples/}"; \
@@ -178,7 +186,7 @@ CLASSIC_ABI = 1
 # What install and uninstall agree about.  names says what the files of a library
 # are called, as cargo makes them and as they are installed; the last one named is
 # the one to which lib/dorrit-classic leads.  On macOS a library carries the path
-# by which programs will look for it.
+# by which programs will look for it.  aliases are by what else man(1) finds the page.
 PLACES = \
 	version=`sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml`; \
 	system=`uname -s`; \
@@ -186,6 +194,7 @@ PLACES = \
 	lib=$(DESTDIR)$(LIBDIR); \
 	include=$(DESTDIR)$(INCLUDEDIR); \
 	man=$(DESTDIR)$(MANDIR)/man3; \
+	aliases="dorrit `sed -n 's/^\.Nm \(ws_[a-z_]*\).*/\1/p' man/libdorrit.3 | tr '\n' ' '`"; \
 	data=$(DESTDIR)$(DATADIR); \
 	examples=$(DESTDIR)$(EXAMPLESDIR); \
 	pc=$(LIBDIR)/pkgconfig; \
@@ -229,11 +238,12 @@ LINT_HEADER = \
 	for cc in gcc clang; do \
 		command -v $$cc >/dev/null || { echo "lint: no $$cc: the headers are not compiled with it"; continue; }; \
 		for include in include include/classic; do \
-			for std in c99 c11 c17 c++17; do \
+			for std in c89 gnu89 c99 c11 c17 c++17; do \
 				case $$std in c++*) language=c++ ;; *) language=c ;; esac; \
+				case $$std in *89) more=-Wno-long-long ;; *) more= ;; esac; \
 				echo "$$cc -std=$$std $$include/dorrit.h"; \
 				echo '\#include <dorrit.h>' | \
-					$$cc -x $$language -std=$$std -I$$include $(C_FLAGS) - || exit 1; \
+					$$cc -x $$language -std=$$std -I$$include $(C_FLAGS) $$more - || exit 1; \
 			done; \
 		done; \
 	done

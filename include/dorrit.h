@@ -30,6 +30,20 @@
 __attribute__((weak)) char ws_header_3 = 3;
 #endif
 
+/*
+ * What messages are made of. Programs with these five functions whose buffers are plain char are compiled
+ * with -DDORRIT_CHAR_BUFFERS: to the library it is the same.
+ */
+#ifdef DORRIT_CHAR_BUFFERS
+typedef char ws_byte;
+#else
+typedef unsigned char ws_byte;
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /**
  * For `ws_set_queue_limit()`: the connection is closed, with code 1008.
  */
@@ -107,10 +121,6 @@ struct ws_stats {
   unsigned long long skipped;
 };
 
-#ifdef __cplusplus
-extern "C" {
-#endif // __cplusplus
-
 /**
  * The path given with the option `-f`, made absolute; NULL where there is none. It belongs to
  * the library and lives as long as the server.
@@ -152,12 +162,13 @@ extern int ws_open_callback(void *conn, char *cookie);
  * Called once for each complete message from a client, unframed and unmasked.
  *
  * `binary` is nonzero for a binary message and 0 for text, which is valid UTF-8 (RFC 6455 5.6).
- * `len` is the payload's length in bytes, from 0 to the buffer size less 5 (option `-b`).
+ * `len` is the payload's length in bytes, from 0 to the buffer size less 5 (option `-b`), or to
+ * what `ws_set_max_message()` or the option `--max-message` allows.
  * `buffer` holds the payload, and a zero byte at `buffer[len]`. It belongs to the library and is
  * used again when this function has returned: copy what is to be kept. The program may write
  * into `buffer[0]` to `buffer[len - 1]`.
  */
-extern void ws_read_callback(void *conn, int binary, int len, unsigned char *buffer);
+extern void ws_read_callback(void *conn, int binary, int len, ws_byte *buffer);
 
 /**
  * Called once for each connection that was accepted, when it has ended, whoever ended it; also
@@ -183,7 +194,7 @@ extern void ws_drain_callback(void *conn);
  * socket `/var/run/<name>.socket`. Without it the name is "server" and the default socket
  * `/var/run/dorrit.socket`.
  */
-void ws_set_name(char *name);
+void ws_set_name(const char *name);
 
 /**
  * Has `func` called each time `seconds` have passed since its last call, once the server
@@ -227,7 +238,7 @@ unsigned int ws_get_qlen(void *conn);
  * for nobody, and the server goes on), -2 where `len` is less than 1 or `data` is NULL, -3 where
  * another thread than the server's calls, or a child process.
  */
-int ws_write_conn(void **conns, int count, int binary, unsigned int len, unsigned char *data);
+int ws_write_conn(void **conns, int count, int binary, unsigned int len, ws_byte *data);
 
 /**
  * Queues a message for each of `count` connections, like `ws_write_conn()`, and may send an
@@ -304,8 +315,9 @@ int ws_set_protocols(const char *list);
 
 /**
  * Answers 403 to requests from pages of other origins than these, such as "https://example.org,
- * https://www.example.org" (RFC 6455 10.2). Requests without an Origin header come from no page,
- * and pass. The option `--origin` has the last word.
+ * https://www.example.org:8443" (RFC 6454 7.1, RFC 6455 10.2). The word "same" in the list stands
+ * for the host and port that the request names itself. Requests without an Origin header come from
+ * no page, and pass. The option `--origin` has the last word.
  *
  * `list` is copied. To be called in `ws_init_func()`. Returns 0, or -1 where the list cannot be,
  * or elsewhere.
@@ -324,7 +336,7 @@ int ws_set_ping(unsigned int idle, unsigned int timeout);
 /**
  * Says how many `bytes` may be queued for a connection, and by `policy` what happens to a
  * message that would be more. A queue that is empty takes any message. The default is 64 MiB and
- * `WS_QUEUE_CLOSE`.
+ * `WS_QUEUE_CLOSE`. The option `--max-queue` has the last word.
  *
  * To be called in `ws_init_func()`. Returns 0, or -1 where a value cannot be, or elsewhere.
  */
@@ -376,8 +388,8 @@ const char *ws_get_protocol(void *conn);
 int ws_get_stats(struct ws_stats *stats, size_t size);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}
+#endif
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

@@ -4,6 +4,10 @@ use std::ffi::{c_char, c_int, c_uchar, c_void};
 
 use dorrit_server::{Introduction, MessageKind, Program};
 
+/// What messages are made of. The header has its own definition, by which it can be `char`.
+#[allow(non_camel_case_types, reason = "the name is C's")]
+pub(crate) type ws_byte = c_uchar;
+
 // Declared for the header. The library calls them by way of the table below, through which one that the
 // program leaves out is NULL instead of an error of the linker's.
 #[allow(dead_code, reason = "cbindgen reads them")]
@@ -36,11 +40,12 @@ unsafe extern "C" {
     /// Called once for each complete message from a client, unframed and unmasked.
     ///
     /// `binary` is nonzero for a binary message and 0 for text, which is valid UTF-8 (RFC 6455 5.6).
-    /// `len` is the payload's length in bytes, from 0 to the buffer size less 5 (option `-b`).
+    /// `len` is the payload's length in bytes, from 0 to the buffer size less 5 (option `-b`), or to
+    /// what `ws_set_max_message()` or the option `--max-message` allows.
     /// `buffer` holds the payload, and a zero byte at `buffer[len]`. It belongs to the library and is
     /// used again when this function has returned: copy what is to be kept. The program may write
     /// into `buffer[0]` to `buffer[len - 1]`.
-    fn ws_read_callback(conn: *mut c_void, binary: c_int, len: c_int, buffer: *mut c_uchar);
+    fn ws_read_callback(conn: *mut c_void, binary: c_int, len: c_int, buffer: *mut ws_byte);
 
     /// Called once for each connection that was accepted, when it has ended, whoever ended it; also
     /// for those that are open when the server stops. It is never called from within another callback
@@ -62,7 +67,7 @@ struct Table {
     init: Option<unsafe extern "C-unwind" fn()>,
     exit: Option<unsafe extern "C-unwind" fn()>,
     open: Option<unsafe extern "C-unwind" fn(*mut c_void, *mut c_char) -> c_int>,
-    read: Option<unsafe extern "C-unwind" fn(*mut c_void, c_int, c_int, *mut c_uchar)>,
+    read: Option<unsafe extern "C-unwind" fn(*mut c_void, c_int, c_int, *mut ws_byte)>,
     close: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
     drain: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
     /// A variable that the header of libdorrit(8) plants.

@@ -1,6 +1,6 @@
 //! The functions that the program calls.
 
-use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_ulonglong, c_void};
+use std::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_ulonglong, c_void};
 use std::ptr;
 
 use dorrit_server::{
@@ -8,7 +8,7 @@ use dorrit_server::{
     settings, stats,
 };
 
-use crate::callbacks::Callbacks;
+use crate::callbacks::{Callbacks, ws_byte};
 
 /// The path given with the option `-f`, made absolute; NULL where there is none. It belongs to
 /// the library and lives as long as the server.
@@ -42,7 +42,7 @@ pub unsafe extern "C-unwind" fn main(argc: c_int, argv: *const *const c_char) ->
 /// socket `/var/run/<name>.socket`. Without it the name is "server" and the default socket
 /// `/var/run/dorrit.socket`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ws_set_name(name: *mut c_char) {
+pub unsafe extern "C" fn ws_set_name(name: *const c_char) {
     // SAFETY: the header's promise.
     unsafe { calls::set_name(name) }
 }
@@ -97,7 +97,7 @@ pub unsafe extern "C" fn ws_write_conn(
     count: c_int,
     binary: c_int,
     len: c_uint,
-    data: *mut c_uchar,
+    data: *mut ws_byte,
 ) -> c_int {
     let kind = if binary == 0 { MessageKind::Text } else { MessageKind::Binary };
     // SAFETY: the header's promise.
@@ -196,8 +196,9 @@ pub unsafe extern "C" fn ws_set_protocols(list: *const c_char) -> c_int {
 }
 
 /// Answers 403 to requests from pages of other origins than these, such as "https://example.org,
-/// https://www.example.org" (RFC 6455 10.2). Requests without an Origin header come from no page,
-/// and pass. The option `--origin` has the last word.
+/// https://www.example.org:8443" (RFC 6454 7.1, RFC 6455 10.2). The word "same" in the list stands
+/// for the host and port that the request names itself. Requests without an Origin header come from
+/// no page, and pass. The option `--origin` has the last word.
 ///
 /// `list` is copied. To be called in `ws_init_func()`. Returns 0, or -1 where the list cannot be,
 /// or elsewhere.
@@ -224,7 +225,7 @@ pub const WS_QUEUE_SKIP: c_int = 1;
 
 /// Says how many `bytes` may be queued for a connection, and by `policy` what happens to a
 /// message that would be more. A queue that is empty takes any message. The default is 64 MiB and
-/// `WS_QUEUE_CLOSE`.
+/// `WS_QUEUE_CLOSE`. The option `--max-queue` has the last word.
 ///
 /// To be called in `ws_init_func()`. Returns 0, or -1 where a value cannot be, or elsewhere.
 #[unsafe(no_mangle)]

@@ -171,9 +171,14 @@ fn the_line_begins_with_the_name() {
 /// Usage errors: one line, the usage behind it, and exit status 2.
 #[test]
 fn arguments_that_are_no_options() {
-    for arguments in
-        [&["-z"][..], &["-xz"], &["operand"], &["--", "operand"], &["--unknown"], &["-h"]]
-    {
+    for arguments in [
+        &["-z"][..],
+        &["-xz"],
+        &["operand"],
+        &["--", "operand"],
+        &["--unknown"],
+        &["--", "-m", "5"],
+    ] {
         for ended in fails(2, arguments, nothing) {
             let lines: Vec<_> = ended.stderr.lines().collect();
             assert_eq!(lines.len(), 2, "{}", ended.stderr);

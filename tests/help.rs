@@ -25,7 +25,7 @@ fn help_is_one_screen() {
     ];
     for (launch, manual) in manuals {
         let help = answer(launch.args(["--help"]));
-        assert!(help.lines().count() <= 24, "{help}");
+        assert!(help.lines().count() <= 28, "{help}");
         assert!(help.lines().all(|line| line.len() <= 80), "{help}");
         let mut told = options(&help);
         told.sort();
@@ -94,4 +94,13 @@ fn nobody_reads_it() {
     let launch = Launch::probe().args(["--help"]);
     let ended = launch.under(["sh", "-c", "\"$0\" \"$@\" >&-"]).run();
     assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
+}
+
+/// `-h` is the same, where it is nothing else.
+#[test]
+fn h_is_short_for_it() {
+    assert_eq!(answer(Launch::probe().args(["-h"])), answer(Launch::probe().args(["--help"])));
+    let mut server = Launch::classic().args(["-h"]).start();
+    server.connect().echo("hello");
+    server.stop();
 }

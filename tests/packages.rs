@@ -90,7 +90,8 @@ fn below_a_fresh_prefix() {
     let multiarch = output(Command::new("dpkg-architecture").arg("-qDEB_HOST_MULTIARCH"));
     let lib = dir.path().join("usr/lib").join(multiarch.trim());
     let pages = dir.path().join("usr/share/man/man3");
-    let manual = output(Command::new("sh").args(["-c", "gzip -dc *.gz"]).current_dir(pages));
+    let manual =
+        output(Command::new("sh").args(["-c", "gzip -dc libdorrit*.gz"]).current_dir(pages));
     let is_installed = |path: &&str| !path.starts_with('/');
     let named = manual.lines().filter_map(|line| line.strip_prefix(".It Pa ")).filter(is_installed);
     let named: Vec<_> = named.collect();

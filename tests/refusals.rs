@@ -226,3 +226,22 @@ fn slow_requests(server: Server) {
     server.await_stderr(" refused_slow=2 ");
     nothing_has_happened(server);
 }
+
+/// CONTRACT S27: TLS on a plain port is answered 400, whose text says so, and told in the log.
+#[test]
+fn tls_is_told() {
+    // How a ClientHello begins, cut where it is known for one.
+    for hello in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"\x16\x03"] {
+        let mut server = Launch::probe().start();
+        let mut client = server.raw();
+        client.send_bytes(hello);
+        let response = client.response();
+        assert_eq!(response.status, "HTTP/1.1 400 Bad Request");
+        assert!(response.body.contains("TLS"), "{response:?}");
+        client.expect_end();
+        server.await_stderr("a client is answered 400: this is TLS");
+        server.signal(Signal::USR1);
+        server.await_stderr("refused_bad=1 ");
+        server.stop();
+    }
+}

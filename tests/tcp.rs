@@ -35,12 +35,13 @@ fn is_default_socket_there(server: &Server) -> bool {
     server.socket().symlink_metadata().is_ok()
 }
 
-/// CONTRACT D1: without -p nothing listens on TCP.
+/// CONTRACT D1, S27: without -p nothing listens on TCP, and the socket is told in one line.
 #[test]
 fn without_p_nothing_listens_on_tcp() {
     let mut server = Launch::probe().start();
     assert_eq!(server.process().listening(), []);
-    assert!(!server.stderr().contains("listening"), "{}", server.stderr());
+    server.await_stderr(&format!("server: listening on {}", server.socket().display()));
+    assert_eq!(server.stderr().matches("listening").count(), 1, "{}", server.stderr());
     server.stop();
 }
 

@@ -32,7 +32,7 @@ __attribute__((weak)) char ws_header_classic = 1;
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif
 
 /**
  * The path given with the option `-f`, made absolute; NULL where there is none. It belongs to
@@ -102,7 +102,7 @@ extern void ws_close_callback(void *conn);
  * socket `/var/run/<name>.socket`. Without it the name is "server" and the default socket
  * `/var/run/dorrit.socket`.
  */
-void ws_set_name(char *name);
+void ws_set_name(const char *name);
 
 /**
  * Has `func` called each time `seconds` have passed since its last call, once the server
@@ -158,8 +158,8 @@ int ws_write_conn(void *conn, int len, char *data);
 void ws_close_conn(void *conn, int force);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}
+#endif
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

@@ -1,6 +1,6 @@
 //! The long options: they have the last word, and a value that cannot be stops the start.
 
-use super::set;
+use super::{ask, set};
 use crate::harness::{Frame, Launch, Op, Request, snapshot};
 
 fn fails(code: i32, arguments: &[&str]) -> String {
@@ -16,10 +16,15 @@ fn fails(code: i32, arguments: &[&str]) -> String {
 /// One line that names the option and the value; status 1; the program does not get to run.
 #[test]
 fn values_that_cannot_be() {
-    let cases: [(&str, &[&str]); 4] = [
+    let cases: [(&str, &[&str]); 6] = [
         ("--max-message", &["0", "1073741825", "-1", "1e6", "", "1M", "18446744073709551616"]),
         ("--compress", &["10", "-1", "fast", "", "6 ", "18446744073709551616"]),
-        ("--origin", &["", ",", "a,,b", "https://two words"]),
+        (
+            "--origin",
+            &["", ",", "a,,b", "https://two words", "example.org", "https://a.example/", "*"],
+        ),
+        ("--max-queue", &["", "0", "-1", "1k", "64M,drop", ",skip", "99999999999G"]),
+        ("--max-memory", &["", "0", "1023K", "1T", "1M,skip"]),
         ("--ping", &["", "5,0", "5,", ",5", "5,5,5", "-1", "x", "4294967296", "1, 1"]),
     ];
     for (option, values) in cases {
@@ -43,7 +48,9 @@ fn what_is_no_option() {
         &["--max-message"][..],
         &["--origin"],
         &["--ping"],
-        &["--compress", "6"],
+        &["--compress", "fast"],
+        &["--compress=6", "6"],
+        &["--max-memory"],
         &["--max-messages=5"],
         &["--pin=5"],
         &["--drain"],
@@ -75,10 +82,11 @@ fn compress_has_the_last_word() {
     for (program, option, is_on) in [
         ("compression 0", "--compress", true),
         ("compression 0", "--compress=1", true),
-        ("compression 0", "--compress=9", true),
+        ("compression 0", "--compress 9", true),
         ("compression 9", "--compress=0", false),
+        ("compression 9", "--compress 0", false),
     ] {
-        let mut server = set(program).args([option]).start();
+        let mut server = set(program).args(option.split(' ')).start();
         let mut client = server.raw();
         let offer = Request::new().with("Sec-WebSocket-Extensions", "permessage-deflate");
         client.send_bytes(&offer.bytes());
@@ -121,5 +129,39 @@ fn all_of_them() {
         length += frame.payload.len();
     }
     assert_eq!(length, 5000);
+    server.stop();
+}
+
+/// `--max-queue` over `ws_set_queue_limit`, in bytes and in policy.
+#[test]
+fn max_queue_has_the_last_word() {
+    for (program, option, is_skipped) in
+        [("limit 1000000000 0", "1,skip", true), ("limit 1000000000 1", "1K", false)]
+    {
+        let mut server = set(program).args(["--max-queue", option]).start();
+        let mut stuck = server.connect();
+        let mut commander = server.connect();
+        // An empty queue takes any message.
+        assert_eq!(ask(&mut commander, "send 1 1 16000000 1"), "1 1");
+        assert_eq!(ask(&mut commander, "send 1 1 1 1"), "0 0");
+        let mut received = 0;
+        while received < 16_000_000 {
+            received += stuck.receive().payload.len();
+        }
+        if is_skipped {
+            assert_eq!(ask(&mut commander, "send 1 1 1 1"), "1 1");
+            assert_eq!(stuck.receive().payload, b"a");
+        } else {
+            assert_eq!(stuck.receive().code(), Some(1008));
+        }
+        server.stop();
+    }
+}
+
+/// A server with a budget serves as one without, while there is room.
+#[test]
+fn max_memory_is_taken() {
+    let mut server = Launch::probe().args(["--max-memory", "64M", "--max-queue=1M"]).start();
+    server.connect().echo("hello");
     server.stop();
 }

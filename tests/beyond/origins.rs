@@ -75,3 +75,46 @@ fn a_bad_request_of_a_foreign_page() {
     assert_eq!(client.response().status, "HTTP/1.1 400 Bad Request");
     server.stop();
 }
+
+/// `same`: the page is of the host and port that the request names.
+#[test]
+fn the_same_host() {
+    let mut server = set("origins same, https://example.org").start();
+    for (origin, host, expected) in [
+        ("http://chat.example", "chat.example", TAKEN),
+        ("https://CHAT.example", "chat.example:443", TAKEN),
+        ("http://chat.example:8080", "chat.example:8080", TAKEN),
+        ("https://example.org", "chat.example", TAKEN),
+        ("http://chat.example", "chat.example:8080", REFUSED),
+        ("https://evil.example", "chat.example", REFUSED),
+        ("null", "chat.example", REFUSED),
+    ] {
+        let mut client = server.raw();
+        let request = Request::new().change("Host", host).with("Origin", origin);
+        client.send_bytes(&request.bytes());
+        assert_eq!(client.response().status, expected, "{origin} {host}");
+    }
+    server.stop();
+}
+
+/// CONTRACT S27: a refusal says why, in its body and in the log, which names the origin and can neither be
+/// written to by it nor filled with it; and it counts.
+#[test]
+fn a_refusal_names_its_cause() {
+    let mut server = set("origins https://example.org").start();
+    for origin in ["https://evil.example", &"x".repeat(10_000), "a\u{9b}b"] {
+        let mut client = server.raw();
+        client.send_bytes(&Request::new().with("Origin", origin).bytes());
+        let response = client.response();
+        assert_eq!(response.status, REFUSED);
+        assert_eq!(response.body, "pages of this origin may not connect\n");
+    }
+    let line = "a client is answered 403: pages of this origin may not connect: ";
+    server.await_stderr(&format!("{line}https://evil.example"));
+    let long = server.await_stderr(&format!("{line}xxx"));
+    assert!(long.len() < 250, "{long}");
+    server.await_stderr(&format!("{line}a\\xc2\\x9bb"));
+    server.signal(rustix::process::Signal::USR1);
+    server.await_stderr("refused_program=3 ");
+    server.stop();
+}

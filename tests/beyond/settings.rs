@@ -4,7 +4,7 @@ use super::{ask, doing, nothing_set, open, returned, set};
 use crate::harness::Frame;
 
 /// Calls, and what each returns in `ws_init_func`.
-const CALLS: [(&str, &str); 45] = [
+const CALLS: [(&str, &str); 52] = [
     ("max_message 0", "-1"),
     ("max_message 1", "0"),
     ("max_message 1073741824", "0"),
@@ -33,6 +33,13 @@ const CALLS: [(&str, &str); 45] = [
     ("origins https://example.org", "0"),
     ("origins https://example.org, https://www.example.org:8443", "0"),
     ("origins null", "0"),
+    ("origins same", "0"),
+    ("origins same, https://example.org", "0"),
+    ("origins example.org", "-1"),
+    ("origins https://example.org/", "-1"),
+    ("origins *", "-1"),
+    ("origins foo", "-1"),
+    ("origins https://example.org, foo", "-1"),
     ("origins ", "-1"),
     ("origins a,,b", "-1"),
     ("origins https://two words", "-1"),

@@ -10,7 +10,7 @@ int ws_open_callback(void *conn, char *cookie);
 void ws_read_callback(void *conn, int binary, int len, unsigned char *buffer);
 void ws_close_callback(void *conn);
 extern char *ws_config_file;
-void ws_set_name(char *name);
+void ws_set_name(const char *name);
 void ws_set_periodic(void (*func)(void), int seconds);
 void ws_set_data(void *conn, void *data);
 void *ws_get_data(void *conn);

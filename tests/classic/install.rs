@@ -105,6 +105,16 @@ fn both_libraries_side_by_side() {
     ] {
         assert_eq!(found.get(file), Some(&None), "{file}");
     }
+    // By each function's name man(1) finds the page that tells of it.
+    let manual = include_str!("../../man/libdorrit.3");
+    let functions = manual.lines().filter_map(|line| line.strip_prefix(".Nm ws_"));
+    let functions = functions.map(|name| format!("ws_{}", name.trim_end_matches(" ,")));
+    let aliases: Vec<_> = functions.chain(["dorrit".to_owned()]).collect();
+    assert!(aliases.len() > 30, "{aliases:?}");
+    for name in aliases {
+        let link = found.get(&format!("share/man/man3/{name}.3"));
+        assert_eq!(link, Some(&Some(PathBuf::from("libdorrit.3"))), "{name}");
+    }
     let header = std::fs::read(installation().join("include/dorrit-classic/dorrit.h"));
     assert_eq!(header.ok(), std::fs::read(root().join("include/classic/dorrit.h")).ok());
     if !skipped(&[Need::Tool("readelf")]) {
@@ -229,6 +239,35 @@ fn an_old_makefile_that_links_statically() {
     let mut server = launch.start();
     server.connect().echo("hello");
     server.stop();
+}
+
+/// The static library by the variable that the manual names: nothing of ours is looked for at the start.
+#[test]
+fn the_variable_of_the_static_library() {
+    if skipped(&[Need::Tool("pkg-config"), Need::Tool("readelf")]) {
+        return;
+    }
+    for (package, source) in [("dorrit", "parentheses.c"), ("dorrit-classic", "classic/plain.c")] {
+        let pkg_config = |argument: &str| {
+            let path = installation().join("lib/pkgconfig");
+            let mut command = Command::new("pkg-config");
+            output(command.env("PKG_CONFIG_PATH", path).args([argument, package]))
+        };
+        let dir = tempfile::tempdir().expect("a directory");
+        let program = dir.path().join("server");
+        output(
+            Command::new("cc")
+                .args(pkg_config("--cflags").split_whitespace())
+                .arg("-o")
+                .args([&program, &root().join("tests/c").join(source)])
+                .args(pkg_config("--variable=static").split_whitespace()),
+        );
+        let dynamic = output(Command::new("readelf").arg("-d").arg(&program));
+        assert!(!dynamic.contains("dorrit"), "{dynamic}");
+        let mut server = Launch::of(source, Variant::Default).with_program(program).start();
+        server.connect().echo("hello");
+        server.stop();
+    }
 }
 
 /// One program of each library, at the same time.

@@ -19,11 +19,11 @@ use rustix::process::{Signal, WaitOptions, getpid, set_child_subreaper, waitpid}
 use crate::harness::{Client, Launch, Process, Server, Variant, program, until};
 
 /// The servers of both libraries.
-const BOTH: [&str; 2] = ["handover.c", "classic/handover.c"];
+pub(crate) const BOTH: [&str; 2] = ["handover.c", "classic/handover.c"];
 
 /// A server that looks into a plan at each start: see tests/c/handover.c. Started by root it runs as
 /// nobody, who must be able to execute it.
-fn launch(source: &'static str) -> Launch {
+pub(crate) fn launch(source: &'static str) -> Launch {
     let launch = Launch::of(source, Variant::Default).everybodys().args(["--log-stderr"]);
     let plan = launch.dir().join("out/plan").display().to_string();
     launch.env("HANDOVER_PLAN", &plan)
@@ -35,14 +35,14 @@ fn plan(launch: &Launch, steps: &str) {
 }
 
 /// A server, and those that have come after it.
-struct Chain {
-    server: Server,
+pub(crate) struct Chain {
+    pub(crate) server: Server,
     /// The last.
     now: Process,
 }
 
 impl Chain {
-    fn start(launch: Launch) -> Chain {
+    pub(crate) fn start(launch: Launch) -> Chain {
         Chain::of(Launch::start, launch)
     }
 
@@ -58,7 +58,7 @@ impl Chain {
     }
 
     /// Has the last server hand over, and waits until it has.
-    fn hand_over(&mut self) -> Process {
+    pub(crate) fn hand_over(&mut self) -> Process {
         let before = self.successors().len();
         self.now.signal(Signal::HUP);
         self.await_successor(before)
@@ -122,7 +122,7 @@ impl Chain {
     }
 
     /// Stops the last server. Nobody and nothing is left then, and nobody has noticed a fault.
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.now.signal(Signal::TERM);
         assert_eq!(self.wait(self.now), Some(0), "{}", self.server.stderr());
         self.server.await_nobody();

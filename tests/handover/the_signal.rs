@@ -60,6 +60,8 @@ fn of_the_next_version() {
         let mut chain = Chain::start(launch(BOTH[0]));
         chain.plan(step);
         let new = chain.hand_over();
+        // What it says at its start it has said when it serves.
+        chain.server.connect().echo("hello");
         let before = chain.server.stderr();
         new.signal(Signal::HUP);
         if step == "handle\n" {
@@ -74,13 +76,34 @@ fn of_the_next_version() {
     }
 }
 
-/// nohup(1) ignores it.
+/// nohup(1) ignores it, which in the foreground is for the server.
 #[test]
 fn under_nohup() {
     if skipped(&[Need::Tool("nohup")]) {
         return;
     }
     let mut chain = Chain::start(launch(BOTH[0]).under(["nohup"]));
+    nothing_happens(&mut chain);
+    chain.stop();
+}
+
+/// A daemon has let the terminal go: only what the program itself has set is the program's.
+#[test]
+fn a_daemon_under_nohup() {
+    if skipped(&[Need::Tool("nohup")]) {
+        return;
+    }
+    for source in BOTH {
+        let mut chain = Chain::start_daemon(launch(source).under(["nohup"]));
+        for _ in 0..2 {
+            chain.hand_over();
+            chain.server.connect().echo("hello");
+        }
+        chain.stop();
+    }
+    let launch = launch(BOTH[0]).under(["nohup"]);
+    plan(&launch, "handle\n");
+    let mut chain = Chain::start_daemon(launch);
     nothing_happens(&mut chain);
     chain.stop();
 }

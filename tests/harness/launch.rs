@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -186,7 +187,11 @@ impl Launch {
             std::os::unix::net::UnixStream::connect(&socket).ok()
         });
         let client = client.unwrap_or_else(|| panic!("no server on {}", socket.display()));
-        let process = Process::at(&Client::on(client));
+        let mut client = Client::on(client);
+        let process = Process::at(&client);
+        // What it says at its start it has said when it deals with clients.
+        client.stream().shutdown(Shutdown::Write).expect("it is open");
+        client.expect_end();
         launch.into_server(Some(child), process)
     }
 

@@ -34,7 +34,26 @@ pub(crate) fn library() -> &'static Library {
     LIBRARY.get_or_init(build)
 }
 
+/// Names a directory for what a run compiles, by whoever may neither write to the target directory nor
+/// run cargo: what cargo builds is there then.
+const PLACE: &str = "DORRIT_TEST_DIR";
+
+fn place() -> Option<PathBuf> {
+    std::env::var_os(PLACE).map(PathBuf::from)
+}
+
 fn build() -> Library {
+    let native = match place() {
+        Some(_) => installed_native_libraries(),
+        None => {
+            run_cargo();
+            native_libraries()
+        }
+    };
+    Library { dir: stage(&target_dir().join("release")), native }
+}
+
+fn run_cargo() {
     let output = Command::new(env!("CARGO"))
         .args(["build", "--release", "--package", "dorrit", "--package", "dorrit-classic"])
         .arg("--target-dir")
@@ -47,7 +66,6 @@ fn build() -> Library {
         "the library does not build:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    Library { dir: stage(&target_dir().join("release")), native: native_libraries() }
 }
 
 /// Copies what was built to where nothing changes it, under the names of an installation.
@@ -72,7 +90,8 @@ fn stage(built: &Path) -> PathBuf {
 pub(crate) fn program_dir() -> &'static Path {
     static DIR: OnceLock<PathBuf> = OnceLock::new();
     DIR.get_or_init(|| {
-        let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_programs");
+        let place = place().unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into());
+        let all = place.join("c_programs");
         for old in std::fs::read_dir(&all).into_iter().flatten().flatten() {
             if !is_running(&old.file_name().to_string_lossy()) {
                 // Another run may be removing it as well.
@@ -103,5 +122,15 @@ fn native_libraries() -> Vec<String> {
         .expect("rustc runs");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     let (_, list) = text.split_once("native-static-libs:").expect("rustc prints the libraries");
-    list.lines().next().unwrap_or("").split_whitespace().map(str::to_owned).collect()
+    words(list.lines().next().unwrap_or(""))
+}
+
+/// As make has noted them.
+fn installed_native_libraries() -> Vec<String> {
+    let file = target_dir().join("release/native-static-libs");
+    words(&std::fs::read_to_string(file).expect("make has built the library"))
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
 }

@@ -25,6 +25,8 @@ pub(crate) enum Variant {
     GcSections,
     /// The other compiler.
     Clang,
+    /// With messages of plain char.
+    CharBuffers,
     /// As C++17.
     Cxx,
     /// The C side under AddressSanitizer.
@@ -43,6 +45,7 @@ impl Variant {
 
     fn flags(self) -> &'static [&'static str] {
         match self {
+            Variant::CharBuffers => &["-DDORRIT_CHAR_BUFFERS"],
             Variant::NoPie => &["-no-pie", "-fno-pic", "-O1"],
             Variant::HiddenLto => &["-fvisibility=hidden", "-flto", "-O2"],
             Variant::GcSections => {

@@ -97,6 +97,15 @@ impl Server {
         self.output("stderr")
     }
 
+    /// The same but for what is said of every start that is right: where the server listens, and whose it
+    /// is where that is not root's to say.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let is_usual = |line: &&str| {
+            ["listening on ", "not started as root: "].iter().any(|it| line.contains(it))
+        };
+        self.stderr().lines().filter(|line| !is_usual(line)).map(str::to_owned).collect()
+    }
+
     /// Waits for a line on stderr that holds this, and returns it.
     pub(crate) fn await_stderr(&self, part: &str) -> String {
         self.await_line("stderr", &|line| line.contains(part))

@@ -39,7 +39,7 @@ pub unsafe extern "C-unwind" fn main(argc: c_int, argv: *const *const c_char) ->
 /// socket `/var/run/<name>.socket`. Without it the name is "server" and the default socket
 /// `/var/run/dorrit.socket`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ws_set_name(name: *mut c_char) {
+pub unsafe extern "C" fn ws_set_name(name: *const c_char) {
     // SAFETY: the header's promise.
     unsafe { calls::set_name(name) }
 }

@@ -19,6 +19,9 @@ pub struct Config {
     pub max_queued_frames: Option<u32>,
     /// The most bytes that may wait for a connection.
     pub queue_limit: QueueLimit,
+    /// The most bytes that queues, incoming messages and compression may hold together; `None` where
+    /// there is no such budget.
+    pub max_memory: Option<usize>,
     /// The level of compression, 1 to 9, where clients offer it; 0 is none (RFC 7692).
     pub compression: u32,
     /// When silent clients are asked whether they are there; `None` is never.

@@ -45,12 +45,13 @@ impl Stats {
         let count = match refusal {
             Refusal::Full => &mut self.refused_full,
             Refusal::Malformed(_)
+            | Refusal::Tls
             | Refusal::MethodNotAllowed
             | Refusal::PageMethod
             | Refusal::UpgradeRequired
             | Refusal::HeadTooLarge => &mut self.refused_bad,
             Refusal::TooSlow => &mut self.refused_slow,
-            Refusal::Forbidden | Refusal::Status(_) => &mut self.refused_caller,
+            Refusal::Forbidden | Refusal::Origin | Refusal::Status(_) => &mut self.refused_caller,
         };
         *count += 1;
     }

@@ -13,6 +13,9 @@ use crate::{Deflate, Refusal};
 pub const MAX_HEAD: usize = 16384;
 /// The most header lines.
 pub const MAX_HEADERS: usize = 128;
+/// How a client begins that speaks TLS: the type of a record, and the first byte of its version
+/// (RFC 8446 5.1). No method has such bytes.
+const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
 
 /// A request, for an upgrade unless plain ones are wanted too. One is reused for all: it allocates
 /// only until its buffers have grown to what requests need.
@@ -251,6 +254,9 @@ pub fn is_token(name: &[u8]) -> bool {
 /// The length of the head at the start of `input`, of which the first `seen` bytes were looked at
 /// before. Every byte is looked at once, whatever pieces it comes in (ADVISORIES T23).
 fn find_end(input: &[u8], seen: usize) -> Result<Option<usize>, Refusal> {
+    if input.starts_with(&TLS_HANDSHAKE) {
+        return Err(Refusal::Tls);
+    }
     let window = &input[..input.len().min(MAX_HEAD)];
     let from = seen.min(window.len());
     for line_end in memchr_iter(b'\n', &window[from..]).map(|at| from + at) {

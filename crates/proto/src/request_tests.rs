@@ -46,6 +46,20 @@ fn a_good_one_cut_at_every_byte() {
     assert_eq!(request.target(), b"/chat");
 }
 
+/// CONTRACT S27: TLS on a plain port is known as such, in whatever pieces it comes, and nothing else is.
+#[test]
+fn tls_is_known_by_its_first_bytes() {
+    let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\n";
+    assert_eq!(Refusal::Tls.status(), 400);
+    for end in 2..=hello.len() {
+        assert_eq!(judge(&hello[..end]), Err(Refusal::Tls), "{end}");
+    }
+    assert_eq!(judge(&hello[..1]), Ok(None));
+    for other in [&b"\x16\x04\r\n\r\n"[..], b"\x15\x03\x01\r\n\r\n", b"GET \x16\x03\r\n\r\n"] {
+        assert!(matches!(judge(other), Err(Refusal::Malformed(_))), "{other:?}");
+    }
+}
+
 /// USERS 37, CONTRACT S2: token lists, in any case, over several lines.
 #[test]
 fn tokens_are_lists() {

@@ -13,8 +13,12 @@ use crate::Deflate;
 pub enum Refusal {
     /// 400: it breaks HTTP or RFC 6455 4.2.1, in the way that these words say.
     Malformed(&'static str),
+    /// 400: it is no HTTP but TLS, which this server does not speak.
+    Tls,
     /// 403: the program does not want it.
     Forbidden,
+    /// 403: it comes from a page of an origin that may not connect.
+    Origin,
     /// The program does not want it, and says so with a status of its own, 400 to 599.
     Status(u16),
     /// 405: it is not a GET.
@@ -39,8 +43,8 @@ impl Refusal {
 
     fn parts(self) -> (u16, &'static str, &'static str) {
         match self {
-            Self::Malformed(_) => (400, "Bad Request", ""),
-            Self::Forbidden => (403, "Forbidden", ""),
+            Self::Malformed(_) | Self::Tls => (400, "Bad Request", ""),
+            Self::Forbidden | Self::Origin => (403, "Forbidden", ""),
             Self::Status(status) => (status, phrase(status), ""),
             Self::MethodNotAllowed => (405, "Method Not Allowed", "Allow: GET\r\n"),
             Self::PageMethod => (405, "Method Not Allowed", "Allow: GET, HEAD\r\n"),
@@ -58,6 +62,10 @@ impl Refusal {
     pub fn reason(self) -> &'static str {
         match self {
             Self::Malformed(why) => why,
+            Self::Tls => {
+                "this is TLS, and the server speaks plain HTTP: wss:// needs a proxy before it"
+            }
+            Self::Origin => "pages of this origin may not connect",
             Self::Forbidden | Self::Status(_) => "the server does not want this connection",
             Self::MethodNotAllowed => "an upgrade is asked for with GET",
             Self::PageMethod => "pages are asked for with GET or HEAD",
@@ -160,7 +168,9 @@ mod tests {
     fn answers_are_whole() {
         for refusal in [
             Refusal::Malformed("why"),
+            Refusal::Tls,
             Refusal::Forbidden,
+            Refusal::Origin,
             Refusal::MethodNotAllowed,
             Refusal::PageMethod,
             Refusal::TooSlow,

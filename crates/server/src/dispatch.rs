@@ -12,6 +12,7 @@ use crate::handle::from_id;
 use crate::host::{self, Misuse, State, guard, with_engine};
 use crate::launch::Server;
 use crate::log::{self, Level};
+use crate::opening::Openings;
 use crate::program::{Introduction, Program, Told};
 use crate::start::words;
 use crate::{notify, signals, stats};
@@ -93,6 +94,9 @@ impl<P: Program> Dispatch<'_, P> {
     }
 
     fn open(&mut self, id: ConnId) -> Result<(), Misuse> {
+        if guard(true, || Openings::refuse_foreign(id)) {
+            return Ok(());
+        }
         let is_wanted = step(|state| self.introduce(state, id))?.is_some();
         let is_accepted = is_wanted && self.program.open(from_id(id), &mut self.introduction) == 0;
         step(|State { engine, openings, .. }| {
@@ -108,9 +112,6 @@ impl<P: Program> Dispatch<'_, P> {
     fn introduce(&mut self, state: &mut State, id: ConnId) -> Option<()> {
         let State { engine, openings, settings, .. } = state;
         let request = engine.as_ref()?.request(id)?;
-        if !settings.is_origin_allowed(request) {
-            return None;
-        }
         let chosen = settings.protocols.choose(request.protocols());
         openings.begin(chosen);
         let Introduction { cookie, hostname, protocol } = &mut self.introduction;
@@ -143,7 +144,10 @@ impl Server {
             }
             Event::Control => self.heed_signals(),
             Event::Refused(_, refusal) => {
-                let level = if refusal == Refusal::Full { Level::Info } else { Level::Debug };
+                let level = match refusal {
+                    Refusal::Full | Refusal::Tls => Level::Info,
+                    _ => Level::Debug,
+                };
                 let (status, why) = (refusal.status(), refusal.reason());
                 log::folded(level, format_args!("a client is answered {status}: {why}"));
             }
@@ -198,7 +202,7 @@ impl Server {
             notify::stopping();
             self.handover.call_off();
             let _ = with_engine(|engine| engine.stop(CloseCode::GOING_AWAY));
-            self.files.remove_socket();
+            self.files.remove_sockets();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The files that a running server owns: its socket and its pidfile.
+//! The files that a running server owns: its sockets and its pidfile.
 
 use std::fs::Metadata;
 use std::io;
@@ -56,21 +56,21 @@ impl OwnFile {
 /// The files of a server, and who removes them.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
-    pub(crate) socket: Option<OwnFile>,
+    pub(crate) sockets: Vec<OwnFile>,
     /// It stays locked until the end.
     pub(crate) pidfile: Option<Pidfile>,
     pub(crate) janitor: Option<Janitor>,
 }
 
 impl Files {
-    /// Makes the socket.
+    /// Makes a socket.
     pub(crate) fn make_socket(
         &mut self,
         path: &Path,
         credentials: &Credentials,
     ) -> Result<UnixListener, StartError> {
         let (listener, socket) = socket::open(path, credentials)?;
-        self.socket = Some(socket);
+        self.sockets.push(socket);
         Ok(listener)
     }
 
@@ -84,9 +84,9 @@ impl Files {
     /// Leaves the files, where there are any, to a janitor. Called while the server is root, before it
     /// becomes another user. A reaper would become the janitor's parent (CONTRACT S28): it has none.
     pub(crate) fn keep_rights(&mut self) -> Result<(), StartError> {
-        let has_files = self.socket.is_some() || self.pidfile.is_some();
+        let has_files = !self.sockets.is_empty() || self.pidfile.is_some();
         if has_files && self.janitor.is_none() && !helper::is_reaper() {
-            let janitor = Janitor::hire(self.socket.as_ref(), self.pidfile.as_ref());
+            let janitor = Janitor::hire(&self.sockets, self.pidfile.as_ref());
             let fail = |error| StartError::new(format_args!("janitor: {}", words(&error)));
             self.janitor = Some(janitor.map_err(fail)?);
         }
@@ -98,17 +98,21 @@ impl Files {
         *self = Self::default();
     }
 
-    /// Removes the socket.
-    pub(crate) fn remove_socket(&mut self) {
+    /// Removes the sockets.
+    pub(crate) fn remove_sockets(&mut self) {
         match &mut self.janitor {
-            Some(janitor) => janitor.remove_socket(),
-            None => drop(self.socket.take().map(|socket| tell(&socket.path, socket.remove()))),
+            Some(janitor) => janitor.remove_sockets(),
+            None => {
+                for socket in self.sockets.drain(..) {
+                    tell(&socket.path, socket.remove());
+                }
+            }
         }
     }
 
     /// Removes all files, and returns when they are gone.
     pub(crate) fn remove_all(mut self) {
-        self.remove_socket();
+        self.remove_sockets();
         match self.janitor.take() {
             Some(janitor) => janitor.remove_all(),
             None => drop(self.pidfile.map(|pidfile| tell(pidfile.path(), pidfile.remove()))),

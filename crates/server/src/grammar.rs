@@ -19,7 +19,7 @@ enum Argument {
     None,
     /// It must be there, and is called so.
     One(&'static str),
-    /// It may be there, behind `=`.
+    /// It may be there: behind `=`, or as the next word where that is a number.
     Optional(&'static str),
 }
 
@@ -27,8 +27,11 @@ enum Argument {
 pub(crate) struct Grammar {
     manual: &'static str,
     entries: Vec<Entry>,
+    /// Whether `-h` is an option of its own, and not short for `--help`.
+    has_h: bool,
 }
 
+const HELP: &str = "help";
 const LISTENING: &str = "Listening";
 const LIMITS: &str = "Limits";
 const PROTOCOL: &str = "Protocol";
@@ -47,9 +50,9 @@ impl Grammar {
         };
         let has_h = flavor.without_h.is_some();
         let more = flavor.has_extensions;
-        add(true, LISTENING, "l", One("path"), "the UNIX socket [/var/run/NAME.socket]");
-        add(more, LISTENING, "p", One("port"), "listen on TCP; without -l on nothing else");
-        add(more, LISTENING, "i", One("address"), "where, with -p; may be repeated [127.0.0.1]");
+        add(true, LISTENING, "l", One("path"), "a UNIX socket* [/var/run/NAME.socket]");
+        add(more, LISTENING, "p", One("port"), "a port of TCP*; without -l nothing else");
+        add(more, LISTENING, "i", One("address"), "where, with -p* [127.0.0.1]");
         add(more, LISTENING, "w", One("directory"), "serve the pages in it, for trying out [none]");
         add(true, LIMITS, "m", One("count"), &format!("the most connections [{most}]"));
         add(true, LIMITS, "b", One("bytes"), &format!("the longest message, and 5 [{max_buffer}]"));
@@ -60,6 +63,8 @@ impl Grammar {
             One("bytes"),
             "take messages of up to this, and fragments",
         );
+        add(more, LIMITS, "max-queue", One("bytes[,skip]"), "queue up to this for a client [64M]");
+        add(more, LIMITS, "max-memory", One("bytes"), "hold up to this for all clients [no limit]");
         add(
             more,
             PROTOCOL,
@@ -67,13 +72,7 @@ impl Grammar {
             Optional("level"),
             "compress messages: 1 to 9, or else 6 [off]",
         );
-        add(
-            more,
-            PROTOCOL,
-            "origin",
-            One("origin"),
-            "whose pages may connect; may be repeated [any]",
-        );
+        add(more, PROTOCOL, "origin", One("origin"), "whose pages may connect, or same* [any]");
         add(
             more,
             PROTOCOL,
@@ -83,7 +82,7 @@ impl Grammar {
         );
         add(has_h, PROTOCOL, "h", None, "tell the program the cookie, not the host");
         add(true, PROCESS, "f", One("file"), "the program's own configuration");
-        add(true, PROCESS, "u", One("user"), "run as this user [nobody]");
+        add(true, PROCESS, "u", One("user"), "run as this user, a name or number [nobody]");
         add(true, PROCESS, "g", One("group"), "and as this group [nobody, or nogroup]");
         add(true, PROCESS, "x", None, "stay in the foreground");
         add(
@@ -95,9 +94,50 @@ impl Grammar {
         );
         add(true, PROCESS, "log-stderr", None, "a daemon too logs to standard error");
         add(true, PROCESS, "drain", One("seconds"), "after SIGHUP, serve clients so long [10]");
-        add(true, PROCESS, "help", None, "say this, and leave");
+        let short = if has_h { "" } else { "; so does -h" };
+        add(true, PROCESS, HELP, None, &format!("say this, and leave{short}"));
         add(true, PROCESS, "version", None, "say which version it is, and leave");
-        Self { manual: flavor.manual, entries }
+        Self { manual: flavor.manual, entries, has_h }
+    }
+
+    /// Puts a number behind the option before it, where that may have an argument: the parser would take
+    /// it for an operand.
+    pub(crate) fn join_numbers(&self, words: impl Iterator<Item = String>) -> Vec<String> {
+        let is_number = |word: &String| word.parse::<u64>().is_ok();
+        let mut words = words.peekable();
+        let mut joined = Vec::new();
+        while let Some(word) = words.next_if(|word| word != "--") {
+            match self.argument_behind(&word) {
+                Some(Argument::One(_)) => {
+                    joined.push(word);
+                    joined.extend(words.next());
+                }
+                Some(Argument::Optional(_)) => joined.push(match words.next_if(is_number) {
+                    Some(number) => format!("{word}={number}"),
+                    None => word,
+                }),
+                Some(Argument::None) | None => joined.push(word),
+            }
+        }
+        joined.extend(words);
+        joined
+    }
+
+    /// What the next word may be to the last option of this one.
+    fn argument_behind(&self, word: &str) -> Option<&Argument> {
+        let find = |name: &str| {
+            let entry = self.entries.iter().find(|entry| entry.name == name);
+            entry.map(|entry| &entry.argument)
+        };
+        let letters = match word.strip_prefix("--") {
+            Some(name) => return find(name),
+            None => word.strip_prefix('-')?,
+        };
+        // The first letter that has an argument takes the rest of the word for it.
+        let has_argument =
+            |letter: char| matches!(find(letter.encode_utf8(&mut [0; 4])), Some(Argument::One(_)));
+        let first = letters.find(has_argument)?;
+        find(&letters[first..])
     }
 
     /// The same for the parser. All may be given several times.
@@ -110,6 +150,7 @@ impl Grammar {
                 Argument::One(_) => HasArg::Yes,
                 Argument::Optional(_) => HasArg::Maybe,
             };
+            let short = if *name == HELP && !self.has_h { "h" } else { short };
             parser.opt(short, long, "", "", has_argument, Occur::Multi);
         }
         parser
@@ -127,7 +168,7 @@ impl Grammar {
     /// One screen.
     pub(crate) fn help(&self) -> String {
         let mut text =
-            format!("A WebSocket server; {} says more. Defaults stand in brackets.\n", self.manual);
+            format!("A WebSocket server; see {}. [Default]. * may be repeated.\n", self.manual);
         for (i, entry) in self.entries.iter().enumerate() {
             if i == 0 || self.entries[i - 1].group != entry.group {
                 let _ = writeln!(text, "{}", entry.group);

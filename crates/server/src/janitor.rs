@@ -25,8 +25,8 @@ pub(crate) struct Janitor {
     pub(crate) done: PipeReader,
 }
 
-/// The order to remove the socket.
-const SOCKET: u8 = b's';
+/// The order to remove the sockets.
+const SOCKETS: u8 = b's';
 /// The order to remove all. So is the end of the orders, for which a child of the program's that has their
 /// pipe too would have to be waited (CONTRACT S23).
 const ALL: u8 = b'a';
@@ -35,23 +35,24 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Janitor {
     /// Makes one for these files.
-    pub(crate) fn hire(socket: Option<&OwnFile>, pidfile: Option<&Pidfile>) -> io::Result<Self> {
+    pub(crate) fn hire(sockets: &[OwnFile], pidfile: Option<&Pidfile>) -> io::Result<Self> {
         let (orders_read, orders) = io::pipe()?;
         let (done, done_write) = io::pipe()?;
-        let socket = socket.map(|socket| Doomed::new(&socket.path, &socket.id)).transpose()?;
+        let doomed = sockets.iter().map(|socket| Doomed::new(&socket.path, &socket.id));
+        let doomed = doomed.collect::<io::Result<Vec<_>>>()?;
         let id = |pidfile: &Pidfile| Doomed::new(pidfile.path(), &pidfile.id()?);
         let doomed_pidfile = pidfile.map(id).transpose()?;
         let pipes = [orders_read.as_raw_fd(), done_write.as_raw_fd()];
         // The pidfile is known by its being open.
         let kept: Vec<_> = pipes.into_iter().chain(pidfile.map(Pidfile::as_raw_fd)).collect();
-        let live = || serve(orders_read.as_fd(), socket.as_ref(), doomed_pidfile.as_ref());
+        let live = || serve(orders_read.as_fd(), &doomed, doomed_pidfile.as_ref());
         // SAFETY: all that needs memory is there already.
         unsafe { helper::start(&kept, live) }?;
         Ok(Self { orders, done })
     }
 
-    pub(crate) fn remove_socket(&mut self) {
-        let _ = signals::write_all(&self.orders, &[SOCKET]);
+    pub(crate) fn remove_sockets(&mut self) {
+        let _ = signals::write_all(&self.orders, &[SOCKETS]);
     }
 
     /// Removes all, and returns when that is done.
@@ -74,15 +75,15 @@ impl From<[OwnedFd; 2]> for Janitor {
 }
 
 /// The janitor's life.
-fn serve(orders: BorrowedFd<'_>, socket: Option<&Doomed>, pidfile: Option<&Doomed>) {
+fn serve(orders: BorrowedFd<'_>, sockets: &[Doomed], pidfile: Option<&Doomed>) {
     // The end of a session or of a control group must not come before the server's.
     let _ = rustix::process::setsid();
     let _ = rustix::process::chdir(c"/");
     let mut order = [0];
-    while rustix::io::read(orders, &mut order) == Ok(1) && order == [SOCKET] {
-        let _ = socket.map(Doomed::remove);
+    while rustix::io::read(orders, &mut order) == Ok(1) && order == [SOCKETS] {
+        sockets.iter().for_each(Doomed::remove);
     }
-    let _ = socket.map(Doomed::remove);
+    sockets.iter().for_each(Doomed::remove);
     let _ = pidfile.map(Doomed::remove);
 }
 

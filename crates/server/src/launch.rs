@@ -51,8 +51,8 @@ pub(crate) struct Server {
 struct Plan {
     options: Options,
     credentials: Credentials,
-    /// Where a UNIX socket is to be made: not where TCP is all that is asked for, or sockets are there already.
-    socket: Option<PathBuf>,
+    /// Where UNIX sockets are to be made: not where TCP is all that is asked for, or sockets are there already.
+    sockets: Vec<PathBuf>,
     /// Those that were passed.
     passed: Vec<Listener>,
     config: Config,
@@ -150,19 +150,21 @@ impl<P: Program> Launch<'_, P> {
         is_new_start: bool,
     ) -> Result<Plan, StartError> {
         let passed = passed.listeners;
-        let is_default = options.socket.is_none() && options.tcp.is_none();
-        let socket = if passed.is_empty() && !is_new_start {
-            options.socket.clone().or_else(|| is_default.then(default_socket))
+        let is_default = options.sockets.is_empty() && options.ports.is_empty();
+        let sockets = if is_new_start || !passed.is_empty() {
+            Vec::new()
+        } else if is_default {
+            vec![default_socket()]
         } else {
-            None
+            options.sockets.clone()
         };
-        socket.as_deref().map_or(Ok(()), socket::check)?;
+        sockets.iter().try_for_each(|path| socket::check(path))?;
         if !passed.is_empty() {
             tell_passed(passed.len(), is_default);
         }
         let mut config = self.config(&options);
         limits::raise(&mut config)?;
-        Ok(Plan { options, credentials, socket, passed, config })
+        Ok(Plan { options, credentials, sockets, passed, config })
     }
 
     /// What the options ask for, and else the program, and else the library.
@@ -176,6 +178,7 @@ impl<P: Program> Launch<'_, P> {
             buffers,
             max_queued_frames,
             queue_limit: Settings::DEFAULT.queue_limit,
+            max_memory: options.max_memory,
             compression: 0,
             keepalive: None,
             plain_requests: match options.pages {
@@ -193,7 +196,7 @@ impl<P: Program> Launch<'_, P> {
             if let Some(max_payload) = options.max_message.or(settings.max_message) {
                 config.rules = Rules { max_payload, binary, fragments: Fragments::Joined };
             }
-            config.queue_limit = settings.queue_limit;
+            config.queue_limit = options.queue_limit.unwrap_or(settings.queue_limit);
             config.compression = options.compression.unwrap_or(settings.compression);
             config.keepalive = options.keepalive.unwrap_or(settings.keepalive);
         });
@@ -210,7 +213,7 @@ impl<P: Program> Launch<'_, P> {
     ) -> Result<Server, StartError> {
         let is_new_start = legacy.is_some();
         // Who can connect can also have seen that the server runs, and may stop it.
-        let wake = signals::catch(plan.options.is_foreground, &origin.mask);
+        let wake = signals::catch(plan.options.is_foreground, &origin.mask, &origin.ignored);
         let wake =
             wake.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))))?;
         let mut files = Files::default();
@@ -225,10 +228,10 @@ impl<P: Program> Launch<'_, P> {
         };
         let has_predecessor = predecessor.is_some();
         let settled = listeners.and_then(|listeners| {
+            let pages = self.settle(&plan, &origin, listeners, &wake, &mut files)?;
             if !is_new_start {
                 plan.credentials.tell(&plan.options);
             }
-            let pages = self.settle(&plan, &origin, listeners, &wake, &mut files)?;
             if let Some(predecessor) = predecessor {
                 predecessor.succeed(files.pidfile.as_ref())?;
             }
@@ -270,10 +273,11 @@ impl<P: Program> Launch<'_, P> {
         }
         let mut listeners = Vec::new();
         // First what leaves no file behind where it fails.
-        if let Some((port, addresses)) = &plan.options.tcp {
-            listeners.extend(tcp::open(*port, addresses)?.into_iter().map(Listener::from));
+        for port in &plan.options.ports {
+            let opened = tcp::open(*port, &plan.options.addresses)?;
+            listeners.extend(opened.into_iter().map(Listener::from));
         }
-        if let Some(path) = &plan.socket {
+        for path in &plan.sockets {
             listeners.push(files.make_socket(path, &plan.credentials)?.into());
         }
         Ok(listeners)
@@ -336,11 +340,11 @@ fn set_stage(stage: Stage) {
     let _ = host::with(|state| state.stage = stage);
 }
 
-/// Says that the server listens, and on which addresses: a port that was free is known only now.
+/// Says that the server listens, and where (CONTRACT S27): a port that was free is known only now.
 fn announce() {
     let tell = |engine: &mut Engine| {
-        for address in engine.listeners().filter_map(tcp::address) {
-            log::info(&format!("listening on {address}"));
+        for place in engine.listeners().filter_map(tcp::place) {
+            log::info(&format!("listening on {place}"));
         }
     };
     let _ = host::with_engine(tell);

@@ -16,19 +16,19 @@ use crate::note::Note;
 use crate::pidfile::Pidfile;
 
 /// The names of the variables.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 9] = [
     "DORRIT_RESTART_NAME",
     "DORRIT_RESTART_DIRECTORY",
     "DORRIT_RESTART_SYSLOG",
     "DORRIT_RESTART_LISTENERS",
     "DORRIT_RESTART_SHARED",
-    "DORRIT_RESTART_SOCKET",
-    "DORRIT_RESTART_SOCKET_ID",
     "DORRIT_RESTART_JANITOR",
     "DORRIT_RESTART_PIDFILE",
     "DORRIT_RESTART_PIDFILE_DESCRIPTOR",
     "DORRIT_RESTART_PREDECESSOR",
 ];
+/// Those of a socket: its path, and what it is known by. Behind them stands a number, but for the first.
+const SOCKET: [&str; 2] = ["DORRIT_RESTART_SOCKET", "DORRIT_RESTART_SOCKET_ID"];
 
 /// What is left.
 #[derive(Debug)]
@@ -73,22 +73,25 @@ impl Bequest<'_> {
 
     /// What stands in the new start's environment.
     pub(crate) fn variables(&self) -> Vec<(OsString, OsString)> {
-        let Files { socket, pidfile, .. } = self.files;
+        let Files { sockets, pidfile, .. } = self.files;
         let texts: [Option<OsString>; NAMES.len()] = [
             Some(OsStr::from_bytes(self.name.to_bytes()).to_owned()),
             Some(self.directory.into()),
             (self.log == Destination::Syslog).then(|| "yes".into()),
             Some(numbers(self.listeners)),
             self.is_shared.then(|| "yes".into()),
-            socket.as_ref().map(|socket| socket.path.clone().into()),
-            socket.as_ref().map(|socket| numbers(&socket.id)),
             self.files.janitor_descriptors().map(|ends| numbers(&ends)),
             pidfile.as_ref().map(|pidfile| pidfile.path().into()),
             pidfile.as_ref().map(|pidfile| numbers(&[pidfile.as_raw_fd()])),
             self.predecessor.map(|ends| numbers(&ends)),
         ];
         let texts = NAMES.into_iter().zip(texts);
-        texts.filter_map(|(name, text)| Some((name.into(), text?))).collect()
+        let texts = texts.filter_map(|(name, text)| Some((name.into(), text?)));
+        let sockets = sockets.iter().enumerate().flat_map(|(number, socket)| {
+            let [path, id] = socket_names(number);
+            [(path, socket.path.clone().into()), (id, numbers(&socket.id))]
+        });
+        texts.chain(sockets.map(|(name, text)| (name.into(), text))).collect()
     }
 }
 
@@ -97,14 +100,11 @@ impl Legacy {
     /// this process: a program may have handed its environment on.
     pub(crate) fn take_over(note: Option<&Note>) -> Option<Self> {
         let texts = NAMES.map(take_variable);
+        let sockets: Vec<_> = (0..).map_while(take_socket).collect();
         let is_crash = note?.signal().is_some();
-        let [name, directory, syslog, listeners, shared, texts @ ..] = texts;
-        let [socket, socket_id, janitor, pidfile, lock, ends] = texts;
+        let [name, directory, syslog, listeners, shared, janitor, pidfile, lock, ends] = texts;
         let files = Files {
-            socket: socket.zip(FileId::try_from(parse(socket_id)).ok()).map(|(path, id)| {
-                let path = path.into();
-                OwnFile { path, id }
-            }),
+            sockets,
             pidfile: pidfile
                 .zip(own(lock).pop())
                 .map(|(path, file)| Pidfile::inherit(path.into(), file)),
@@ -146,6 +146,19 @@ pub(crate) fn take_variable(name: &str) -> Option<OsString> {
     // SAFETY: the server has one thread.
     unsafe { std::env::remove_var(name) };
     Some(value)
+}
+
+fn socket_names(number: usize) -> [String; 2] {
+    SOCKET.map(|name| match number {
+        0 => name.to_owned(),
+        _ => format!("{name}_{number}"),
+    })
+}
+
+fn take_socket(number: usize) -> Option<OwnFile> {
+    let [path, id] = socket_names(number).map(|name| take_variable(&name));
+    let (path, id) = path.zip(FileId::try_from(parse(id)).ok())?;
+    Some(OwnFile { path: path.into(), id })
 }
 
 fn numbers<N: ToString>(numbers: &[N]) -> OsString {

@@ -51,6 +51,7 @@ mod table;
 mod target;
 mod tcp;
 mod usher;
+mod web_origin;
 mod word;
 
 pub use dorrit_engine::{Buffers, OverflowPolicy, Stats};

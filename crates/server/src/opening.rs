@@ -7,8 +7,12 @@ use std::ptr;
 use dorrit_engine::{ConnId, Engine};
 use dorrit_proto::Refusal;
 
-use crate::handle;
 use crate::host::{State, guard, with};
+use crate::log::{self, Level};
+use crate::{handle, web_origin};
+
+/// How much of a foreign origin the log tells, in bytes: it can be as long as a head.
+const MAX_TOLD: usize = 100;
 
 /// What was found and decided about connections besides the engine's part.
 #[derive(Debug, Default)]
@@ -48,6 +52,23 @@ impl Openings {
         let refusal = self.refusal.take().unwrap_or(Refusal::Forbidden);
         self.end();
         engine.refuse(id, refusal);
+    }
+
+    /// Refuses a request of a page that may not connect, and says so.
+    pub(crate) fn refuse_foreign(id: ConnId) -> bool {
+        let refuse = |state: &mut State| {
+            let State { engine, settings, .. } = state;
+            let engine = engine.as_mut()?;
+            let found = web_origin::find_foreign(&settings.origins, engine.request(id)?)?;
+            let origin = found[..found.len().min(MAX_TOLD)].to_owned();
+            engine.refuse(id, Refusal::Origin);
+            Some(origin)
+        };
+        let Some(origin) = with(refuse).ok().flatten() else { return false };
+        let (status, why) = (Refusal::Origin.status(), Refusal::Origin.reason());
+        let origin = origin.escape_ascii();
+        log::folded(Level::Info, format_args!("a client is answered {status}: {why}: {origin}"));
+        true
     }
 
     fn end(&mut self) {

@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dorrit_engine::Keepalive;
+use dorrit_engine::{Keepalive, OverflowPolicy, QueueLimit};
 use getopts::Matches;
 
 use crate::grammar::Grammar;
@@ -14,16 +14,19 @@ use crate::log::{Destination, Level};
 use crate::program::{Flavor, Told};
 use crate::settings::{self, MAX_MESSAGE};
 use crate::start::StartError;
+use crate::web_origin::Allowed;
 
 /// What the command line says.
 #[derive(Debug)]
 pub(crate) struct Options {
     /// `-b`: the size of the buffer, in bytes.
     pub(crate) buffer: usize,
-    /// `-l`: the socket, where it is given.
-    pub(crate) socket: Option<PathBuf>,
-    /// `-p` and `-i`: the port on TCP, and the addresses to listen on there.
-    pub(crate) tcp: Option<(u16, Vec<IpAddr>)>,
+    /// `-l`: the sockets.
+    pub(crate) sockets: Vec<PathBuf>,
+    /// `-p`: the ports on TCP.
+    pub(crate) ports: Vec<u16>,
+    /// `-i`: the addresses on which there is each of the ports.
+    pub(crate) addresses: Vec<IpAddr>,
     /// `-w`: the directory whose files are served as pages.
     pub(crate) pages: Option<PathBuf>,
     /// `-m`: the most connections.
@@ -35,8 +38,11 @@ pub(crate) struct Options {
     /// What goes beyond the manuals; `None` where it is not given.
     pub(crate) max_message: Option<usize>,
     pub(crate) compression: Option<u32>,
-    pub(crate) origins: Vec<Vec<u8>>,
+    pub(crate) origins: Vec<Allowed>,
     pub(crate) keepalive: Option<Option<Keepalive>>,
+    pub(crate) queue_limit: Option<QueueLimit>,
+    /// `--max-memory`: the budget of the whole server, in bytes.
+    pub(crate) max_memory: Option<usize>,
     /// What `ws_open_callback` is told, as `-h` says where there is that option.
     pub(crate) told: Told,
     /// `--log-level`: which lines are written.
@@ -53,6 +59,8 @@ pub(crate) struct Options {
 pub(crate) const BUFFER_OVERHEAD: usize = 5;
 const BUFFER: std::ops::RangeInclusive<usize> = 10..=65540;
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
+/// Less would not hold what one client may send.
+const LEAST_MEMORY: usize = 1 << 20;
 /// Up to a day, in seconds.
 const DRAIN: std::ops::RangeInclusive<usize> = 0..=86_400;
 
@@ -65,8 +73,9 @@ impl Options {
         flavor: &Flavor,
     ) -> Result<Self, StartError> {
         // getopts takes text. Arguments are bytes: each byte goes through as the character of its number.
-        let arguments = arguments.iter().map(|argument| widen(argument));
         let grammar = Grammar::new(flavor, *BUFFER.end());
+        let arguments = arguments.iter().map(|argument| widen(argument));
+        let arguments = grammar.join_numbers(arguments);
         let usage = |why: &str| {
             StartError::usage(format_args!("{}\n{}", text(&narrow(why)), grammar.usage()))
         };
@@ -81,20 +90,24 @@ impl Options {
         if let Some(operand) = matches.free.first() {
             return Err(usage(&format!("{operand}: not an option")));
         }
+        let ports = ports(&matches)?;
         let name = |option| last(&matches, option).map(|value| text(&value));
         Ok(Self {
             buffer: number(&matches, "b", BUFFER)?.unwrap_or(*BUFFER.end()),
-            socket: path(&matches, "l", directory)?,
-            tcp: tcp(&matches)?,
-            pages: path(&matches, "w", directory)?,
+            sockets: paths(&matches, "l", directory)?,
+            addresses: addresses(&matches, &ports)?,
+            ports,
+            pages: paths(&matches, "w", directory)?.pop(),
             max_connections: number(&matches, "m", CONNECTIONS)?.unwrap_or(flavor.max_connections),
             user: name("u"),
             group: name("g"),
-            config_file: path(&matches, "f", directory)?,
+            config_file: paths(&matches, "f", directory)?.pop(),
             max_message: number(&matches, "max-message", 1..=MAX_MESSAGE)?,
             compression: compression(&matches)?,
             origins: origins(&matches)?,
             keepalive: keepalive(&matches)?,
+            queue_limit: queue_limit(&matches)?,
+            max_memory: max_memory(&matches)?,
             told: match flavor.without_h {
                 Some(told) if !matches.opt_present("h") => told,
                 _ => Told::Cookie,
@@ -130,10 +143,15 @@ fn text(value: &OsStr) -> String {
     value.to_string_lossy().into_owned()
 }
 
+/// The values of an option, in their order.
+fn all(matches: &Matches, option: &str) -> Vec<OsString> {
+    let values = if is_known(matches, option) { matches.opt_strs(option) } else { Vec::new() };
+    values.iter().map(|value| narrow(value)).collect()
+}
+
 /// The value of an option that takes one; the last one where it is given more than once.
 fn last(matches: &Matches, option: &str) -> Option<OsString> {
-    let values = if is_known(matches, option) { matches.opt_strs(option) } else { Vec::new() };
-    values.last().map(|value| narrow(value))
+    all(matches, option).pop()
 }
 
 fn number(
@@ -141,13 +159,22 @@ fn number(
     option: &str,
     range: std::ops::RangeInclusive<usize>,
 ) -> Result<Option<usize>, StartError> {
-    let Some(value) = last(matches, option).map(|value| text(&value)) else { return Ok(None) };
-    let number = decimal(&value).filter(|number| range.contains(number));
-    let why = format!("must be a number from {} to {}", range.start(), range.end());
-    number.map(Some).ok_or_else(|| wrong(option, &value, &why))
+    let value = last(matches, option);
+    value.map(|value| within(option, &text(&value), range)).transpose()
 }
 
-fn decimal<N: std::str::FromStr>(text: &str) -> Option<N> {
+fn within(
+    option: &str,
+    value: &str,
+    range: std::ops::RangeInclusive<usize>,
+) -> Result<usize, StartError> {
+    let why = format!("must be a number from {} to {}", range.start(), range.end());
+    let number = decimal(value).filter(|number| range.contains(number));
+    number.ok_or_else(|| wrong(option, value, &why))
+}
+
+/// A number of digits alone.
+pub(crate) fn decimal<N: std::str::FromStr>(text: &str) -> Option<N> {
     let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_decimal)
 }
@@ -157,18 +184,28 @@ fn wrong(option: &str, value: &str, why: &str) -> StartError {
     StartError::option(&format!("{dashes}{option}"), value, why)
 }
 
-/// `-p PORT`, and `-i ADDRESS` once for each.
-fn tcp(matches: &Matches) -> Result<Option<(u16, Vec<IpAddr>)>, StartError> {
+/// `-p PORT`, once for each. Each 0 is a free one.
+fn ports(matches: &Matches) -> Result<Vec<u16>, StartError> {
+    let mut ports = Vec::new();
+    for value in all(matches, "p") {
+        let port = within("p", &text(&value), 0..=u16::MAX.into())? as u16;
+        if port == 0 || !ports.contains(&port) {
+            ports.push(port);
+        }
+    }
+    Ok(ports)
+}
+
+/// `-i ADDRESS`, once for each.
+fn addresses(matches: &Matches, ports: &[u16]) -> Result<Vec<IpAddr>, StartError> {
     const OPTION: &str = "i";
-    let port = number(matches, "p", 0..=u16::MAX.into())?;
-    let values = if is_known(matches, OPTION) { matches.opt_strs(OPTION) } else { Vec::new() };
     let mut addresses = Vec::new();
-    for value in values {
-        let value = text(&narrow(&value));
+    for value in all(matches, OPTION) {
+        let value = text(&value);
         let address = value.parse();
         let address =
             address.map_err(|_| wrong(OPTION, &value, "must be an IPv4 or IPv6 address"))?;
-        if port.is_none() {
+        if ports.is_empty() {
             return Err(wrong(OPTION, &value, "needs a port: -p"));
         }
         if !addresses.contains(&address) {
@@ -178,7 +215,7 @@ fn tcp(matches: &Matches) -> Result<Option<(u16, Vec<IpAddr>)>, StartError> {
     if addresses.is_empty() {
         addresses.push(Ipv4Addr::LOCALHOST.into());
     }
-    Ok(port.map(|port| (port as u16, addresses)))
+    Ok(addresses)
 }
 
 /// `--compress[=LEVEL]`.
@@ -196,17 +233,43 @@ fn compression(matches: &Matches) -> Result<Option<u32>, StartError> {
 }
 
 /// `--origin`, once for each.
-fn origins(matches: &Matches) -> Result<Vec<Vec<u8>>, StartError> {
+fn origins(matches: &Matches) -> Result<Vec<Allowed>, StartError> {
     const OPTION: &str = "origin";
-    if !is_known(matches, OPTION) {
-        return Ok(Vec::new());
-    }
-    let parse = |value: String| {
-        let value = narrow(&value);
-        settings::origins(value.as_bytes())
-            .ok_or_else(|| wrong(OPTION, &text(&value), "is no origin"))
+    let why = "is no origin, such as https://example.org, nor the word same";
+    let parse = |value: OsString| {
+        settings::origins(value.as_bytes()).ok_or_else(|| wrong(OPTION, &text(&value), why))
     };
-    Ok(matches.opt_strs(OPTION).into_iter().map(parse).collect::<Result<Vec<_>, _>>()?.concat())
+    let lists: Result<Vec<_>, _> = all(matches, OPTION).into_iter().map(parse).collect();
+    Ok(lists?.concat())
+}
+
+/// `--max-queue BYTES[,skip]`.
+fn queue_limit(matches: &Matches) -> Result<Option<QueueLimit>, StartError> {
+    const OPTION: &str = "max-queue";
+    let Some(value) = last(matches, OPTION).map(|value| text(&value)) else { return Ok(None) };
+    let (bytes, policy) = match value.strip_suffix(",skip") {
+        Some(bytes) => (bytes, OverflowPolicy::Skip),
+        None => (&*value, OverflowPolicy::Close),
+    };
+    let bytes = size(bytes).filter(|bytes| *bytes > 0);
+    let limit = bytes.map(|bytes| QueueLimit { bytes, policy });
+    limit.map(Some).ok_or_else(|| wrong(OPTION, &value, "must be bytes, as in 65536 or 64M,skip"))
+}
+
+/// `--max-memory BYTES`.
+fn max_memory(matches: &Matches) -> Result<Option<usize>, StartError> {
+    const OPTION: &str = "max-memory";
+    let Some(value) = last(matches, OPTION).map(|value| text(&value)) else { return Ok(None) };
+    let bytes = size(&value).filter(|bytes| *bytes >= LEAST_MEMORY);
+    bytes.map(Some).ok_or_else(|| wrong(OPTION, &value, "must be bytes, at least 1M, as in 512M"))
+}
+
+/// A number of bytes, or with K, M or G behind it of kibi-, mebi- or gibibytes.
+fn size(text: &str) -> Option<usize> {
+    let units = [('K', 1 << 10), ('M', 1 << 20), ('G', 1 << 30)];
+    let unit = |(letter, unit): (char, usize)| Some((text.strip_suffix(letter)?, unit));
+    let (digits, unit) = units.into_iter().find_map(unit).unwrap_or((text, 1));
+    decimal::<usize>(digits)?.checked_mul(unit)
 }
 
 /// `--ping IDLE[,TIMEOUT]`.
@@ -235,152 +298,21 @@ fn is_known(matches: &Matches, option: &str) -> bool {
     matches.opt_defined(option)
 }
 
-/// A path, taken from this directory.
-fn path(matches: &Matches, option: &str, directory: &Path) -> Result<Option<PathBuf>, StartError> {
-    match last(matches, option) {
-        Some(value) if value.is_empty() => Err(wrong(option, "\"\"", "must be a path")),
-        value => Ok(value.map(|value| directory.join(value))),
+/// Paths, taken from this directory, each once.
+fn paths(matches: &Matches, option: &str, directory: &Path) -> Result<Vec<PathBuf>, StartError> {
+    let mut paths = Vec::new();
+    for value in all(matches, option) {
+        if value.is_empty() {
+            return Err(wrong(option, "\"\"", "must be a path"));
+        }
+        // The last one stands last.
+        let path = directory.join(value);
+        paths.retain(|earlier| *earlier != path);
+        paths.push(path);
     }
+    Ok(paths)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use dorrit_engine::Buffers;
-    use dorrit_proto::{Binary, Fragments};
-
-    const FLAVOR: Flavor = Flavor {
-        manual: "libdorrit(3)",
-        max_connections: 16384,
-        binary: Binary::Accepted,
-        fragments: Fragments::Refused,
-        buffers: Buffers::Shared,
-        max_queued_frames: None,
-        without_h: None,
-        has_extensions: true,
-        restarts: false,
-    };
-
-    fn parse(arguments: &[&str]) -> Result<Options, StartError> {
-        let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
-        Options::parse(&arguments, Path::new("/start"), &FLAVOR)
-    }
-
-    /// CONTRACT D20.
-    #[test]
-    fn defaults() {
-        let options = parse(&[]).unwrap();
-        assert_eq!((options.buffer, options.max_connections), (65540, 16384));
-        assert!(options.socket.is_none() && options.user.is_none() && options.group.is_none());
-        assert!(options.config_file.is_none() && !options.is_foreground);
-    }
-
-    #[test]
-    fn addresses() {
-        let tcp = |arguments: &[&str]| parse(arguments).unwrap().tcp;
-        let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
-        assert_eq!(tcp(&[]), None);
-        assert_eq!(tcp(&["-p", "80"]), Some((80, addresses(&["127.0.0.1"]))));
-        let all = ["-i", "::", "-p0", "-i0.0.0.0", "-i", "::"];
-        assert_eq!(tcp(&all), Some((0, addresses(&["::", "0.0.0.0"]))));
-        for bad in ["localhost", "", "127.1", "[::1]", "127.0.0.1:80", "::1%lo"] {
-            let error = parse(&["-p", "80", "-i", bad]).unwrap_err();
-            assert_eq!((error.text.contains("IPv4"), error.status), (true, 1), "{bad}");
-        }
-        assert_eq!(parse(&["-i", "::1"]).unwrap_err().status, 1);
-        for bad in ["65536", "-1", "http"] {
-            assert!(parse(&["-p", bad]).unwrap_err().text.starts_with(&format!("-p {bad}: ")));
-        }
-        let classic = Flavor { has_extensions: false, ..FLAVOR };
-        for option in ["-p", "-i"] {
-            let arguments = [option.into(), "80".into()];
-            let refused = Options::parse(&arguments, Path::new("/start"), &classic);
-            assert_eq!(refused.unwrap_err().status, 2);
-        }
-    }
-
-    #[test]
-    fn as_getopt_reads_them() {
-        let options = parse(&["-xm10", "-b", "10", "-l", "/a", "-l/b", "-u", "-g"]).unwrap();
-        assert!(options.is_foreground);
-        assert_eq!((options.buffer, options.max_connections), (10, 10));
-        assert_eq!(options.socket.unwrap(), PathBuf::from("/b"));
-        assert_eq!(options.user.unwrap(), "-g");
-    }
-
-    #[test]
-    fn bytes_that_are_no_text() {
-        let arguments = [OsString::from("-l"), OsString::from_vec(b"/\xff\xc3\xa9".to_vec())];
-        let options = Options::parse(&arguments, Path::new("/start"), &FLAVOR).unwrap();
-        assert_eq!(options.socket.unwrap().as_os_str().as_bytes(), b"/\xff\xc3\xa9");
-    }
-
-    #[test]
-    fn answers() {
-        for before in [&[][..], &["-b", "9"], &["-x", "operand"], &["-l", ""]] {
-            let answer = |option| parse(&[before, &[option]].concat()).unwrap_err();
-            let help = answer("--help");
-            assert_eq!(help.status, 0);
-            assert!(help.text.lines().count() <= 24, "{}", help.text);
-            assert!(help.text.lines().all(|line| line.len() <= 80), "{}", help.text);
-            assert_eq!(answer("--version").status, 0);
-        }
-        assert_eq!(parse(&["-f", "--help"]).unwrap().config_file, Some("/start/--help".into()));
-        for wrong in [&["-z", "--help"][..], &["--help=me"], &["--", "--help"], &["--hel"]] {
-            assert_eq!(parse(wrong).unwrap_err().status, 2, "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn the_last_level_counts() {
-        let level = |arguments: &[&str]| parse(arguments).unwrap().compression;
-        assert_eq!(level(&["--compress"]), Some(6));
-        assert_eq!(level(&["--compress", "--compress=2"]), Some(2));
-        assert_eq!(level(&["--compress=2", "--compress"]), Some(6));
-        assert_eq!(level(&["--compress=2", "-x", "--compress=3"]), Some(3));
-    }
-
-    #[test]
-    fn the_log() {
-        let level = |arguments: &[&str]| parse(arguments).unwrap().log_level;
-        assert_eq!(level(&[]), Level::Info);
-        assert_eq!(level(&["--log-level=debug", "--log-level", "error"]), Level::Error);
-        let destination = |arguments: &[&str]| parse(arguments).unwrap().log_destination();
-        assert_eq!(destination(&[]), Destination::Syslog);
-        for arguments in [&["-x"][..], &["--log-stderr"], &["-x", "--log-stderr"]] {
-            assert_eq!(destination(arguments), Destination::Stderr);
-        }
-        for bad in ["", "Error", "err", "7"] {
-            let error = parse(&["--log-level", bad]).unwrap_err();
-            let beginning = format!("--log-level {bad}: must be error, ");
-            assert_eq!((error.text.starts_with(&beginning), error.status), (true, 1), "{bad}");
-        }
-        assert_eq!(parse(&["--log-stderr=yes"]).unwrap_err().status, 2);
-    }
-
-    #[test]
-    fn drain() {
-        let drain = |arguments: &[&str]| parse(arguments).map(|options| options.drain.as_secs());
-        assert_eq!(drain(&[]).unwrap(), 10);
-        assert_eq!(drain(&["--drain=0"]).unwrap(), 0);
-        assert_eq!(drain(&["--drain", "86400"]).unwrap(), 86_400);
-        for bad in ["86401", "-1", "", "ten", "1.5"] {
-            let error = drain(&["--drain", bad]).unwrap_err();
-            assert!(error.text.starts_with(&format!("--drain {bad}: ")), "{}", error.text);
-        }
-    }
-
-    #[test]
-    fn what_cannot_be() {
-        for bad in ["9", "65541", "", "ten", "-1", "+10", "1e3", "99999999999999999999"] {
-            let error = parse(&["-b", bad]).unwrap_err();
-            assert_eq!(error.status, 1);
-            assert!(error.text.starts_with(&format!("-b {bad}: ")), "{}", error.text);
-        }
-        assert_eq!(parse(&["-m", "0"]).unwrap_err().status, 1);
-        assert_eq!(parse(&["-l", ""]).unwrap_err().status, 1);
-        for usage in [&["-z"][..], &["-b"], &["operand"], &["--long"], &["-x", "--", "a"]] {
-            assert_eq!(parse(usage).unwrap_err().status, 2, "{usage:?}");
-        }
-    }
-}
+#[path = "options_tests.rs"]
+mod tests;

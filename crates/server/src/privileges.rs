@@ -1,13 +1,14 @@
 //! The user and group that the server runs as (CONTRACT D22, S12).
 
 use std::ffi::{CStr, CString};
+use std::ptr;
 
 use nix::errno::Errno;
 use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, setgid, setuid};
 use rustix::process::getgroups;
 
 use crate::log;
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::start::StartError;
 
 /// The user and group of a server, found before anything is changed.
@@ -15,8 +16,18 @@ use crate::start::StartError;
 pub(crate) struct Credentials {
     pub(crate) uid: Uid,
     pub(crate) gid: Gid,
-    /// Whose supplementary groups are taken on; `None` where everything stays as it is.
-    user: Option<CString>,
+    groups: Groups,
+}
+
+/// The supplementary groups.
+#[derive(Debug)]
+enum Groups {
+    /// Everything stays as it is.
+    Kept,
+    /// Those of the user of this name.
+    OfUser(CString),
+    /// None: the system does not know the user.
+    None,
 }
 
 /// Where the server starts as root and no user or group is given.
@@ -31,13 +42,17 @@ impl Credentials {
     }
 
     fn find_for_root(options: &Options) -> Result<Self, StartError> {
-        let user = find_user(options.user.as_deref().unwrap_or(NOBODY))?;
+        let user = Account::find(options.user.as_deref().unwrap_or(NOBODY))?;
         let gid = match &options.group {
             Some(name) => find_group(name)?,
-            None => find_group(NOBODY).or_else(|error| find_group(NOGROUP).map_err(|_| error))?,
+            // A system that knows neither may know no group at all.
+            None => find_group(NOBODY).or_else(|_| find_group(NOGROUP)).unwrap_or(user.gid),
         };
-        let name = CString::new(user.name).map_err(StartError::new)?;
-        Ok(Self { uid: user.uid, gid, user: Some(name) })
+        let groups = match user.name {
+            Some(name) => Groups::OfUser(CString::new(name).map_err(StartError::new)?),
+            None => Groups::None,
+        };
+        Ok(Self { uid: user.uid, gid, groups })
     }
 
     /// Only root can change: what is asked for must be what the server has.
@@ -45,7 +60,7 @@ impl Credentials {
         let why = "only root can change to another";
         let (uid, mut gid) = (geteuid(), getegid());
         if let Some(name) = &options.user
-            && find_user(name)?.uid != uid
+            && Account::find(name)?.uid != uid
         {
             return Err(StartError::option("-u", name, why));
         }
@@ -57,12 +72,13 @@ impl Credentials {
             }
             gid = wanted;
         }
-        Ok(Self { uid, gid, user: None })
+        Ok(Self { uid, gid, groups: Groups::Kept })
     }
 
     /// Says so where a server that is not root's keeps its user and group without being told to.
     pub(crate) fn tell(&self, options: &Options) {
-        if self.user.is_none() && options.user.is_none() && options.group.is_none() {
+        if matches!(self.groups, Groups::Kept) && options.user.is_none() && options.group.is_none()
+        {
             let user = User::from_uid(self.uid).ok().flatten().map(|user| user.name);
             let group = Group::from_gid(self.gid).ok().flatten().map(|group| group.name);
             log::warning(&format!(
@@ -75,19 +91,25 @@ impl Credentials {
 
     /// Whether what root may do is about to be lost.
     pub(crate) fn is_drop(&self) -> bool {
-        self.user.is_some() && !self.uid.is_root()
+        !matches!(self.groups, Groups::Kept) && !self.uid.is_root()
     }
 
     /// Becomes that user, for good.
     pub(crate) fn take_on(&self) -> Result<(), StartError> {
-        let Some(user) = &self.user else { return Ok(()) };
         let change = || {
-            init_groups(user, self.gid)?;
+            match &self.groups {
+                Groups::Kept => return Ok(()),
+                Groups::OfUser(name) => init_groups(name, self.gid)?,
+                Groups::None => clear_groups()?,
+            }
             setgid(self.gid)?;
             setuid(self.uid)
         };
         change().map_err(|error| {
-            let name = user.to_string_lossy();
+            let name = match &self.groups {
+                Groups::OfUser(name) => name.to_string_lossy().into_owned(),
+                Groups::Kept | Groups::None => self.uid.to_string(),
+            };
             StartError::option("-u", name, format_args!("cannot change to it: {}", error.desc()))
         })?;
         if self.is_drop() && setuid(Uid::from_raw(0)).is_ok() {
@@ -103,18 +125,60 @@ fn init_groups(user: &CStr, gid: Gid) -> nix::Result<()> {
     Errno::result(unsafe { libc::initgroups(user.as_ptr(), gid.as_raw() as _) }).map(drop)
 }
 
-fn find_user(name: &str) -> Result<User, StartError> {
-    match User::from_name(name) {
-        Ok(Some(user)) => Ok(user),
-        Ok(None) => Err(StartError::option("-u", name, "there is no such user")),
-        Err(error) => Err(StartError::option("-u", name, error.desc())),
+/// Has no supplementary group. nix leaves this out on macOS.
+fn clear_groups() -> nix::Result<()> {
+    // SAFETY: no group is read.
+    Errno::result(unsafe { libc::setgroups(0, ptr::null()) }).map(drop)
+}
+
+/// A user, whom the system may know by a number alone.
+struct Account {
+    uid: Uid,
+    /// Of the user's own group.
+    gid: Gid,
+    name: Option<String>,
+}
+
+impl Account {
+    /// By name, or by number where nobody has such a name. Without an entry the group is the one of the
+    /// same number.
+    fn find(text: &str) -> Result<Self, StartError> {
+        let fail = |why: &str| StartError::option("-u", text, why);
+        let look_up = |user| found(user).map_err(|error| fail(error.desc()));
+        let number = number(text).map(Uid::from_raw);
+        let user = match (look_up(User::from_name(text))?, number) {
+            (None, Some(uid)) => look_up(User::from_uid(uid))?,
+            (named, _) => named,
+        };
+        match (user, number) {
+            (Some(user), _) => Ok(Self { uid: user.uid, gid: user.gid, name: Some(user.name) }),
+            (None, Some(uid)) => Ok(Self { uid, gid: Gid::from_raw(uid.as_raw()), name: None }),
+            (None, None) => Err(fail("there is no such user")),
+        }
     }
 }
 
-fn find_group(name: &str) -> Result<Gid, StartError> {
-    match Group::from_name(name) {
+/// By name, or by number where there is none of such a name.
+fn find_group(text: &str) -> Result<Gid, StartError> {
+    match found(Group::from_name(text)) {
         Ok(Some(group)) => Ok(group.gid),
-        Ok(None) => Err(StartError::option("-g", name, "there is no such group")),
-        Err(error) => Err(StartError::option("-g", name, error.desc())),
+        Ok(None) => {
+            let gid = number(text).map(Gid::from_raw);
+            gid.ok_or_else(|| StartError::option("-g", text, "there is no such group"))
+        }
+        Err(error) => Err(StartError::option("-g", text, error.desc())),
+    }
+}
+
+/// The number of a user or group. The highest stands for none (setreuid(2)).
+fn number(text: &str) -> Option<u32> {
+    options::decimal(text).filter(|number| *number != u32::MAX)
+}
+
+/// What was looked up. Where there is no file to look into, getpwnam_r(3) says so in one of these words.
+fn found<T>(looked_up: nix::Result<Option<T>>) -> nix::Result<Option<T>> {
+    match looked_up {
+        Err(Errno::ENOENT | Errno::ESRCH | Errno::EBADF | Errno::EPERM) => Ok(None),
+        found => found,
     }
 }

@@ -4,9 +4,10 @@ use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong};
 use std::time::Duration;
 
 use dorrit_engine::{Keepalive, OverflowPolicy, QueueLimit};
-use dorrit_proto::{Request, is_token};
+use dorrit_proto::is_token;
 
 use crate::host::{Stage, guard, with};
+use crate::web_origin::Allowed;
 
 /// The longest message that can be asked for, in bytes.
 pub(crate) const MAX_MESSAGE: usize = 1 << 30;
@@ -18,8 +19,8 @@ pub(crate) struct Settings {
     /// The level of compression; 0 is none.
     pub(crate) compression: u32,
     pub(crate) protocols: Protocols,
-    /// The values that a request's Origin may have.
-    pub(crate) origins: Vec<Vec<u8>>,
+    /// Whose pages may connect; all where there are none.
+    pub(crate) origins: Vec<Allowed>,
     pub(crate) keepalive: Option<Keepalive>,
     pub(crate) queue_limit: QueueLimit,
 }
@@ -47,13 +48,6 @@ impl Settings {
         }),
         queue_limit: QueueLimit { bytes: 64 << 20, policy: OverflowPolicy::Close },
     };
-
-    /// Whether a request comes from a page that may ask. One that names no origin comes from no page
-    /// (RFC 6455 10.2).
-    pub(crate) fn is_origin_allowed(&self, request: &Request) -> bool {
-        let is_listed = |origin: &[u8]| self.origins.iter().any(|o| o.eq_ignore_ascii_case(origin));
-        self.origins.is_empty() || request.header("origin").all(is_listed)
-    }
 }
 
 impl Protocols {
@@ -80,10 +74,8 @@ pub(crate) fn keepalive(idle: u32, timeout: u32) -> Option<Option<Keepalive>> {
 }
 
 /// A list of origins, with commas between them.
-pub(crate) fn origins(list: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let origins = items(list)?;
-    let is_origin = |origin: &Vec<u8>| !origin.iter().any(|byte| !byte.is_ascii_graphic());
-    origins.iter().all(is_origin).then_some(origins)
+pub(crate) fn origins(list: &[u8]) -> Option<Vec<Allowed>> {
+    items(list)?.iter().map(|item| Allowed::parse(item)).collect()
 }
 
 fn protocols(list: &[u8]) -> Option<Protocols> {
@@ -185,8 +177,10 @@ mod tests {
         for bad in ["", "a,,b", "a b", "é", ","] {
             assert!(protocols(bad.as_bytes()).is_none(), "{bad}");
         }
-        assert!(origins(b"https://a.example, null").is_some());
-        assert!(origins(b"https://a example").is_none() && origins(b"").is_none());
+        assert!(origins(b"https://a.example, null").is_some_and(|list| list.len() == 2));
+        for bad in [&b"https://a example"[..], b"", b"https://a.example,", b"same, foo", b"*"] {
+            assert!(origins(bad).is_none(), "{bad:?}");
+        }
     }
 
     #[test]

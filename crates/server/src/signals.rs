@@ -62,9 +62,14 @@ pub(crate) fn without_sigpipe<R>(act: impl FnOnce() -> R) -> R {
     done
 }
 
-/// Catches SIGTERM, SIGINT in the foreground, and those that a program may keep for itself. `mask` is
-/// what was blocked before the program has run. Returns the pipe that wakes the loop.
-pub(crate) fn catch(is_foreground: bool, mask: &SigSet) -> io::Result<PipeReader> {
+/// Catches SIGTERM, SIGINT in the foreground, and those that a program may keep for itself. `mask` and
+/// `ignored` are what was blocked and ignored before the program has run. Returns the pipe that wakes the
+/// loop.
+pub(crate) fn catch(
+    is_foreground: bool,
+    mask: &SigSet,
+    ignored: &[c_int],
+) -> io::Result<PipeReader> {
     let (read, write) = io::pipe()?;
     rustix::io::ioctl_fionbio(&read, true)?;
     rustix::io::ioctl_fionbio(&write, true)?;
@@ -79,7 +84,9 @@ pub(crate) fn catch(is_foreground: bool, mask: &SigSet) -> io::Result<PipeReader
         unsafe { sigaction(signal, &action) }?;
         caught.add(signal);
     }
-    for signal in catch_optional(mask)? {
+    // In the foreground that is for the server too: under nohup(1) it outlives its terminal.
+    let ignored = if is_foreground { &[] } else { ignored };
+    for signal in catch_optional(mask, ignored)? {
         caught.add(*signal);
     }
     // Whoever started us may have blocked them.
@@ -99,8 +106,9 @@ fn optional() -> impl Iterator<Item = (Signal, Handler)> {
 
 type Handler = extern "C" fn(c_int);
 
-/// Catches those. One that the program handles, ignores or blocks is its own.
-fn catch_optional(mask: &SigSet) -> io::Result<&'static [Signal]> {
+/// Catches those. One that the program handles, ignores or blocks is its own; not one that was blocked, or
+/// is among those `ignored`, before the program has run.
+fn catch_optional(mask: &SigSet, ignored: &[c_int]) -> io::Result<&'static [Signal]> {
     let blocked = SigSet::thread_get_mask()?;
     let mut caught = Vec::new();
     for (signal, handler) in optional() {
@@ -112,6 +120,7 @@ fn catch_optional(mask: &SigSet) -> io::Result<&'static [Signal]> {
             let before = sigaction(signal, &action(handler))?;
             match before.handler() {
                 SigHandler::SigDfl => caught.push(signal),
+                SigHandler::SigIgn if ignored.contains(&(signal as c_int)) => caught.push(signal),
                 // It was caught already, for a new start.
                 SigHandler::Handler(before) if before as usize == handler as usize => {
                     caught.push(signal);

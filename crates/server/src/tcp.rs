@@ -1,4 +1,4 @@
-//! Listening on TCP, where the options ask for it.
+//! Listening on TCP, where the options ask for it, and what a socket is that listens already.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 
 use dorrit_engine::Listener;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, bind, getsockname, listen, sockopt};
+use rustix::net::{AddressFamily, SocketAddrUnix, bind, getsockname, listen, sockopt};
 
 use crate::socket::{BACKLOG, stream_socket};
 use crate::start::{StartError, words};
@@ -48,7 +48,21 @@ pub(crate) fn listener(socket: OwnedFd) -> Listener {
     }
 }
 
+/// Where a socket listens: an address and a port, or a path. One in Linux's abstract namespace has a name
+/// behind `@`.
+pub(crate) fn place(socket: BorrowedFd<'_>) -> Option<String> {
+    if let Some(address) = address(socket) {
+        return Some(address.to_string());
+    }
+    let name = SocketAddrUnix::try_from(getsockname(socket).ok()?).ok()?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(name) = name.abstract_name() {
+        return Some(format!("@{}", String::from_utf8_lossy(name)));
+    }
+    name.path().map(|path| path.to_string_lossy().into_owned())
+}
+
 /// The address that a listening socket is bound to, where it is one of TCP.
-pub(crate) fn address(socket: BorrowedFd<'_>) -> Option<SocketAddr> {
+fn address(socket: BorrowedFd<'_>) -> Option<SocketAddr> {
     getsockname(socket).ok().and_then(|name| name.try_into().ok())
 }

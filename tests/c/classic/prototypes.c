@@ -9,7 +9,7 @@ int ws_open_callback(void *conn, char *cookie, char *hostname, char *protocol);
 void ws_read_callback(void *conn, int len, char *buffer);
 void ws_close_callback(void *conn);
 extern char *ws_config_file;
-void ws_set_name(char *name);
+void ws_set_name(const char *name);
 void ws_set_periodic(void (*func)(void), int seconds);
 int ws_write_conn(void *conn, int len, char *data);
 void ws_close_conn(void *conn, int force);

@@ -20,6 +20,7 @@ pub const CONFIG: Config = Config {
     buffers: Buffers::Shared,
     max_queued_frames: None,
     queue_limit: QueueLimit { bytes: 64 << 20, policy: OverflowPolicy::Close },
+    max_memory: None,
     compression: 0,
     keepalive: None,
     plain_requests: PlainRequests::Refused,

@@ -179,6 +179,12 @@ impl Engine {
         !self.table.is_full() && self.acceptors.iter().any(is_waiting)
     }
 
+    /// Accepts nothing for a while.
+    pub(crate) fn pause_accepting(&mut self) {
+        let retry_at = Some(self.now + PAUSE);
+        self.acceptors.iter_mut().for_each(|acceptor| acceptor.retry_at = retry_at);
+    }
+
     /// Accepts a batch of connections on each socket. Returns an error that is to be told.
     pub(crate) fn accept_some(&mut self) -> Option<io::Error> {
         let (now, turn) = (self.now, self.config.turn());

@@ -58,7 +58,7 @@ pub struct Engine {
     pub(crate) incoming: Pool<Incoming>,
     /// How much memory those have that are not in use, in bytes.
     pub(crate) kept: usize,
-    pub(crate) inflater: Option<Box<Inflater>>,
+    pub(crate) inflater: Option<Inflater>,
     /// The message that was decompressed last.
     pub(crate) inflated: Vec<u8>,
     pub(crate) deflaters: Deflaters,
@@ -137,7 +137,7 @@ impl Engine {
             input: Vec::new(),
             parked: Vec::new(),
             output: Output::new().map_err(out_of_memory)?,
-            request: Request::new(),
+            request: Request::new().map_err(out_of_memory)?,
             opening: None,
             dirty: Vec::new(),
             resumed: Vec::new(),
@@ -159,6 +159,7 @@ impl Engine {
         engine.dirty.try_reserve_exact(sockets).map_err(out_of_memory)?;
         engine.resumed.try_reserve_exact(sockets).map_err(out_of_memory)?;
         engine.closed.try_reserve_exact(sockets).map_err(out_of_memory)?;
+        engine.drained.try_reserve_exact(sockets).map_err(out_of_memory)?;
         engine.input.try_reserve_exact(INPUT).map_err(out_of_memory)?;
         Ok(engine)
     }
@@ -284,6 +285,10 @@ impl Engine {
     /// What happens between the turns of connections.
     fn next_outside_turns(&mut self) -> Option<Event> {
         self.expire();
+        if (self.config.take_shortage)() {
+            self.shed();
+            return Some(Event::ShortOfMemory);
+        }
         if self.table.len() == 0 && self.is_ending() {
             return Some(Event::Stopped);
         }

@@ -24,6 +24,7 @@ mod pool;
 mod queue;
 mod respond;
 mod send;
+mod shed;
 mod stats;
 mod sys;
 mod table;

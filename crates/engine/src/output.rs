@@ -230,7 +230,8 @@ impl Engine {
         self.queues.give_back(key);
         let Some(conn) = self.table.get_mut(id) else { return };
         conn.queue = None;
-        if std::mem::take(&mut conn.has_waited) && conn.phase == Phase::Open {
+        let is_drained = std::mem::take(&mut conn.has_waited) && conn.phase == Phase::Open;
+        if is_drained && self.drained.try_reserve(1).is_ok() {
             self.drained.push(id);
         }
         let is_flushing = matches!(conn.phase, Phase::Flushing(_));

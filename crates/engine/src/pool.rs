@@ -51,6 +51,13 @@ impl<T: Default> Pool<T> {
         self.vacant.push(key);
     }
 
+    /// Frees the memory of the places that nobody has.
+    pub(crate) fn reset_vacant(&mut self) {
+        for key in &self.vacant {
+            self.slots[key.index()] = T::default();
+        }
+    }
+
     /// All places, those that were given back among them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.slots.iter()

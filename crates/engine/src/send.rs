@@ -24,7 +24,7 @@ const VARIANTS: usize = 16;
 /// One compressor for each size of the window, made when it is needed first.
 #[derive(Default)]
 pub(crate) struct Deflaters {
-    deflaters: [Option<Box<Deflater>>; VARIANTS],
+    deflaters: [Option<Deflater>; VARIANTS],
     /// What was compressed last.
     bytes: Vec<u8>,
 }
@@ -32,8 +32,10 @@ pub(crate) struct Deflaters {
 impl Deflaters {
     fn deflate(&mut self, level: u32, bits: Variant, payload: &[u8]) -> Result<&[u8], OutOfMemory> {
         let deflater = &mut self.deflaters[bits];
-        let make = || Box::new(Deflater::new(level, bits as u8));
-        deflater.get_or_insert_with(make).deflate(payload, &mut self.bytes)?;
+        if deflater.is_none() {
+            *deflater = Deflater::new(level, bits as u8);
+        }
+        deflater.as_mut().ok_or(OutOfMemory)?.deflate(payload, &mut self.bytes)?;
         Ok(&self.bytes)
     }
 }

@@ -153,7 +153,7 @@ fn open_with(server: &mut Server, line: &str) -> (Client, dorrit_engine::ConnId,
 
 fn inflate(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    Inflater::default().inflate(MessageKind::Text, bytes, 1 << 20, &mut out).unwrap();
+    Inflater::new().unwrap().inflate(MessageKind::Text, bytes, 1 << 20, &mut out).unwrap();
     out.pop();
     out
 }
@@ -204,7 +204,7 @@ fn compression() {
 fn compression_that_is_refused() {
     let mut server = Server::new(Config { compression: 6, ..CONFIG });
     let mut bomb = Vec::new();
-    dorrit_proto::Deflater::new(9, 15).deflate(&vec![0; 1 << 20], &mut bomb).unwrap();
+    dorrit_proto::Deflater::new(9, 15).unwrap().deflate(&vec![0; 1 << 20], &mut bomb).unwrap();
     for (frame, violation) in [
         (any_frame(0xc2, &bomb), Violation::TooLong),
         (any_frame(0xc2, b"\xff\xff"), Violation::NotDeflate),

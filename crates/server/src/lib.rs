@@ -33,6 +33,7 @@ mod pidfile;
 mod plan;
 mod privileges;
 mod program;
+mod reserve;
 mod restart;
 mod run;
 pub mod settings;
@@ -44,6 +45,7 @@ pub mod stats;
 mod table;
 mod target;
 mod tcp;
+mod text;
 mod usher;
 mod word;
 

@@ -35,6 +35,7 @@ mod make_run;
 mod memory;
 mod options;
 mod ordinary_user;
+mod out_of_memory;
 mod packages;
 mod pages;
 mod peers;

@@ -27,6 +27,7 @@ mod handshake;
 mod header;
 mod help;
 mod hostile;
+mod interrupted_calls;
 mod limits;
 mod linking;
 mod log_devices;

@@ -1,11 +1,13 @@
 /*
  * An echo server that asks the library for all that there is, and takes a failure of its calls as it is. "!all" sends
  * a message to every connection: where that fails, nothing is queued for any (CONTRACT D17). "!close" closes. The
+ * "!eat" takes all the memory that there is. The
  * journal has "open NUMBER" for each connection that was accepted, and "close NUMBER" for each that has ended.
  */
 #define _GNU_SOURCE
 #include <dorrit.h>
 #include <string.h>
+#include <sys/resource.h>
 #include "journal.h"
 
 enum { MOST = 4096, LENGTH = 3000 };
@@ -76,6 +78,26 @@ static void send_to_all(void)
             journal("fault: it was queued for one of them");
 }
 
+/* The address space becomes no larger, and what is left of it is taken. */
+static void eat(void)
+{
+    FILE *statm = fopen("/proc/self/statm", "r");
+    struct rlimit limit;
+    unsigned long pages = 0;
+    size_t size;
+
+    if (statm == NULL || fscanf(statm, "%lu", &pages) != 1)
+        journal("fault: how large is it?");
+    if (statm != NULL)
+        fclose(statm);
+    getrlimit(RLIMIT_AS, &limit);
+    limit.rlim_cur = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+    setrlimit(RLIMIT_AS, &limit);
+    for (size = 1 << 20; size >= 16; size /= 2)
+        while (malloc(size) != NULL)
+            ;
+}
+
 void ws_read_callback(void *conn, int binary, int len, unsigned char *buffer)
 {
     callback_begins("ws_read_callback");
@@ -83,6 +105,8 @@ void ws_read_callback(void *conn, int binary, int len, unsigned char *buffer)
         journal("fault: a message of %d bytes is not terminated", len);
     if (strcmp((char *)buffer, "!all") == 0)
         send_to_all();
+    else if (strcmp((char *)buffer, "!eat") == 0)
+        eat();
     else if (strcmp((char *)buffer, "!close") == 0)
         ws_close_conn_code(conn, 4000, "as it was asked");
     else if (len > 0)

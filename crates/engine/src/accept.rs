@@ -20,7 +20,9 @@ use crate::{ConnId, sys};
 const BATCH: usize = 64;
 /// How long accepting pauses when there are no descriptors left (CONTRACT S16).
 const PAUSE: Duration = Duration::from_secs(1);
-/// How often that is told at most.
+/// How long it pauses when there is no memory, which others may give back at any time.
+const SHORT_PAUSE: Duration = Duration::from_millis(100);
+/// How often a pause for descriptors is told at most.
 const REPORT: Duration = Duration::from_secs(60);
 
 /// A socket that is bound and listens.
@@ -181,7 +183,7 @@ impl Engine {
 
     /// Accepts nothing for a while.
     pub(crate) fn pause_accepting(&mut self) {
-        let retry_at = Some(self.now + PAUSE);
+        let retry_at = Some(self.now + SHORT_PAUSE);
         self.acceptors.iter_mut().for_each(|acceptor| acceptor.retry_at = retry_at);
     }
 

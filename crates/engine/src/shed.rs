@@ -15,18 +15,21 @@ const ENOUGH: usize = 64 * 1024;
 const MUCH: usize = 64 * 1024;
 
 impl Engine {
-    /// Makes room where memory could not be had: gives back what is kept for later, drops the client that
-    /// holds most, and accepts nobody for a second. Where there is enough again, it does nothing.
+    /// Makes room where memory could not be had, step by step until there is enough: gives back what is
+    /// kept for later, drops the client that holds most, and accepts nobody for a moment.
     pub(crate) fn shed(&mut self) {
         if has_enough() {
             return;
         }
-        self.pause_accepting();
         self.drop_kept();
-        if !has_enough()
-            && let Some(id) = self.holder()
-        {
+        if has_enough() {
+            return;
+        }
+        if let Some(id) = self.holder() {
             self.drop_holder(id);
+        }
+        if !has_enough() {
+            self.pause_accepting();
         }
     }
 

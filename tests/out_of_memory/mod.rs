@@ -7,7 +7,7 @@ mod starts;
 
 use std::collections::BTreeSet;
 
-use crate::harness::{Client, Faults, Launch, Server, Variant};
+use crate::harness::{Client, Faults, Launch, Request, Server, Variant, until};
 
 /// The server with all that it can do, and a page.
 fn launch() -> (Launch, Faults) {
@@ -40,9 +40,14 @@ struct Bystander(Client);
 
 impl Bystander {
     fn of(server: &Server) -> Bystander {
-        let mut client = server.connect();
-        client.expect_text("hello");
-        let mut bystander = Bystander(client);
+        // Those that have gone may still count under -m.
+        let client = until(|| {
+            let mut client = server.raw();
+            client.send_bytes(&Request::new().bytes());
+            client.response().status.contains("101").then_some(client)
+        });
+        let mut bystander = Bystander(client.expect("there is room"));
+        bystander.0.expect_text("hello");
         bystander.echo();
         bystander
     }

@@ -159,7 +159,6 @@ impl Engine {
         engine.dirty.try_reserve_exact(sockets).map_err(out_of_memory)?;
         engine.resumed.try_reserve_exact(sockets).map_err(out_of_memory)?;
         engine.closed.try_reserve_exact(sockets).map_err(out_of_memory)?;
-        engine.drained.try_reserve_exact(sockets).map_err(out_of_memory)?;
         engine.input.try_reserve_exact(INPUT).map_err(out_of_memory)?;
         Ok(engine)
     }

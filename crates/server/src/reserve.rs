@@ -6,17 +6,17 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use nix::sys::pthread::pthread_self;
+use crate::host;
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
 
 /// The system had no memory for something small since that was asked last.
 static IS_SHORT: AtomicBool = AtomicBool::new(false);
-/// The thread whose allocations must not come from the reserve; 0 is none.
-static SPARING: AtomicUsize = AtomicUsize::new(0);
+/// What the server's thread allocates must not come from the reserve.
+static IS_SPARED: AtomicBool = AtomicBool::new(false);
 static RESERVE: Reserve = Reserve {
     memory: UnsafeCell::new(Memory([0; SIZE])),
     taken: [const { AtomicU64::new(0) }; SLOTS / 64],
@@ -27,17 +27,17 @@ pub(crate) fn take_shortage() -> bool {
     IS_SHORT.load(Ordering::Relaxed) && IS_SHORT.swap(false, Ordering::Relaxed)
 }
 
-/// Acts without the reserve: for what reports that it had no memory, so that nothing of the kind, however
+/// Acts without the reserve, on the server's thread: for what reports that it had no memory, so that nothing of the kind, however
 /// often it comes, takes what others cannot go on without.
 #[inline(always)]
 pub(crate) fn spare<R>(act: impl FnOnce() -> R) -> R {
     struct End;
     impl Drop for End {
         fn drop(&mut self) {
-            SPARING.store(0, Ordering::Relaxed);
+            IS_SPARED.store(false, Ordering::Relaxed);
         }
     }
-    SPARING.store(pthread_self() as usize, Ordering::Relaxed);
+    IS_SPARED.store(true, Ordering::Relaxed);
     let _end = End;
     act()
 }
@@ -106,7 +106,7 @@ fn serve(layout: Layout) -> *mut u8 {
         return std::ptr::null_mut();
     }
     IS_SHORT.store(true, Ordering::Relaxed);
-    let is_spared = SPARING.load(Ordering::Relaxed) == pthread_self() as usize;
+    let is_spared = IS_SPARED.load(Ordering::Relaxed) && host::is_owner();
     // A panic allocates, and is no time to find nothing.
     if is_spared && !std::thread::panicking() {
         return std::ptr::null_mut();
@@ -238,6 +238,7 @@ mod tests {
     /// Who reports a lack of memory leaves the reserve to others.
     #[test]
     fn it_is_spared() {
+        host::claim();
         assert!(spare(|| serve(layout(8, 8))).is_null());
         assert!(take_shortage() && !take_shortage());
         let place = serve(layout(8, 8));

@@ -92,15 +92,10 @@ impl Engine {
         Ok(count)
     }
 
-    /// Sends a message to one connection, like [`Engine::send`]: most often an answer, for which there is
-    /// a short way.
+    /// Sends a message to one connection by a short way, where there is one: most often it is an answer.
+    /// Where this is false nothing was done, and [`Engine::send`] is the way.
     #[inline(always)]
-    pub fn send_one(
-        &mut self,
-        id: ConnId,
-        kind: MessageKind,
-        payload: &[u8],
-    ) -> Result<usize, SendError> {
+    pub fn send_at_once(&mut self, id: ConnId, kind: MessageKind, payload: &[u8]) -> bool {
         if self.is_turn_of(id)
             && let Some(conn) = self.table.get(id)
             && conn.is_writable()
@@ -118,10 +113,10 @@ impl Engine {
             };
             if is_taken {
                 self.stats.messages_out += 1;
-                return Ok(1);
+                return true;
             }
         }
-        self.send([id].into_iter(), kind, payload)
+        false
     }
 
     /// How many frames wait for this connection (CONTRACT D11).

@@ -80,9 +80,12 @@ fn long_answers_whatever_the_socket_takes() {
     for max_fragment in [65535, 40_000] {
         let mut server = Server::new(Config { max_fragment, ..LONG });
         server.on_message = |engine, id, kind, payload| {
-            engine.send_one(id, MessageKind::Text, b"before").unwrap();
-            engine.send_one(id, kind, payload).unwrap();
-            engine.send_one(id, MessageKind::Text, b"behind").unwrap();
+            let text = MessageKind::Text;
+            for (kind, payload) in [(text, &b"before"[..]), (kind, payload), (text, b"behind")] {
+                if !engine.send_at_once(id, kind, payload) {
+                    engine.send([id].into_iter(), kind, payload).unwrap();
+                }
+            }
         };
         for (len, step) in [(8192, 1000), (65_535, 9), (300_000, 10_007), (1_048_576, 200_003)] {
             let (mut client, _) = server.open_client();

@@ -119,6 +119,10 @@ struct ws_stats {
    * Messages that were left out because too much was queued: `WS_QUEUE_SKIP`.
    */
   unsigned long long skipped;
+  /**
+   * Clients that were dropped because there was no memory, and they held most.
+   */
+  unsigned long long dropped_memory;
 };
 
 /**

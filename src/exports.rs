@@ -316,6 +316,8 @@ pub struct ws_stats {
     pub dropped_silent: c_ulonglong,
     /// Messages that were left out because too much was queued: `WS_QUEUE_SKIP`.
     pub skipped: c_ulonglong,
+    /// Clients that were dropped because there was no memory, and they held most.
+    pub dropped_memory: c_ulonglong,
 }
 
 impl From<Stats> for ws_stats {
@@ -336,6 +338,7 @@ impl From<Stats> for ws_stats {
             dropped_queue: stats.dropped_queue,
             dropped_silent: stats.dropped_silent,
             skipped: stats.skipped,
+            dropped_memory: stats.dropped_memory,
         }
     }
 }

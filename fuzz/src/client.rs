@@ -100,7 +100,7 @@ impl Client {
         let (mut deflated, mut coding) = (Vec::new(), Coding::Plain);
         if self.is_deflating && payload.len().is_multiple_of(2) {
             coding = Coding::Deflated;
-            Deflater::new(6, 15).deflate(&payload, &mut deflated).expect("memory");
+            Deflater::new(6, 15).expect("memory").deflate(&payload, &mut deflated).expect("memory");
         }
         let body = if coding == Coding::Plain { &payload } else { &deflated };
         let max = max.max(body.len().div_ceil(64));
@@ -244,7 +244,8 @@ impl Client {
     /// Compares a message with those that it is owed.
     fn take(&mut self, kind: MessageKind, coding: Coding, mut message: Vec<u8>) {
         if coding == Coding::Deflated {
-            let (deflated, mut inflater) = (std::mem::take(&mut message), Inflater::default());
+            let (deflated, mut inflater) =
+                (std::mem::take(&mut message), Inflater::new().expect("memory"));
             let inflated = inflater.inflate(MessageKind::Binary, &deflated, 1 << 30, &mut message);
             assert_eq!((inflated, message.pop()), (Ok(()), Some(0)));
         }

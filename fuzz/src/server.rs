@@ -85,6 +85,8 @@ impl Server {
                 bytes: [100, 10_000, 1 << 20, 1 << 26][usize::from(more >> 4 & 3)],
                 policy,
             },
+            max_memory: None,
+            take_shortage: || false,
             compression: if bit(5) { 6 } else { 0 },
             keepalive: None,
             plain_requests: if bit(6) { PlainRequests::Told } else { PlainRequests::Refused },
@@ -192,18 +194,19 @@ impl Server {
         self.messages += 1;
         let kind = if number.is_multiple_of(3) { MessageKind::Binary } else { MessageKind::Text };
         let message = Numbered { number, kind, len };
-        let queued = |engine: &Engine, id: &ConnId| engine.queued_frames(*id);
-        let before: Vec<_> = ids.iter().map(|id| queued(&self.engine, id)).collect();
+        let queued = |engine: &mut Engine, id: &ConnId| engine.queued_frames(*id);
+        let before: Vec<_> = ids.iter().map(|id| queued(&mut self.engine, id)).collect();
+        let payload = message.payload();
         let sent = match ids {
-            [id] => self.engine.send_one(*id, kind, &message.payload()),
-            _ => self.engine.send(ids.iter().copied(), kind, &message.payload()),
+            [id] if self.engine.send_at_once(*id, kind, &payload).expect("memory") => Ok(1),
+            _ => self.engine.send(ids.iter().copied(), kind, &payload),
         };
         let Ok(count) = sent else { return };
         assert!(count <= ids.len(), "sent to {count} of {}", ids.len());
         for (i, id) in ids.iter().enumerate() {
             // Where some were left out, those were not whose queue is longer now.
             let is_first = !ids[..i].contains(id);
-            let is_longer = is_first && queued(&self.engine, id) > before[i];
+            let is_longer = is_first && queued(&mut self.engine, id) > before[i];
             let is_certain = count == ids.len() || is_longer;
             self.clients[self.accepted[id]].owed.push_back((message, is_certain));
         }
@@ -259,7 +262,12 @@ impl Server {
                 return false;
             }
             Event::Failed(error) | Event::AcceptFailed(error) => panic!("{error}"),
-            Event::Refused(..) | Event::Tick | Event::Alarm | Event::Overdue => {}
+            Event::Refused(..)
+            | Event::Tick
+            | Event::Alarm
+            | Event::Overdue
+            | Event::HeldUp(_)
+            | Event::ShortOfMemory => {}
         }
         true
     }

@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
             deflate,
             input: Vec::new(),
             incoming: Incoming::new(),
-            inflater: Inflater::default(),
+            inflater: Inflater::new().expect("memory"),
             said: Vec::new(),
         }
     }

@@ -14,7 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
 
 /// All that there is to know of the request at the start of `input`, when it comes in such pieces.
 fn receive(input: &[u8], cuts: impl Iterator<Item = usize>) -> String {
-    let mut request = Request::new();
+    let mut request = Request::new().expect("memory");
     let mut seen = 0;
     for cut in cuts {
         let end = input.len().min(seen + cut);

@@ -7,6 +7,7 @@ mod failures;
 mod inheritance;
 mod load;
 mod newer_version;
+mod out_of_memory;
 mod the_signal;
 mod with_crashes;
 

@@ -177,22 +177,30 @@ impl Launch {
 
     /// Starts the server in the foreground (-x) and waits until it takes connections.
     pub(crate) fn start(self) -> Server {
+        let started = self.try_start();
+        started.unwrap_or_else(|ended| panic!("it left with {:?}: {}", ended.code, ended.stderr))
+    }
+
+    /// The same, or how it ended where it did not start.
+    pub(crate) fn try_start(self) -> Result<Server, Ended> {
         let launch = self.args(["-x"]);
         let mut child = launch.spawn();
         let socket = launch.socket_path();
-        let client = until(|| {
-            if let Some(status) = child.try_wait().expect("it is our child") {
-                panic!("the server left with {status}: {}", launch.output("stderr"));
-            }
-            std::os::unix::net::UnixStream::connect(&socket).ok()
+        let begun = until(|| match child.try_wait().expect("it is our child") {
+            Some(status) => Some(Err(status.code())),
+            None => std::os::unix::net::UnixStream::connect(&socket).ok().map(Ok),
         });
-        let client = client.unwrap_or_else(|| panic!("no server on {}", socket.display()));
-        let mut client = Client::on(client);
-        let process = Process::at(&client);
-        // What it says at its start it has said when it deals with clients.
-        client.stream().shutdown(Shutdown::Write).expect("it is open");
-        client.expect_end();
-        launch.into_server(Some(child), process)
+        match begun.unwrap_or_else(|| panic!("no server on {}", socket.display())) {
+            Ok(client) => {
+                let mut client = Client::on(client);
+                let process = Process::at(&client);
+                // What it says at its start it has said when it deals with clients.
+                client.stream().shutdown(Shutdown::Write).expect("it is open");
+                client.expect_end();
+                Ok(launch.into_server(Some(child), process))
+            }
+            Err(code) => Err(launch.into_ended(code)),
+        }
     }
 
     /// Starts the server in the foreground, and waits until it listens on TCP: on nothing else, where
@@ -231,12 +239,22 @@ impl Launch {
     /// The same where that says which process it is.
     pub(crate) fn start_daemon_by(self, find: impl FnOnce() -> Process) -> Server {
         // The daemon becomes our child when its parent leaves, so that its exit status can be had.
+        let started = self.try_start_daemon_by(find);
+        started.unwrap_or_else(|ended| panic!("it left with {:?}: {}", ended.code, ended.stderr))
+    }
+
+    /// The same, or how it ended where it did not start.
+    pub(crate) fn try_start_daemon_by(
+        self,
+        find: impl FnOnce() -> Process,
+    ) -> Result<Server, Ended> {
         let this = rustix::process::getpid();
         rustix::process::set_child_subreaper(Some(this)).expect("Linux lets us");
         let mut child = self.spawn();
-        let code = self.wait(&mut child);
-        assert_eq!(code, Some(0), "the start failed: {}", self.output("stderr"));
-        self.into_server(None, find())
+        match self.wait(&mut child) {
+            Some(0) => Ok(self.into_server(None, find())),
+            code => Err(self.into_ended(code)),
+        }
     }
 
     fn into_server(self, child: Option<Child>, process: Process) -> Server {
@@ -249,6 +267,10 @@ impl Launch {
     pub(crate) fn run(self) -> Ended {
         let mut child = self.spawn();
         let code = self.wait(&mut child);
+        self.into_ended(code)
+    }
+
+    fn into_ended(self, code: Option<i32>) -> Ended {
         // A janitor that has done its work may need a moment to be gone.
         let nobody = until(|| Process::tagged(&self.tag).is_empty().then(Vec::new));
         let left = nobody.unwrap_or_else(|| Process::tagged(&self.tag));
@@ -264,7 +286,7 @@ impl Launch {
     }
 
     /// Where clients find the server.
-    fn socket_path(&self) -> PathBuf {
+    pub(crate) fn socket_path(&self) -> PathBuf {
         let default = || match &self.run_files {
             Some(files) => files.path("socket"),
             None => "/var/run/dorrit.socket".into(),

@@ -4,6 +4,7 @@
 
 mod client;
 mod datagrams;
+mod faults;
 mod frame;
 mod launch;
 mod library;
@@ -21,6 +22,7 @@ mod wait;
 
 pub(crate) use client::Client;
 pub(crate) use datagrams::{FILLER, fill_datagrams};
+pub(crate) use faults::Faults;
 pub(crate) use frame::{Frame, Op};
 pub(crate) use launch::{Ended, Launch, RunFiles, snapshot};
 pub(crate) use library::{library, program_dir, root, target_dir};

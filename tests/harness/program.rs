@@ -31,6 +31,8 @@ pub(crate) enum Variant {
     Cxx,
     /// The C side under AddressSanitizer.
     Asan,
+    /// No program, but what the loader puts before a program's libraries.
+    Preload,
 }
 
 impl Variant {
@@ -51,6 +53,7 @@ impl Variant {
             Variant::GcSections => {
                 &["-ffunction-sections", "-fdata-sections", "-Wl,--as-needed,--gc-sections", "-O2"]
             }
+            Variant::Preload => &["-shared", "-fPIC", "-O1"],
             Variant::Asan => &["-fsanitize=address", "-fno-omit-frame-pointer", "-g", "-O1"],
             _ => &["-g", "-O1"],
         }
@@ -68,6 +71,7 @@ impl Variant {
         let dir = library.dir.display();
         let archive = format!("{dir}/lib{name}.a");
         match self {
+            Variant::Preload => Vec::new(),
             Variant::StaticLibrary => [vec![archive], library.native.clone()].concat(),
             // gcc has no static form of gcc_s; the C library may say that users are looked up with
             // shared parts.

@@ -22,7 +22,9 @@ use crate::sys::{self, Stream};
 const BATCH: usize = 64;
 /// How long accepting pauses when there are no descriptors left (CONTRACT S16).
 const PAUSE: Duration = Duration::from_secs(1);
-/// How often that is told at most.
+/// How long it pauses when there is no memory, which others may give back at any time.
+const SHORT_PAUSE: Duration = Duration::from_millis(100);
+/// How often a pause for descriptors is told at most.
 const REPORT: Duration = Duration::from_secs(60);
 
 /// A socket that is bound and listens. Where it is dropped nobody can connect to it any more, also where a
@@ -216,6 +218,12 @@ impl Engine {
     pub(crate) fn want_accept(&self) -> bool {
         let is_waiting = |acceptor: &Acceptor| acceptor.is_ready && acceptor.retry_at.is_none();
         !self.table.is_full() && self.acceptors.iter().any(is_waiting)
+    }
+
+    /// Accepts nothing for a while.
+    pub(crate) fn pause_accepting(&mut self) {
+        let retry_at = Some(self.clock.now() + SHORT_PAUSE);
+        self.acceptors.iter_mut().for_each(|acceptor| acceptor.retry_at = retry_at);
     }
 
     /// Accepts a batch of connections on each socket. Returns an error that is to be told.

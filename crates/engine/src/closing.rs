@@ -90,7 +90,8 @@ impl Engine {
         if self.is_turn_of(id) {
             self.output.clear();
         }
-        if self.queue_answer(id, refusal.encode().into_bytes()).is_err() {
+        let answer = refusal.encode().map_err(OutOfMemory::from);
+        if answer.and_then(|answer| self.queue_answer(id, answer)).is_err() {
             return self.kill(id);
         }
         self.set_deadline(id, Kind::Flush, Kind::CLOSE);

@@ -28,6 +28,9 @@ pub struct Config {
     pub keepalive: Option<Keepalive>,
     /// What becomes of requests that ask for no upgrade.
     pub plain_requests: PlainRequests,
+    /// Whether memory could not be had, here or elsewhere in the process, since this was asked last. Where
+    /// it was so, [`Event::ShortOfMemory`](crate::Event::ShortOfMemory) follows.
+    pub take_shortage: fn() -> bool,
 }
 
 /// What becomes of requests that ask for no upgrade.

@@ -61,7 +61,7 @@ pub struct Engine {
     pub(crate) incoming: Pool<Incoming>,
     /// How much memory those have that are not in use, in bytes.
     pub(crate) kept: usize,
-    pub(crate) inflater: Option<Box<Inflater>>,
+    pub(crate) inflater: Option<Inflater>,
     /// The message that was decompressed last.
     pub(crate) inflated: Vec<u8>,
     pub(crate) deflaters: Deflaters,
@@ -134,7 +134,7 @@ impl Engine {
             parked: Vec::new(),
             spare: Vec::new(),
             output: Output::new(&config).map_err(out_of_memory)?,
-            request: Request::new(),
+            request: Request::new().map_err(out_of_memory)?,
             opening: None,
             closed: VecDeque::new(),
             drained: Vec::new(),
@@ -324,6 +324,10 @@ impl Engine {
 
     /// What happens between the turns of connections.
     fn next_outside_turns(&mut self) -> Option<Event> {
+        if (self.config.take_shortage)() {
+            self.shed();
+            return Some(Event::ShortOfMemory);
+        }
         if self.has_ended() {
             return Some(Event::Stopped);
         }

@@ -39,6 +39,8 @@ pub enum Event {
     HeldUp(Duration),
     /// Connections cannot be accepted just now. Told once a minute at most.
     AcceptFailed(io::Error),
+    /// [`Config::take_shortage`](crate::Config::take_shortage) has said so, and what can be done was done.
+    ShortOfMemory,
     /// The time given to [`Engine::wind_down`](crate::Engine::wind_down) is over, and not all connections have ended.
     Overdue,
     /// All connections have ended, after [`Engine::stop`](crate::Engine::stop) or
@@ -57,6 +59,8 @@ pub enum DropCause {
     QueueFull,
     /// It did not answer a ping.
     Silent,
+    /// It holds most where there is no memory.
+    NoMemory,
 }
 
 impl fmt::Display for DropCause {
@@ -65,6 +69,7 @@ impl fmt::Display for DropCause {
             Self::Violation(violation) => violation.fmt(f),
             Self::QueueFull => f.write_str("it does not read, and too much is queued"),
             Self::Silent => f.write_str("it does not answer"),
+            Self::NoMemory => f.write_str("there is no memory, and it holds most"),
         }
     }
 }

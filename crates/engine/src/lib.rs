@@ -26,6 +26,7 @@ mod queue;
 mod ready;
 mod respond;
 mod send;
+mod shed;
 mod stats;
 mod sys;
 mod table;

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
 
-use dorrit_proto::{Coding, Complete, FrameStart, Incoming, IncomingError, MessageKind};
+use dorrit_proto::{Coding, Complete, FrameStart, Incoming, IncomingError, Inflater, MessageKind};
 
 use crate::config::Buffers;
 use crate::conn::Phase;
@@ -205,7 +205,10 @@ impl Engine {
     }
 
     fn inflate(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), IncomingError> {
-        let inflater = self.inflater.get_or_insert_default();
+        if self.inflater.is_none() {
+            self.inflater = Inflater::new();
+        }
+        let Some(inflater) = &mut self.inflater else { return Err(IncomingError::OutOfMemory) };
         inflater.inflate(kind, payload, self.config.rules.max_payload, &mut self.inflated)
     }
 

@@ -86,6 +86,13 @@ impl<T: Default> Pool<T> {
         self.shrinks_at = (2 * self.vacant.len()).max(2 * KEPT);
     }
 
+    /// Frees the memory of the places that nobody has.
+    pub(crate) fn reset_vacant(&mut self) {
+        for key in &self.vacant {
+            self.slots[key.index()] = T::default();
+        }
+    }
+
     /// All places, those that were given back among them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.slots.iter()

@@ -142,7 +142,8 @@ impl Queue {
         self.frame_end = messages.bytes(id).len();
     }
 
-    /// Puts a pong at the end, or in the place of one that waits.
+    /// Puts a pong at the end, or in the place of one that waits. Takes no memory after
+    /// [`Queue::reserve`].
     pub(crate) fn push_pong(&mut self, frame: Vec<u8>, messages: &mut Messages) {
         if let Some(waiting) = self.pong {
             self.reserved = self.reserved.saturating_sub(1);
@@ -340,6 +341,19 @@ mod tests {
         messages.reserve().unwrap();
         queue.push_pong(b"\x8a\x00".to_vec(), &mut messages);
         assert_eq!((queue.frames(), queue.bytes()), (2, 26 + 2));
+    }
+
+    /// CONTRACT S22: a flood of pings takes room for one pong.
+    #[test]
+    fn a_pong_in_the_place_of_another_takes_no_room() {
+        let mut messages = Messages::default();
+        let mut queue = Queue::default();
+        for _ in 0..10_000 {
+            messages.reserve().unwrap();
+            queue.reserve().unwrap();
+            queue.push_pong(b"\x8a\x00".to_vec(), &mut messages);
+        }
+        assert!(queue.entries.capacity() <= KEPT_ENTRIES, "{}", queue.entries.capacity());
     }
 
     #[test]

@@ -29,7 +29,7 @@ const VARIANTS: usize = 16;
 /// One compressor for each size of the window, made when it is needed first.
 #[derive(Default)]
 pub(crate) struct Deflaters {
-    deflaters: [Option<Box<Deflater>>; VARIANTS],
+    deflaters: [Option<Deflater>; VARIANTS],
     /// What was compressed last.
     bytes: Vec<u8>,
 }
@@ -37,8 +37,10 @@ pub(crate) struct Deflaters {
 impl Deflaters {
     fn deflate(&mut self, level: u32, bits: Variant, payload: &[u8]) -> Result<&[u8], OutOfMemory> {
         let deflater = &mut self.deflaters[bits];
-        let make = || Box::new(Deflater::new(level, bits as u8));
-        deflater.get_or_insert_with(make).deflate(payload, &mut self.bytes)?;
+        if deflater.is_none() {
+            *deflater = Deflater::new(level, bits as u8);
+        }
+        deflater.as_mut().ok_or(OutOfMemory)?.deflate(payload, &mut self.bytes)?;
         Ok(&self.bytes)
     }
 }
@@ -190,15 +192,15 @@ impl Engine {
         }
     }
 
-    /// Sends a message to one connection, like [`Engine::send`]: most often an answer, for which there is
-    /// a short way.
+    /// Sends a message to one connection by a short way, where there is one: most often it is an answer.
+    /// Where this is false nothing was done, and [`Engine::send`] is the way.
     #[inline(always)]
-    pub fn send_one(
+    pub fn send_at_once(
         &mut self,
         id: ConnId,
         kind: MessageKind,
         payload: &[u8],
-    ) -> Result<usize, SendError> {
+    ) -> Result<bool, SendError> {
         if self.is_turn_of(id)
             && let Some(conn) = self.table.get(id)
             && conn.is_writable()
@@ -217,10 +219,10 @@ impl Engine {
             if is_taken {
                 self.note_output();
                 self.stats.messages_out += 1;
-                return Ok(1);
+                return Ok(true);
             }
         }
-        self.send([id].into_iter(), kind, payload)
+        Ok(false)
     }
 
     /// How many frames wait for this connection (CONTRACT D11). Where that is not 0, the caller is told

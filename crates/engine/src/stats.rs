@@ -37,6 +37,8 @@ pub struct Stats {
     pub dropped_silent: u64,
     /// Messages that were left out because a queue was full.
     pub skipped: u64,
+    /// Clients that were dropped because there was no memory, and they held most.
+    pub dropped_memory: u64,
 }
 
 impl Stats {

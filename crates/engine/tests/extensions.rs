@@ -80,9 +80,12 @@ fn long_answers_whatever_the_socket_takes() {
     for max_fragment in [65535, 40_000] {
         let mut server = Server::new(Config { max_fragment, ..LONG });
         server.on_message = |engine, id, kind, payload| {
-            engine.send_one(id, MessageKind::Text, b"before").unwrap();
-            engine.send_one(id, kind, payload).unwrap();
-            engine.send_one(id, MessageKind::Text, b"behind").unwrap();
+            let text = MessageKind::Text;
+            for (kind, payload) in [(text, &b"before"[..]), (kind, payload), (text, b"behind")] {
+                if !engine.send_at_once(id, kind, payload).unwrap() {
+                    engine.send([id].into_iter(), kind, payload).unwrap();
+                }
+            }
         };
         for (len, step) in [(8192, 1000), (65_535, 9), (300_000, 10_007), (1_048_576, 200_003)] {
             let (mut client, _) = server.open_client();
@@ -153,7 +156,7 @@ fn open_with(server: &mut Server, line: &str) -> (Client, dorrit_engine::ConnId,
 
 fn inflate(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    Inflater::default().inflate(MessageKind::Text, bytes, 1 << 20, &mut out).unwrap();
+    Inflater::new().unwrap().inflate(MessageKind::Text, bytes, 1 << 20, &mut out).unwrap();
     out.pop();
     out
 }
@@ -204,7 +207,7 @@ fn compression() {
 fn compression_that_is_refused() {
     let mut server = Server::new(Config { compression: 6, ..CONFIG });
     let mut bomb = Vec::new();
-    dorrit_proto::Deflater::new(9, 15).deflate(&vec![0; 1 << 20], &mut bomb).unwrap();
+    dorrit_proto::Deflater::new(9, 15).unwrap().deflate(&vec![0; 1 << 20], &mut bomb).unwrap();
     for (frame, violation) in [
         (any_frame(0xc2, &bomb), Violation::TooLong),
         (any_frame(0xc2, b"\xff\xff"), Violation::NotDeflate),

@@ -27,6 +27,8 @@ impl CloseCode {
     pub const TOO_BIG: Self = Self(1009);
     /// 1012: the server is started anew, and can be connected to again (the IANA registry).
     pub const SERVICE_RESTART: Self = Self(1012);
+    /// 1013: the server has too much to do just now (the IANA registry).
+    pub const TRY_AGAIN_LATER: Self = Self(1013);
 
     /// The code with this number, where it may be sent in a close frame: those that RFC 6455 7.4.1
     /// and the IANA registry define for use on the wire, and 3000 to 4999.

@@ -5,6 +5,7 @@
 //! message for many is compressed once.
 
 use std::collections::TryReserveError;
+use std::panic::UnwindSafe;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -65,14 +66,18 @@ impl Deflate {
             b"permessage-deflate; server_no_context_takeover; client_no_context_takeover",
         );
         if self.has_server_bits {
-            out.extend_from_slice(
-                format!("; server_max_window_bits={}", self.window_bits).as_bytes(),
-            );
+            encode_bits("; server_max_window_bits=", self.window_bits, out);
         }
         if let Some(bits) = self.client_bits {
-            out.extend_from_slice(format!("; client_max_window_bits={bits}").as_bytes());
+            encode_bits("; client_max_window_bits=", bits, out);
         }
     }
+}
+
+fn encode_bits(name: &str, bits: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(if bits < 10 { b"" } else { b"1" });
+    out.push(b'0' + bits % 10);
 }
 
 fn unquote(value: &[u8]) -> &[u8] {
@@ -96,11 +101,12 @@ const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 pub struct Deflater(Compress);
 
 impl Deflater {
-    /// A compressor of this level, 1 to 9, for this window.
-    pub fn new(level: u32, window_bits: u8) -> Self {
+    /// A compressor of this level, 1 to 9, for this window; `None` where there is no memory for it.
+    pub fn new(level: u32, window_bits: u8) -> Option<Self> {
         // zlib takes no window of 8 bits. With one of 9 it looks back 250 bytes at most, which fits.
         let bits = window_bits.clamp(9, 15);
-        Self(Compress::new_with_window_bits(Compression::new(level), false, bits))
+        let make = || Compress::new_with_window_bits(Compression::new(level), false, bits);
+        with_room(DEFLATER, make).map(Self)
     }
 
     /// Compresses a message into `out`, in place of what is there.
@@ -137,13 +143,27 @@ pub struct Inflater {
 /// The size of [`Inflater`]'s room, in bytes.
 const ROOM: usize = 16 * 1024;
 
-impl Default for Inflater {
-    fn default() -> Self {
-        Self { stream: Decompress::new(false), room: vec![0; ROOM].into() }
-    }
+/// What zlib takes for a compressor and for a decompressor, in bytes, rounded up.
+const DEFLATER: usize = 512 * 1024;
+const INFLATER: usize = 64 * 1024;
+
+/// Makes what takes so much memory, and panics where there is none for it.
+fn with_room<T>(len: usize, make: impl FnOnce() -> T + UnwindSafe) -> Option<T> {
+    // So that it is found out without a panic, as far as that can be.
+    Vec::<u8>::new().try_reserve_exact(len).ok()?;
+    std::panic::catch_unwind(make).ok()
 }
 
 impl Inflater {
+    /// A decompressor; `None` where there is no memory for it.
+    pub fn new() -> Option<Self> {
+        let mut room = Vec::new();
+        room.try_reserve_exact(ROOM).ok()?;
+        room.resize(ROOM, 0);
+        let stream = with_room(INFLATER, || Decompress::new(false))?;
+        Some(Self { stream, room: room.into() })
+    }
+
     /// Decompresses a message into `out`, in place of what is there, with a zero byte behind it. The
     /// limit holds while it grows: no more memory is taken than a message may have (ADVISORIES T19).
     pub fn inflate(
@@ -264,7 +284,7 @@ mod tests {
 
     fn inflate(bytes: &[u8], max_payload: usize) -> Result<Vec<u8>, IncomingError> {
         let mut out = Vec::new();
-        Inflater::default().inflate(MessageKind::Binary, bytes, max_payload, &mut out)?;
+        Inflater::new().unwrap().inflate(MessageKind::Binary, bytes, max_payload, &mut out)?;
         assert_eq!(out.pop(), Some(0));
         Ok(out)
     }
@@ -275,7 +295,7 @@ mod tests {
             (0..200_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         for bits in 8..=15 {
             for level in [1, 6, 9] {
-                let mut deflater = Deflater::new(level, bits);
+                let mut deflater = Deflater::new(level, bits).unwrap();
                 for message in [&b""[..], b"a", &noise, &[b'x'; 100_000], &noise[..1000]] {
                     let mut out = Vec::new();
                     deflater.deflate(message, &mut out).unwrap();
@@ -310,7 +330,7 @@ mod tests {
             let mut out = Vec::new();
             let message = [&block.repeat(100_000)[..], &[0x00]].concat();
             let result =
-                Inflater::default().inflate(MessageKind::Text, &message, 1 << 24, &mut out);
+                Inflater::new().unwrap().inflate(MessageKind::Text, &message, 1 << 24, &mut out);
             assert_eq!((result, &out[..]), (Ok(()), &[0][..]));
             assert!(out.capacity() < 64, "{} bytes", out.capacity());
         }
@@ -338,7 +358,7 @@ mod tests {
         for len in [ROOM - 1, ROOM, ROOM + 1, 3 * ROOM, 3 * ROOM + 257] {
             let message = vec![b'x'; len];
             let mut out = Vec::new();
-            Deflater::new(9, 15).deflate(&message, &mut out).unwrap();
+            Deflater::new(9, 15).unwrap().deflate(&message, &mut out).unwrap();
             assert_eq!(inflate(&out, len).unwrap(), message);
             let mut last = Compress::new(Compression::new(9), false);
             let mut out = Vec::with_capacity(len + 100);
@@ -351,16 +371,17 @@ mod tests {
     #[test]
     fn bombs_and_garbage() {
         let mut out = Vec::new();
-        Deflater::new(9, 15).deflate(&vec![0; 10_000_000], &mut out).unwrap();
+        Deflater::new(9, 15).unwrap().deflate(&vec![0; 10_000_000], &mut out).unwrap();
         assert!(out.len() < 20_000);
         let mut inflated = Vec::new();
-        let result = Inflater::default().inflate(MessageKind::Binary, &out, 65535, &mut inflated);
+        let result =
+            Inflater::new().unwrap().inflate(MessageKind::Binary, &out, 65535, &mut inflated);
         assert_eq!(result, Err(Violation::TooLong.into()));
         assert!(inflated.capacity() <= 65536);
         for bad in [&[0xff; 20][..], &[0x07], &[0x01, 0x05, 0x00, 0x00, 0x00], &[0x05, 0x80]] {
             assert_eq!(inflate(bad, 100), Err(Violation::NotDeflate.into()), "{bad:02x?}");
         }
-        let text = Inflater::default().inflate(
+        let text = Inflater::new().unwrap().inflate(
             MessageKind::Text,
             &[0x00, 0x01, 0x00, 0xfe, 0xff, 0xff, 0x00],
             100,

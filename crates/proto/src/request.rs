@@ -1,5 +1,6 @@
 //! The client's opening handshake (RFC 6455 4.2.1, CONTRACT S2).
 
+use std::collections::TryReserveError;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -17,9 +18,9 @@ pub const MAX_HEADERS: usize = 128;
 /// (RFC 8446 5.1). No method has such bytes.
 const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
 
-/// A request, for an upgrade unless plain ones are wanted too. One is reused for all: it allocates
-/// only until its buffers have grown to what requests need.
-#[derive(Debug, Default)]
+/// A request, for an upgrade unless plain ones are wanted too. One is reused for all: it has the memory
+/// for any from the start, and takes none later.
+#[derive(Debug)]
 pub struct Request {
     head: Vec<u8>,
     target: Range<usize>,
@@ -29,11 +30,10 @@ pub struct Request {
     is_current: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Method {
     Get,
     Head,
-    #[default]
     Other,
 }
 
@@ -48,8 +48,11 @@ pub struct Plain {
 
 impl Request {
     /// An empty one, to receive into.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new() -> Result<Self, TryReserveError> {
+        let (mut head, mut headers) = (Vec::new(), Vec::new());
+        head.try_reserve_exact(MAX_HEAD)?;
+        headers.try_reserve_exact(MAX_HEADERS)?;
+        Ok(Self { head, target: 0..0, headers, method: Method::Other, is_current: false })
     }
 
     /// Takes a request's head from the start of `input`, of which the first `seen` bytes were there
@@ -194,13 +197,20 @@ impl Request {
     }
 
     /// Appends the values of a header to `out`, with `separator` between them.
-    pub fn join_header(&self, name: &str, separator: &[u8], out: &mut Vec<u8>) {
+    pub fn join_header(
+        &self,
+        name: &str,
+        separator: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), TryReserveError> {
+        out.try_reserve(self.header(name).map(|value| value.len() + separator.len()).sum())?;
         for (i, value) in self.header(name).enumerate() {
             if i > 0 {
                 out.extend_from_slice(separator);
             }
             out.extend_from_slice(value);
         }
+        Ok(())
     }
 
     /// The value of the request's Sec-WebSocket-Key; empty where there is none.

@@ -15,7 +15,7 @@ fn lines(without: &str) -> String {
 const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
 
 fn judge(text: &[u8]) -> Result<Option<usize>, Refusal> {
-    let mut request = Request::new();
+    let mut request = Request::new().unwrap();
     let len = request.receive(text, 0)?;
     if len.is_some() {
         request.judge()?;
@@ -34,7 +34,7 @@ fn status(text: &str) -> u16 {
 #[test]
 fn a_good_one_cut_at_every_byte() {
     let whole = request(&lines(""));
-    let mut request = Request::new();
+    let mut request = Request::new().unwrap();
     for cut in 0..whole.len() {
         assert_eq!(request.receive(&whole.as_bytes()[..cut], cut.saturating_sub(1)), Ok(None));
     }
@@ -174,17 +174,17 @@ fn headers_are_bytes() {
     text.truncate(text.len() - 2);
     text.extend_from_slice(lines("").as_bytes());
     text.extend_from_slice(b"Cookie: a=\xff\xfe\r\ncookie:   b \t\r\n\r\n");
-    let mut request = Request::new();
+    let mut request = Request::new().unwrap();
     assert_eq!(request.receive(&text, 0), Ok(Some(text.len())));
     assert!(request.judge().is_ok());
     let mut cookie = Vec::new();
-    request.join_header("Cookie", b"; ", &mut cookie);
+    request.join_header("Cookie", b"; ", &mut cookie).unwrap();
     assert_eq!(cookie, b"a=\xff\xfe; b");
     assert_eq!(request.header("X-Absent").count(), 0);
 }
 
 fn received(extra: &str) -> Request {
-    let mut request = Request::new();
+    let mut request = Request::new().unwrap();
     let text = self::request(&format!("{}{extra}", lines("")));
     assert_eq!(request.receive(text.as_bytes(), 0), Ok(Some(text.len())));
     request
@@ -218,7 +218,7 @@ fn the_host_is_without_its_port() {
         ("[2001:db8::1]", "[2001:db8::1]"),
         ("a:", "a"),
     ] {
-        let mut request = Request::new();
+        let mut request = Request::new().unwrap();
         let text = self::request(&format!("{}Host: {line}\r\n", lines("Host")));
         assert!(request.receive(text.as_bytes(), 0).is_ok());
         assert_eq!(request.host(), host.as_bytes());
@@ -227,7 +227,7 @@ fn the_host_is_without_its_port() {
 
 /// What [`Request::judge_plain`] says of a request.
 fn plain(text: &str) -> Result<Option<Plain>, u16> {
-    let mut request = Request::new();
+    let mut request = Request::new().unwrap();
     assert_eq!(request.receive(text.as_bytes(), 0), Ok(Some(text.len())), "{text}");
     request.judge_plain().map_err(Refusal::status)
 }

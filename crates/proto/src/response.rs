@@ -1,6 +1,7 @@
 //! The server's opening handshake, and the answers to all else (RFC 6455 4.2.2, CONTRACT S2).
 
-use std::fmt::Write as _;
+use std::collections::TryReserveError;
+use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -77,20 +78,24 @@ impl Refusal {
     }
 
     /// The answer, whole: the status line, the headers and one line of text.
-    pub fn encode(self) -> String {
+    pub fn encode(self) -> Result<Vec<u8>, TryReserveError> {
         let (status, phrase, headers) = self.parts();
         let text = self.reason();
         let connection = if self == Self::UpgradeRequired { "Upgrade, close" } else { "close" };
-        let mut out = String::with_capacity(320);
+        let mut out = Vec::new();
+        out.try_reserve_exact(MAX_ANSWER)?;
         let _ = write!(
             out,
             "HTTP/1.1 {status} {phrase}\r\n{headers}Connection: {connection}\r\n\
              Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{text}\n",
             text.len() + 1,
         );
-        out
+        Ok(out)
     }
 }
+
+/// No answer to a request is longer, in bytes.
+const MAX_ANSWER: usize = 512;
 
 /// The words for a status that a program may answer with (RFC 9110 15).
 fn phrase(status: u16) -> &'static str {
@@ -178,7 +183,8 @@ mod tests {
             Refusal::HeadTooLarge,
             Refusal::Full,
         ] {
-            let answer = refusal.encode();
+            let answer = String::from_utf8(refusal.encode().unwrap()).unwrap();
+            assert!(answer.len() <= MAX_ANSWER);
             let (head, body) = answer.split_once("\r\n\r\n").unwrap();
             assert!(head.starts_with(&format!("HTTP/1.1 {} ", refusal.status())));
             assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())));

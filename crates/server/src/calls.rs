@@ -8,9 +8,9 @@ use std::time::Duration;
 use dorrit_engine::SendError;
 use dorrit_proto::{CloseCode, MessageKind};
 
-use crate::handle;
 use crate::host::{Periodic, Stage, State, guard, with, with_engine};
 use crate::log::{self, Level};
+use crate::{handle, reserve};
 
 /// What `ws_write_conn` returns.
 const QUEUED: c_int = 0;
@@ -139,10 +139,14 @@ unsafe fn queue(
     // SAFETY: the caller's promise.
     match unsafe { std::slice::from_raw_parts(conns, count) } {
         &[conn] => match handle::to_id(conn) {
-            Some(id) => engine.send_one(id, kind, data),
+            Some(id) if engine.send_at_once(id, kind, data)? => Ok(1),
+            Some(id) => reserve::spare(|| engine.send([id].into_iter(), kind, data)),
             None => Ok(0),
         },
-        conns => engine.send(conns.iter().filter_map(|&conn| handle::to_id(conn)), kind, data),
+        conns => {
+            let conns = conns.iter().filter_map(|&conn| handle::to_id(conn));
+            reserve::spare(|| engine.send(conns, kind, data))
+        }
     }
 }
 

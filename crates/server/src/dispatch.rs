@@ -3,10 +3,11 @@
 //! The server is borrowed to fetch an event and given back before the program hears of it, so that each
 //! `ws_*` call can borrow it anew.
 
+use std::collections::TryReserveError;
 use std::ffi::c_int;
 
 use dorrit_engine::{ConnId, DropCause, Engine, Event};
-use dorrit_proto::{CloseCode, Refusal};
+use dorrit_proto::{CloseCode, Refusal, Request};
 
 use crate::handle::from_id;
 use crate::host::{self, Misuse, State, guard, with_engine};
@@ -15,7 +16,7 @@ use crate::log::{self, Level};
 use crate::opening::Openings;
 use crate::program::{Introduction, Program, Told};
 use crate::start::words;
-use crate::{notify, signals, stats};
+use crate::{notify, reserve, signals, stats};
 
 /// Serves until the server has stopped. Returns the exit status.
 pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
@@ -55,7 +56,7 @@ impl<P: Program> Dispatch<'_, P> {
     fn turn(&mut self) -> Result<Option<c_int>, Misuse> {
         self.read_whole()?;
         let (event, start, len) = step_engine(|engine| {
-            let event = engine.next();
+            let event = reserve::spare(|| engine.next());
             let message = engine.message();
             (event, message.as_mut_ptr(), message.len())
         })?;
@@ -97,7 +98,9 @@ impl<P: Program> Dispatch<'_, P> {
         if guard(true, || Openings::refuse_foreign(id)) {
             return Ok(());
         }
-        let is_wanted = step(|state| self.introduce(state, id))?.is_some();
+        // What a client may send is too much for the reserve.
+        let introduced = step(|state| reserve::spare(|| self.introduce(state, id)));
+        let is_wanted = introduced?.is_some();
         let is_accepted = is_wanted && self.program.open(from_id(id), &mut self.introduction) == 0;
         step(|State { engine, openings, .. }| {
             let Some(engine) = engine else { return };
@@ -113,19 +116,39 @@ impl<P: Program> Dispatch<'_, P> {
         let State { engine, openings, settings, .. } = state;
         let request = engine.as_ref()?.request(id)?;
         let chosen = settings.protocols.choose(request.protocols());
-        openings.begin(chosen);
         let Introduction { cookie, hostname, protocol } = &mut self.introduction;
-        [&mut *cookie, hostname, protocol].into_iter().for_each(Vec::clear);
-        match self.told {
-            // CONTRACT S3.
-            Told::Cookie => request.join_header("cookie", b"; ", cookie),
-            Told::HostAndProtocol => {
-                hostname.extend_from_slice(request.host());
-                protocol.extend_from_slice(chosen.unwrap_or_default());
-            }
+        [cookie, hostname, protocol].into_iter().for_each(Vec::clear);
+        let begun = openings.begin(chosen).and_then(|()| match self.told {
+            Told::Cookie => self.introduction.tell_cookie(request),
+            Told::HostAndProtocol => self.introduction.tell_host(request.host(), chosen),
+        });
+        begun.map_err(|_| openings.be_short()).ok()
+    }
+}
+
+impl Introduction {
+    /// CONTRACT S3.
+    fn tell_cookie(&mut self, request: &Request) -> Result<(), TryReserveError> {
+        request.join_header("cookie", b"; ", &mut self.cookie)?;
+        self.end()
+    }
+
+    fn tell_host(&mut self, host: &[u8], protocol: Option<&[u8]>) -> Result<(), TryReserveError> {
+        let protocol = protocol.unwrap_or_default();
+        for (text, told) in [(&mut self.hostname, host), (&mut self.protocol, protocol)] {
+            text.try_reserve(told.len())?;
+            text.extend_from_slice(told);
         }
-        [cookie, hostname, protocol].into_iter().for_each(|text| text.push(0));
-        Some(())
+        self.end()
+    }
+
+    /// Puts the zero bytes behind them.
+    fn end(&mut self) -> Result<(), TryReserveError> {
+        for text in [&mut self.cookie, &mut self.hostname, &mut self.protocol] {
+            text.try_reserve(1)?;
+            text.push(0);
+        }
+        Ok(())
     }
 }
 
@@ -154,12 +177,15 @@ impl Server {
             Event::Dropped(_, cause) => {
                 let level = match cause {
                     DropCause::Violation(_) => Level::Debug,
-                    DropCause::QueueFull | DropCause::Silent => Level::Info,
+                    DropCause::QueueFull | DropCause::Silent | DropCause::NoMemory => Level::Info,
                 };
                 log::folded(level, format_args!("a client is dropped: {cause}"));
             }
             Event::AcceptFailed(error) => {
                 log::warning(&format!("connections have to wait: {}", words(&error)));
+            }
+            Event::ShortOfMemory => {
+                log::folded(Level::Warning, "there is not enough memory");
             }
             Event::HeldUp(duration) => {
                 let seconds = duration.as_secs_f32();

@@ -117,11 +117,16 @@ pub(crate) fn end_child() {
     }
 }
 
+/// Whether this is that thread.
+pub(crate) fn is_owner() -> bool {
+    // Relaxed: a thread compares with what it stored itself, or finds what is not its own.
+    OWNER.load(Ordering::Relaxed) == pthread_self() as usize
+}
+
 /// Acts on the server. Fails on another thread than the server's (CONTRACT S7), and in a signal handler
 /// that has interrupted the server at its work.
 pub(crate) fn with<R>(act: impl FnOnce(&mut State) -> R) -> Result<R, Misuse> {
-    // Relaxed: a thread compares with what it stored itself, or finds what is not its own.
-    if OWNER.load(Ordering::Relaxed) != pthread_self() as usize {
+    if !is_owner() {
         if !TOLD.swap(true, Ordering::Relaxed) {
             log::warning("a ws_ function was called by another thread than the server's");
         }

@@ -24,7 +24,7 @@ use crate::privileges::Credentials;
 use crate::program::{Flavor, Program, Told};
 use crate::settings::{Protocols, Settings};
 use crate::start::{StartError, words};
-use crate::{limits, log, notify, pidfile, restart, signals, socket, tcp};
+use crate::{limits, log, notify, pidfile, reserve, restart, signals, socket, tcp};
 
 /// The name of a server that sets none, and of its socket (CONTRACT D6).
 pub(crate) const NAME: &CStr = c"server";
@@ -185,6 +185,7 @@ impl<P: Program> Launch<'_, P> {
                 Some(_) => PlainRequests::Told,
                 None => PlainRequests::Refused,
             },
+            take_shortage: reserve::take_shortage,
         };
         let _ = host::with(|State { settings, .. }| {
             if options.told == Told::HostAndProtocol {

@@ -1,6 +1,6 @@
 //! What `ws_open_callback` may ask and decide, beyond the manuals.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, TryReserveError};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
 
@@ -9,7 +9,7 @@ use dorrit_proto::Refusal;
 
 use crate::host::{State, guard, with};
 use crate::log::{self, Level};
-use crate::{handle, web_origin};
+use crate::{handle, reserve, web_origin};
 
 /// How much of a foreign origin the log tells, in bytes: it can be as long as a head.
 const MAX_TOLD: usize = 100;
@@ -32,8 +32,28 @@ impl Openings {
         Self { protocol: None, refusal: None, strings: Vec::new(), protocols: None };
 
     /// The callback is about to run; `protocol` is what was chosen without it.
-    pub(crate) fn begin(&mut self, protocol: Option<&[u8]>) {
-        self.protocol = protocol.and_then(|name| CString::new(name).ok());
+    pub(crate) fn begin(&mut self, protocol: Option<&[u8]>) -> Result<(), TryReserveError> {
+        self.protocol = None;
+        if let Some(name) = protocol {
+            self.choose(name)?;
+        }
+        Ok(())
+    }
+
+    /// There is no memory for what the callback is to be told: the client is answered so.
+    pub(crate) fn be_short(&mut self) {
+        self.refusal = Some(Refusal::Status(503));
+    }
+
+    /// Chooses a protocol, and makes room to keep it. What was chosen before stays until the callback
+    /// returns.
+    fn choose(&mut self, name: &[u8]) -> Result<(), TryReserveError> {
+        let name = string(name)?;
+        self.protocols.get_or_insert_default().try_reserve(1)?;
+        self.strings.try_reserve(1)?;
+        self.strings.extend(self.protocol.take());
+        self.protocol = name;
+        Ok(())
     }
 
     /// The callback has returned, and accepts the connection.
@@ -41,8 +61,8 @@ impl Openings {
         self.end();
         let protocol = self.protocol.take();
         engine.accept(id, protocol.as_deref().map(CStr::to_bytes));
-        if let Some(protocol) = protocol {
-            self.protocols.get_or_insert_default().insert(id, protocol);
+        if let (Some(protocol), Some(protocols)) = (protocol, &mut self.protocols) {
+            protocols.insert(id, protocol);
         }
     }
 
@@ -83,12 +103,22 @@ impl Openings {
         }
     }
 
-    fn keep(&mut self, bytes: &[u8]) -> *const c_char {
-        let Ok(string) = CString::new(bytes) else { return ptr::null() };
+    fn keep(&mut self, bytes: &[u8]) -> Result<*const c_char, TryReserveError> {
+        self.strings.try_reserve(1)?;
+        let Some(string) = string(bytes)? else { return Ok(ptr::null()) };
         let start = string.as_ptr();
         self.strings.push(string);
-        start
+        Ok(start)
     }
+}
+
+/// These bytes as a string of C's; `None` where one of them is zero.
+fn string(bytes: &[u8]) -> Result<Option<CString>, TryReserveError> {
+    let mut string = Vec::new();
+    string.try_reserve_exact(bytes.len() + 1)?;
+    string.extend_from_slice(bytes);
+    string.push(0);
+    Ok(CString::from_vec_with_nul(string).ok())
 }
 
 /// Acts while this connection's open callback runs; else `fallback`.
@@ -99,7 +129,9 @@ fn within<R>(
 ) -> R {
     let acted = with(|state| {
         let State { engine, openings, .. } = state;
-        act(engine.as_ref()?.request(handle::to_id(conn)?)?, openings)
+        let request = engine.as_ref()?.request(handle::to_id(conn)?)?;
+        // What clients send and programs ask for is too much for the reserve.
+        reserve::spare(|| act(request, openings))
     });
     acted.ok().flatten().unwrap_or(fallback)
 }
@@ -123,8 +155,8 @@ pub unsafe fn get_header(conn: *mut c_void, name: *const c_char) -> *const c_cha
             let name = name?.to_str().ok()?;
             request.header(name).next()?;
             let mut value = Vec::new();
-            request.join_header(name, b", ", &mut value);
-            Some(openings.keep(&value))
+            request.join_header(name, b", ", &mut value).ok()?;
+            openings.keep(&value).ok()
         })
     })
 }
@@ -132,7 +164,7 @@ pub unsafe fn get_header(conn: *mut c_void, name: *const c_char) -> *const c_cha
 /// `ws_get_target`.
 pub fn get_target(conn: *mut c_void) -> *const c_char {
     guard(ptr::null(), || {
-        within(conn, ptr::null(), |request, openings| Some(openings.keep(request.target())))
+        within(conn, ptr::null(), |request, openings| openings.keep(request.target()).ok())
     })
 }
 
@@ -147,9 +179,7 @@ pub unsafe fn choose_protocol(conn: *mut c_void, name: *const c_char) -> c_int {
         within(conn, -1, |request, openings| {
             let name = name?;
             request.protocols().find(|offered| *offered == name.to_bytes())?;
-            // What `ws_get_protocol` has returned before stays until the callback returns.
-            openings.strings.extend(openings.protocol.replace(name.to_owned()));
-            Some(0)
+            openings.choose(name.to_bytes()).is_ok().then_some(0)
         })
     })
 }

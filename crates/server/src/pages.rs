@@ -1,6 +1,7 @@
 //! The files of a directory as pages.
 
 use std::ffi::OsStr;
+use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -13,7 +14,8 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, stat
 use rustix::io::Errno;
 
 use crate::start::{StartError, words};
-use crate::target::{Place, place, with_slash};
+use crate::target::{place, with_slash};
+use crate::text::Text;
 
 /// What is served for a directory.
 const INDEX: &str = "index.html";
@@ -47,28 +49,29 @@ impl Pages {
     /// Answers the plain request that the engine has told.
     pub(crate) fn answer(&self, engine: &mut Engine, id: ConnId) {
         let Some((request, plain)) = engine.request(id).zip(engine.plain(id)) else { return };
+        let answer = Answer { request, plain };
         let response = match self.find(request.target()) {
-            Ok(found) => Answer { request, plain }.found(found),
-            Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => {
-                return engine.refuse(id, Refusal::Status(503));
-            }
-            Err(_) => {
-                let text = "there is no such page\n";
-                Answer { request, plain }.text("404 Not Found", "", text)
-            }
+            Ok(found) => answer.found(found),
+            // What is asked for does not matter: it cannot be looked at.
+            Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => Err(fmt::Error),
+            Err(_) => answer.text("404 Not Found", "", "there is no such page\n"),
         };
-        engine.respond(id, response);
+        match response {
+            Ok(response) => engine.respond(id, response),
+            Err(fmt::Error) => engine.refuse(id, Refusal::Status(503)),
+        }
     }
 
     /// Goes down from the directory name by name. No link is followed, and nothing is opened that is no
     /// file: a pipe or a device might notice.
     fn find(&self, target: &[u8]) -> Result<Found, Errno> {
-        let Place { directories, file } = place(target).ok_or(Errno::NOENT)?;
+        let place = place(target).ok_or(Errno::NOENT)?;
         let mut below: Option<OwnedFd> = None;
-        for name in &directories {
+        for name in place.directories() {
             let at = below.as_ref().unwrap_or(&self.0);
-            below = Some(open_below(at, name)?);
+            below = Some(open_below(at, &name)?);
         }
+        let file = &place.file;
         let at = below.as_ref().unwrap_or(&self.0);
         let name = file.as_deref().unwrap_or(OsStr::new(INDEX));
         let as_file = |stat: Stat| match FileType::from_raw_mode(stat.st_mode) {
@@ -127,11 +130,18 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    fn found(&self, found: Found) -> Response {
+    fn found(&self, found: Found) -> Result<Response, fmt::Error> {
         let Found::Page { file, len, changed, kind } = found else {
-            let location = with_slash(self.request.target());
-            let location = format!("Location: {}\r\n", String::from_utf8_lossy(&location));
-            return self.text("301 Moved Permanently", &location, "it is a directory\n");
+            let mut location = Text::new();
+            location.write_str("Location: ")?;
+            for chunk in with_slash(self.request.target()).into_iter().flat_map(<[u8]>::utf8_chunks)
+            {
+                location.write_str(chunk.valid())?;
+                let rest = if chunk.invalid().is_empty() { "" } else { "\u{fffd}" };
+                location.write_str(rest)?;
+            }
+            location.write_str("\r\n")?;
+            return self.text("301 Moved Permanently", &location.0, "it is a directory\n");
         };
         let mut headers = changed.map_or_else(String::new, |changed| {
             format!("Last-Modified: {}\r\n", fmt_http_date(changed))
@@ -154,27 +164,37 @@ impl Answer<'_> {
     }
 
     /// An answer of one line.
-    fn text(&self, status: &str, headers: &str, text: &str) -> Response {
-        let headers = format!(
+    fn text(&self, status: &str, headers: &str, text: &str) -> Result<Response, fmt::Error> {
+        let mut all = Text::new();
+        write!(
+            all,
             "{headers}Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n",
             text.len()
-        );
-        let mut response = self.response(status, &headers, None);
+        )?;
+        let mut response = self.response(status, &all.0, None)?;
         if !self.plain.is_head {
+            response.head.try_reserve(text.len()).map_err(|_| fmt::Error)?;
             response.head.extend_from_slice(text.as_bytes());
         }
-        response
+        Ok(response)
     }
 
-    fn response(&self, status: &str, headers: &str, body: Option<(File, u64)>) -> Response {
+    fn response(
+        &self,
+        status: &str,
+        headers: &str,
+        body: Option<(File, u64)>,
+    ) -> Result<Response, fmt::Error> {
         let keeps_alive = self.plain.keeps_alive;
         let close = if keeps_alive { "" } else { "Connection: close\r\n" };
         let date = fmt_http_date(now());
         // Whoever tries something out wants to see what is there now, and as what it is meant.
-        let head = format!(
+        let mut head = Text::new();
+        write!(
+            head,
             "HTTP/1.1 {status}\r\nDate: {date}\r\nCache-Control: no-cache\r\n\
              X-Content-Type-Options: nosniff\r\n{headers}{close}\r\n"
-        );
-        Response { head: head.into_bytes(), body, keeps_alive }
+        )?;
+        Ok(Response { head: head.0.into_bytes(), body, keeps_alive })
     }
 }

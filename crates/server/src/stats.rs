@@ -26,7 +26,7 @@ fn line(stats: &Stats) -> String {
 }
 
 /// Each with its name in C.
-fn named(stats: &Stats) -> [(&'static str, u64); 15] {
+fn named(stats: &Stats) -> [(&'static str, u64); 16] {
     let Stats {
         connections,
         accepted,
@@ -43,6 +43,7 @@ fn named(stats: &Stats) -> [(&'static str, u64); 15] {
         dropped_queue,
         dropped_silent,
         skipped,
+        dropped_memory,
     } = *stats;
     [
         ("connections", connections),
@@ -60,6 +61,7 @@ fn named(stats: &Stats) -> [(&'static str, u64); 15] {
         ("dropped_queue", dropped_queue),
         ("dropped_silent", dropped_silent),
         ("skipped", skipped),
+        ("dropped_memory", dropped_memory),
     ]
 }
 

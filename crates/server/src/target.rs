@@ -7,27 +7,43 @@ use percent_encoding::percent_decode;
 
 /// Where a page is: every name is one of a file or directory, and none begins with a dot.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// From the directory of the pages on.
-    pub(crate) directories: Vec<OsString>,
+pub(crate) struct Place<'a> {
+    directories: Option<&'a [u8]>,
     /// `None` where the target is a directory itself, with a slash at its end.
     pub(crate) file: Option<OsString>,
 }
 
+impl Place<'_> {
+    /// From the directory of the pages on. Their names are made one by one: how many there are, the
+    /// client says.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = OsString> {
+        names(self.directories).filter_map(name)
+    }
+}
+
 /// The place that a target names; `None` where it names none.
-pub(crate) fn place(target: &[u8]) -> Option<Place> {
-    let mut names = path(target).strip_prefix(b"/")?.split(|byte| *byte == b'/');
-    let last = names.next_back()?;
-    let directories = names.map(name).collect::<Option<Vec<_>>>()?;
+pub(crate) fn place(target: &[u8]) -> Option<Place<'_>> {
+    let path = path(target).strip_prefix(b"/")?;
+    let (directories, last) = match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (Some(&path[..slash]), &path[slash + 1..]),
+        None => (None, path),
+    };
+    if !names(directories).all(|part| name(part).is_some()) {
+        return None;
+    }
     let file = if last.is_empty() { None } else { Some(name(last)?) };
     Some(Place { directories, file })
 }
 
-/// Where a client finds the directory that it has named without a slash at its end (RFC 9110 10.2.2).
-pub(crate) fn with_slash(target: &[u8]) -> Vec<u8> {
-    let path = path(target);
+fn names(directories: Option<&[u8]>) -> impl Iterator<Item = &[u8]> {
+    directories.into_iter().flat_map(|path| path.split(|byte| *byte == b'/'))
+}
+
+/// Where a client finds the directory that it has named without a slash at its end (RFC 9110 10.2.2):
+/// these one behind the other.
+pub(crate) fn with_slash(target: &[u8]) -> [&[u8]; 3] {
     let query = target.iter().position(|byte| *byte == b'?').map_or(&b""[..], |at| &target[at..]);
-    [path, b"/", query].concat()
+    [path(target), b"/", query]
 }
 
 /// The path alone: a proxy may send the whole of a URI (RFC 9112 3.2.2).
@@ -42,6 +58,9 @@ fn path(target: &[u8]) -> &[u8] {
     slash.map_or(b"/", |at| &target[authority + at..])
 }
 
+/// No file's name is longer, in bytes; each may be written as an escape.
+const MAX_NAME: usize = 255;
+
 /// The name that a part of a path stands for, where it can be one of a page. One that is empty, or has a
 /// separator in it, would be read in two ways; one with a dot before it is not for everybody.
 fn name(part: &[u8]) -> Option<OsString> {
@@ -50,7 +69,7 @@ fn name(part: &[u8]) -> Option<OsString> {
         digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     };
     let is_sound = |at: usize| part[at] != b'%' || is_escape(at);
-    if !(0..part.len()).all(is_sound) {
+    if part.len() > 3 * MAX_NAME || !(0..part.len()).all(is_sound) {
         return None;
     }
     let name: Vec<u8> = percent_decode(part).collect();
@@ -64,8 +83,8 @@ mod tests {
     use super::*;
 
     fn names(target: &str) -> Option<String> {
-        let Place { directories, file } = place(target.as_bytes())?;
-        let names = directories.into_iter().map(Some).chain([file]);
+        let place = place(target.as_bytes())?;
+        let names = place.directories().map(Some).chain([place.file.clone()]);
         let names = names.map(|name| name.map_or_else(String::new, |it| it.into_string().unwrap()));
         Some(names.collect::<Vec<_>>().join("|"))
     }
@@ -132,8 +151,8 @@ mod tests {
 
     #[test]
     fn slashes() {
-        assert_eq!(with_slash(b"/a"), b"/a/");
-        assert_eq!(with_slash(b"/a/b?c=/d"), b"/a/b/?c=/d");
-        assert_eq!(with_slash(b"http://host/a?b"), b"/a/?b");
+        assert_eq!(with_slash(b"/a").concat(), b"/a/");
+        assert_eq!(with_slash(b"/a/b?c=/d").concat(), b"/a/b/?c=/d");
+        assert_eq!(with_slash(b"http://host/a?b").concat(), b"/a/?b");
     }
 }

@@ -171,7 +171,7 @@ mod tests {
         let allowed: Vec<_> =
             allowed.split(' ').map(|it| Allowed::parse(it.as_bytes()).unwrap()).collect();
         let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\n\r\n");
-        let mut request = Request::new();
+        let mut request = Request::new().unwrap();
         assert_eq!(request.receive(head.as_bytes(), 0), Ok(Some(head.len())));
         find_foreign(&allowed, &request).is_none()
     }

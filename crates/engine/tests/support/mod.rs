@@ -24,6 +24,7 @@ pub const CONFIG: Config = Config {
     compression: 0,
     keepalive: None,
     plain_requests: PlainRequests::Refused,
+    take_shortage: || false,
 };
 
 pub const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
@@ -161,6 +162,7 @@ impl Server {
                 while self.controlled.read(&mut [0; 64]).is_ok_and(|len| len == 64) {}
                 return false;
             }
+            Event::ShortOfMemory => panic!("there is memory"),
             Event::Overdue => self.is_overdue = true,
             Event::Stopped => {
                 self.is_stopped = true;

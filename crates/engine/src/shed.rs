@@ -1,0 +1,88 @@
+//! What the loop does without memory: it makes room, at the cost of who holds most.
+
+use dorrit_proto::CloseCode;
+
+use crate::ConnId;
+use crate::closing::Ending;
+use crate::conn::{Conn, Phase, Then};
+use crate::deadlines::Kind;
+use crate::engine::Engine;
+use crate::event::{DropCause, Event};
+
+/// There is memory again where so much can be had at once, in bytes.
+const ENOUGH: usize = 64 * 1024;
+/// Nobody is dropped for less, in bytes: it would not help.
+const MUCH: usize = 64 * 1024;
+
+impl Engine {
+    /// Makes room where memory could not be had, step by step until there is enough: gives back what is
+    /// kept for later, drops the client that holds most, and accepts nobody for a moment.
+    pub(crate) fn shed(&mut self) {
+        if has_enough() {
+            return;
+        }
+        self.drop_kept();
+        if has_enough() {
+            return;
+        }
+        if let Some(id) = self.holder() {
+            self.drop_holder(id);
+        }
+        if !has_enough() {
+            self.pause_accepting();
+        }
+    }
+
+    /// Gives back what no connection needs. No message is with the caller.
+    fn drop_kept(&mut self) {
+        self.incoming.reset_vacant();
+        self.kept = 0;
+        self.inflated = Vec::new();
+        self.spare = Vec::new();
+        self.body = Vec::new();
+    }
+
+    /// The connection that holds most, if that is much.
+    fn holder(&self) -> Option<ConnId> {
+        let mut most = (MUCH, None);
+        let mut next = self.table.first_from(0);
+        while let Some(id) = next {
+            let held = self.table.get(id).map_or(0, |conn| self.held(conn));
+            if held > most.0 {
+                most = (held, Some(id));
+            }
+            next = self.table.first_from(id.index() + 1);
+        }
+        most.1
+    }
+
+    /// How much memory is held for a connection, in bytes.
+    fn held(&self, conn: &Conn) -> usize {
+        let queue = conn.queue.map_or(0, |key| self.queues[key].held());
+        let incoming = conn.incoming.map_or(0, |key| self.incoming[key].capacity());
+        let start = conn.input.map_or(0, |key| self.starts[key].bytes.capacity());
+        queue + incoming + start
+    }
+
+    /// Drops that client: told so, where what it must be sent before is not what takes the memory.
+    fn drop_holder(&mut self, id: ConnId) {
+        self.stats.dropped_memory += 1;
+        if let Some(key) = self.table.get(id).and_then(|conn| conn.queue) {
+            self.queues[key].keep_first(&mut self.messages);
+        }
+        self.drop_incoming(id);
+        if self.phase(id) == Phase::Open && self.unsent_bytes(id) <= MUCH {
+            let code = Some(CloseCode::TRY_AGAIN_LATER);
+            let (then, reason) = (Then::Discard, "there is no memory");
+            self.end(id, Ending { then, code, reason, deadline: Kind::Flush });
+        } else {
+            self.close_now(id);
+        }
+        self.report(Event::Dropped(id, DropCause::NoMemory));
+    }
+}
+
+/// Whether memory can be had.
+fn has_enough() -> bool {
+    Vec::<u8>::new().try_reserve_exact(ENOUGH).is_ok()
+}

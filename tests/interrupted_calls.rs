@@ -1,0 +1,59 @@
+//! System calls that are interrupted, or fail for a moment, as strace(1) injects it: the library makes most of
+//! them without the C library, where nothing could come between.
+
+use crate::harness::{Frame, Launch, Need, Op, Trace, skipped};
+
+/// Three clients talk at a time to a server whose system call fails like that, each `when` of strace(1):
+/// each client gets all that it is owed, in order.
+fn serves(call: &str, error: &str, when: &str) {
+    let trace = format!("trace={call}");
+    let inject = format!("inject={call}:error={error}:when={when}");
+    let (launch, trace) = Trace::of(Launch::probe(), &["-e", &trace, "-e", &inject]);
+    let mut server = launch.start();
+    let mut clients: Vec<_> = (0..3).map(|_| server.connect()).collect();
+    for round in 0..10 {
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.send(&Frame::new(Op::PING, "?"));
+            client.text(&format!("{round} of {number}"));
+            client.send(&Frame::new(Op::BINARY, vec![7; 20_000]));
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            assert_eq!(client.receive().op, Op::PONG);
+            client.expect_text(&format!("{round} of {number}"));
+            assert_eq!(client.receive().payload, [7; 20_000]);
+        }
+    }
+    clients[0].text("!broadcast 1 60000 2");
+    for client in &mut clients {
+        (0..2).for_each(|_| assert_eq!(client.receive().payload.len(), 60_000));
+    }
+    clients[0].expect_text("0 3");
+    clients.iter_mut().for_each(|client| client.echo("as ever"));
+    drop(clients);
+    server.stop();
+    server.await_nobody();
+    let calls = trace.calls(&server);
+    assert!(calls.iter().any(|call| call.ends_with("(INJECTED)")), "{call} was left alone");
+}
+
+/// CONTRACT S14: a call that is interrupted is made again.
+#[test]
+fn interrupted() {
+    if skipped(&[Need::Tool("strace")]) {
+        return;
+    }
+    for call in ["recvfrom", "sendto", "sendmsg", "accept4", "epoll_wait"] {
+        serves(call, "EINTR", "2+3");
+    }
+}
+
+/// CONTRACT S16: an error of one connection that waits to be accepted is not the others'.
+#[test]
+fn accepting_fails() {
+    if skipped(&[Need::Tool("strace")]) {
+        return;
+    }
+    for error in ["ECONNABORTED", "EMFILE", "ENOMEM", "ENOBUFS"] {
+        serves("accept4", error, "3");
+    }
+}

@@ -1,8 +1,9 @@
 //! The time, read as seldom as can be: no message costs a look at the clock.
 
 use std::ops::Add;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// After so many callbacks and turns the clock is read again (CONTRACT S20).
 const WORK: u32 = 16;
@@ -15,16 +16,15 @@ const BUSY: u64 = 100 * MILLI;
 /// A millisecond in nanoseconds.
 const MILLI: u64 = 1_000_000;
 
-/// A moment on a clock that is never set: nanoseconds since the first one, cheaper to reckon with than
-/// [`Instant`].
+/// A moment on a clock that is never set, in nanoseconds: cheaper to reckon with than an `Instant`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
 
 impl Moment {
     /// It is that time.
     pub(crate) fn now() -> Self {
-        static FIRST: OnceLock<Instant> = OnceLock::new();
-        Self(nanos(FIRST.get_or_init(Instant::now).elapsed()))
+        let now = clock_gettime(ClockId::Monotonic);
+        Self((now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64))
     }
 
     /// How long ago another one was; nothing where it is yet to come.
@@ -66,6 +66,8 @@ pub(crate) struct Clock {
     free_at: Moment,
     /// For how long the loop's own time has stood still, in nanoseconds.
     lost: u64,
+    /// That time.
+    loop_time: Moment,
     /// How many callbacks and turns there were since the clock was read.
     work: u32,
     /// A callback may be running: what it calls finds that time has passed.
@@ -78,7 +80,16 @@ impl Clock {
     /// One that was read just now.
     pub(crate) fn new() -> Self {
         let now = Moment::now();
-        Self { now, looked_at: now, free_at: now, lost: 0, work: 0, is_outside: false, slow: None }
+        Self {
+            now,
+            looked_at: now,
+            free_at: now,
+            lost: 0,
+            loop_time: now,
+            work: 0,
+            is_outside: false,
+            slow: None,
+        }
     }
 
     /// When it was read last.
@@ -94,9 +105,7 @@ impl Clock {
 
     /// The loop's own time, as far as the clock was read.
     pub(crate) fn loop_time(&self) -> Moment {
-        let held_up = self.now.nanos_since(self.free_at);
-        let standing = if held_up >= BUSY { held_up } else { 0 };
-        Moment(self.now.0.saturating_sub(self.lost + standing))
+        self.loop_time
     }
 
     /// Reads the clock where something was done since it was read.
@@ -140,6 +149,7 @@ impl Clock {
         let late = self.now.nanos_since(slept_at).saturating_sub(longest);
         self.lost += if late >= BUSY { late } else { 0 };
         (self.looked_at, self.free_at, self.work) = (self.now, self.now, 0);
+        self.loop_time = Moment(self.now.0.saturating_sub(self.lost));
     }
 
     /// How long the loop was held up, where that was long and is not told.
@@ -150,12 +160,12 @@ impl Clock {
     #[inline(never)]
     fn read(&mut self) -> bool {
         self.now = Moment::now();
+        let held_up = self.now.nanos_since(self.free_at);
+        let standing = if held_up >= BUSY { held_up } else { 0 };
+        self.loop_time = Moment(self.now.0.saturating_sub(self.lost + standing));
         if !self.is_outside {
-            let held_up = self.now.nanos_since(self.free_at);
             (self.free_at, self.work) = (self.now, 0);
-            if held_up >= BUSY {
-                self.lost += held_up;
-            }
+            self.lost += standing;
             if held_up >= SLOW {
                 self.slow = self.slow.max(Some(held_up));
             }

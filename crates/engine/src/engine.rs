@@ -13,7 +13,7 @@ use crate::ConnId;
 use crate::accept::Acceptor;
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
-use crate::conn::{Drain, Phase, Watch};
+use crate::conn::{Drain, Listed, Phase, Watch};
 use crate::deadlines::Deadlines;
 use crate::event::Event;
 use crate::messages::Messages;
@@ -399,7 +399,9 @@ impl Engine {
             if let Some(id) = ConnId::from_bits(token).filter(|_| token < NOT_A_CONNECTION) {
                 if let Some(conn) = self.table.get_mut(id) {
                     conn.note(event);
-                    self.ready.push(id, &mut self.table);
+                    if conn.listed.enter(Listed::NOW) {
+                        self.ready.push_listed(id, &self.table);
+                    }
                 }
             } else if event.token() == CONTROL {
                 self.is_controlled = true;
@@ -472,8 +474,9 @@ impl Engine {
 /// When a tick is due again that was due `at`: those that come too late for the next one are left out
 /// (CONTRACT S21).
 fn next_tick(period: Duration, at: Moment, now: Moment) -> Moment {
-    let missed = now.since(at).as_nanos().checked_div(period.as_nanos()).unwrap_or(0);
-    at + period.saturating_mul(u32::try_from(missed + 1).unwrap_or(u32::MAX))
+    let late = now.since(at).as_nanos();
+    let next = (late / period.as_nanos().max(1) + 1).saturating_mul(period.as_nanos().max(1));
+    at + Duration::from_nanos(u64::try_from(next).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -496,7 +499,7 @@ mod tests {
         ] {
             assert_eq!(next(due, now), at(expected), "due {due}, told {now}");
         }
-        assert_eq!(next_tick(Duration::ZERO, start, at(5)), start);
-        next_tick(Duration::MAX, start, at(5));
+        assert!(next_tick(Duration::ZERO, start, at(5)) > at(5));
+        assert!(next_tick(Duration::MAX, start, at(5)) > at(1_000_000_000));
     }
 }

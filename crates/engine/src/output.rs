@@ -168,6 +168,7 @@ impl Engine {
     pub(crate) fn send_output(&mut self, id: ConnId) {
         let Some(conn) = self.table.get(id) else { return self.output.clear() };
         let is_flushing = matches!(conn.phase, Phase::Flushing(_));
+        let owes_drain = conn.drain == Drain::Owed;
         if self.output.len() > 0 {
             let all = self.output.len();
             let sent = match &conn.socket {
@@ -177,18 +178,30 @@ impl Engine {
                 _ => Sent::Bytes(all),
             };
             self.stats.bytes_out += sent.bytes() as u64;
-            // What a peer that takes nothing was not sent is counted as queued until the connection's end.
-            if sent != Sent::Bytes(all) && self.spill_output(id, sent.bytes()).is_err() {
-                self.output.clear();
-                return self.kill(id);
+            if sent != Sent::Bytes(all) {
+                return self.queue_unsent(id, sent, all);
             }
             self.output.clear();
-            self.note_sent(id, sent, all);
         }
-        self.note_drained(id);
+        if owes_drain {
+            self.note_drained(id);
+        }
         if is_flushing {
             self.settle(id);
         }
+    }
+
+    /// Queues what was not sent of a turn's output. Where the peer takes nothing more, it is counted as queued
+    /// until the connection's end.
+    #[inline(never)]
+    fn queue_unsent(&mut self, id: ConnId, sent: Sent, all: usize) {
+        let queued = self.spill_output(id, sent.bytes());
+        self.output.clear();
+        match queued {
+            Ok(()) => self.note_sent(id, sent, all),
+            Err(OutOfMemory) => self.kill(id),
+        }
+        self.settle(id);
     }
 
     /// Does what follows from a call that was to send so many bytes, of which the rest is queued.

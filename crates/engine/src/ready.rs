@@ -38,13 +38,18 @@ impl Ready {
 
     /// Gives a connection a turn in this round, at its end.
     pub(crate) fn push(&mut self, id: ConnId, table: &mut Table) {
+        if table.get_mut(id).is_some_and(|conn| conn.listed.enter(Listed::NOW)) {
+            self.push_listed(id, table);
+        }
+    }
+
+    /// The same for a connection that has noted already that it stands in [`Listed::NOW`].
+    pub(crate) fn push_listed(&mut self, id: ConnId, table: &Table) {
         if self.now.len() == self.now.capacity() {
             // Those that have ended since are in the way.
             self.now.retain(|id| table.get(*id).is_some());
         }
-        if table.get_mut(id).is_some_and(|conn| conn.listed.enter(Listed::NOW)) {
-            self.now.push_back(id);
-        }
+        self.now.push_back(id);
     }
 
     /// Gives a connection whose queue has grown a turn when all others had theirs.
@@ -67,16 +72,12 @@ impl Ready {
         }
     }
 
-    /// The connection whose turn it is.
+    /// The connection whose turn it is, which must note that it has left [`Listed::NOW`].
     pub(crate) fn pop(&mut self, table: &mut Table) -> Option<ConnId> {
         if self.now.is_empty() && !self.dirty.is_empty() {
             self.take_dirty(table);
         }
-        let id = self.now.pop_front()?;
-        if let Some(conn) = table.get_mut(id) {
-            conn.listed.leave(Listed::NOW);
-        }
-        Some(id)
+        self.now.pop_front()
     }
 
     /// Begins the next round. Who is in this one still comes first.
@@ -120,7 +121,14 @@ mod tests {
     use crate::conn::tests::conn;
 
     fn pop_all(ready: &mut Ready, table: &mut Table) -> Vec<ConnId> {
-        std::iter::from_fn(|| ready.pop(table)).collect()
+        let pop = || {
+            let id = ready.pop(table)?;
+            if let Some(conn) = table.get_mut(id) {
+                conn.listed.leave(Listed::NOW);
+            }
+            Some(id)
+        };
+        std::iter::from_fn(pop).collect()
     }
 
     #[test]

@@ -10,7 +10,7 @@ use dorrit_proto::{
     receive_short,
 };
 
-use crate::conn::{Conn, Phase};
+use crate::conn::{Conn, Listed, Phase};
 use crate::engine::{Engine, INPUT};
 use crate::event::{DropCause, Event};
 use crate::message::{InPlace, Message, Terminator};
@@ -58,16 +58,19 @@ impl Engine {
     /// Returns what there is to tell already.
     pub(crate) fn begin_turn(&mut self, id: ConnId) -> Option<Event> {
         let mut conn = self.table.get_mut(id)?;
+        conn.listed.leave(Listed::NOW);
         let can_write = std::mem::take(&mut conn.can_write);
         let mut sent = 0;
-        if can_write && (conn.queue.is_some() || matches!(conn.phase, Phase::Flushing(_))) {
-            sent = self.flush(id);
+        if conn.queue.is_some() || matches!(conn.phase, Phase::Flushing(_)) {
+            if can_write {
+                sent = self.flush(id);
+            }
+            if self.is_held(id) {
+                return None;
+            }
             conn = self.table.get_mut(id)?;
         }
         if !conn.is_reading() || !(conn.has_rest || conn.can_read) {
-            return None;
-        }
-        if conn.queue.is_some() && self.is_held(id) {
             return None;
         }
         if !self.output.begin(sent) {
@@ -75,28 +78,48 @@ impl Engine {
             self.ready.push_next(id, &mut self.table);
             return None;
         }
-        let conn = self.table.get_mut(id)?;
-        if std::mem::take(&mut conn.has_rest) {
-            let more = std::mem::take(&mut conn.can_read);
-            let (pos, is_own) = self.take_kept(id);
-            self.turn = Some(Turn::new(id, pos, pos, is_own, more));
-            return None;
+        if conn.has_rest || conn.incoming.is_some() || conn.input.is_some() {
+            return self.go_on(id);
         }
         conn.can_read = false;
+        let socket = conn.socket.as_ref()?;
+        self.input.clear();
+        let received = sys::receive(socket.as_fd(), &mut self.input);
+        let more = conn.reads_to_end || self.input.len() == self.input.capacity();
+        self.turn = Some(Turn::new(id, 0, 0, false, more));
+        match received {
+            Ok(len @ 1..) => {
+                conn.heard_at = self.clock.loop_time().nanos();
+                self.stats.bytes_in += len as u64;
+            }
+            other => self.hear_nothing(id, other),
+        }
+        None
+    }
+
+    /// Goes on with what is kept of a connection's input, and reads more where that is not enough.
+    #[inline(never)]
+    fn go_on(&mut self, id: ConnId) -> Option<Event> {
+        let conn = self.table.get_mut(id)?;
+        let can_read = std::mem::take(&mut conn.can_read);
+        if std::mem::take(&mut conn.has_rest) {
+            let (pos, is_own) = self.take_kept(id);
+            self.turn = Some(Turn::new(id, pos, pos, is_own, can_read));
+            return None;
+        }
         let reads_to_end = conn.reads_to_end;
-        if conn.incoming.is_some()
-            && let Some(InPlace { key, received, is_full }) = self.receive_in_place(id)
-        {
+        if let Some(InPlace { key, received, is_full }) = self.receive_in_place(id) {
             self.input.clear();
             self.turn = Some(Turn::new(id, 0, 0, false, reads_to_end || is_full));
             return self.hear(id, received).and_then(|len| self.continue_in_place(id, key, len));
         }
-        self.receive_input(id, reads_to_end);
+        self.receive_behind(id);
         None
     }
 
-    /// Reads what has arrived into the input, behind what is kept there of it.
-    fn receive_input(&mut self, id: ConnId, reads_to_end: bool) {
+    /// Reads what has arrived behind what is kept of the input.
+    #[inline(never)]
+    fn receive_behind(&mut self, id: ConnId) {
         let (pos, is_own) = self.take_kept(id);
         let Some(conn) = self.table.get(id) else { return };
         let Some(socket) = &conn.socket else { return };
@@ -106,7 +129,7 @@ impl Engine {
             Ok(()) => sys::receive(socket.as_fd(), &mut self.input),
             Err(_) => Err(io::ErrorKind::OutOfMemory.into()),
         };
-        let more = reads_to_end || self.input.len() == self.input.capacity();
+        let more = conn.reads_to_end || self.input.len() == self.input.capacity();
         self.turn = Some(Turn::new(id, pos, seen, is_own, more));
         self.hear(id, received);
     }
@@ -125,7 +148,6 @@ impl Engine {
     }
 
     /// Notes what was read from a client: how many bytes, where there were any.
-    #[inline(always)]
     fn hear(&mut self, id: ConnId, received: io::Result<usize>) -> Option<usize> {
         match received {
             Ok(len @ 1..) => {
@@ -143,6 +165,7 @@ impl Engine {
         }
     }
 
+    #[inline(never)]
     fn hear_nothing(&mut self, id: ConnId, received: io::Result<usize>) {
         let is_transient = received.as_ref().is_err_and(sys::is_transient);
         if !is_transient {
@@ -222,13 +245,15 @@ impl Engine {
         loop {
             let turn = self.turn.as_mut()?;
             let (id, pos) = (turn.conn, turn.pos);
+            if pos == self.input.len() {
+                return self.end_turn(false);
+            }
             let is_over = turn.left == 0;
             turn.left = turn.left.saturating_sub(1);
             let step = match self.phase(id) {
                 Phase::Opening | Phase::Flushing(_) | Phase::Discarding | Phase::Dead => {
                     Step::Pause
                 }
-                _ if pos == self.input.len() => Step::End,
                 _ if is_over => Step::Pause,
                 Phase::Handshake => self.receive_request(id),
                 Phase::Open => self.receive_frame(id, pos),

@@ -68,7 +68,8 @@ struct ws_stats {
    */
   unsigned long long accepted;
   /**
-   * Requests that were answered 503, because there were as many connections as `-m` allows.
+   * Requests that were answered 503, because there were as many connections as `-m` allows, or as
+   * much memory was held as `--max-memory` does.
    */
   unsigned long long refused_full;
   /**
@@ -120,9 +121,14 @@ struct ws_stats {
    */
   unsigned long long skipped;
   /**
-   * Clients that were dropped because there was no memory, and they held most.
+   * Clients that were dropped because there was no memory for their message, or none and they
+   * held most.
    */
   unsigned long long dropped_memory;
+  /**
+   * Bytes of memory that are held for clients now: what `--max-memory` limits.
+   */
+  unsigned long long held_bytes;
 };
 
 /**

@@ -290,7 +290,8 @@ pub struct ws_stats {
     pub connections: c_ulonglong,
     /// Connections that were accepted.
     pub accepted: c_ulonglong,
-    /// Requests that were answered 503, because there were as many connections as `-m` allows.
+    /// Requests that were answered 503, because there were as many connections as `-m` allows, or as
+    /// much memory was held as `--max-memory` does.
     pub refused_full: c_ulonglong,
     /// Requests that were no correct ones: answered 400, 405, 426 or 431.
     pub refused_bad: c_ulonglong,
@@ -316,8 +317,11 @@ pub struct ws_stats {
     pub dropped_silent: c_ulonglong,
     /// Messages that were left out because too much was queued: `WS_QUEUE_SKIP`.
     pub skipped: c_ulonglong,
-    /// Clients that were dropped because there was no memory, and they held most.
+    /// Clients that were dropped because there was no memory for their message, or none and they
+    /// held most.
     pub dropped_memory: c_ulonglong,
+    /// Bytes of memory that are held for clients now: what `--max-memory` limits.
+    pub held_bytes: c_ulonglong,
 }
 
 impl From<Stats> for ws_stats {
@@ -339,6 +343,7 @@ impl From<Stats> for ws_stats {
             dropped_silent: stats.dropped_silent,
             skipped: stats.skipped,
             dropped_memory: stats.dropped_memory,
+            held_bytes: stats.held_bytes,
         }
     }
 }

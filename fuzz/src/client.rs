@@ -246,7 +246,8 @@ impl Client {
         if coding == Coding::Deflated {
             let (deflated, mut inflater) =
                 (std::mem::take(&mut message), Inflater::new().expect("memory"));
-            let inflated = inflater.inflate(MessageKind::Binary, &deflated, 1 << 30, &mut message);
+            let inflated =
+                inflater.inflate_whole(MessageKind::Binary, &deflated, 1 << 30, &mut message);
             assert_eq!((inflated, message.pop()), (Ok(()), Some(0)));
         }
         loop {

@@ -85,7 +85,7 @@ impl Server {
                 bytes: [100, 10_000, 1 << 20, 1 << 26][usize::from(more >> 4 & 3)],
                 policy,
             },
-            max_memory: None,
+            max_memory: bit(7).then_some(1 << 20),
             take_shortage: || false,
             compression: if bit(5) { 6 } else { 0 },
             keepalive: None,
@@ -267,6 +267,7 @@ impl Server {
             | Event::Alarm
             | Event::Overdue
             | Event::HeldUp(_)
+            | Event::MemoryReleased
             | Event::ShortOfMemory => {}
         }
         true

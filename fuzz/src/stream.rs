@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
         let mut message = payload;
         if coding == Coding::Deflated {
             let (max, mut inflated) = (self.rules.max_payload, Vec::new());
-            if let Err(error) = self.inflater.inflate(kind, &message, max, &mut inflated) {
+            if let Err(error) = self.inflater.inflate_whole(kind, &message, max, &mut inflated) {
                 return self.failed(error);
             }
             assert_eq!(inflated.pop(), Some(0), "there is no zero byte behind the message");

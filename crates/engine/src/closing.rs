@@ -175,6 +175,7 @@ impl Engine {
         let is_accepted = conn.is_accepted;
         self.drop_start(id);
         self.drop_response(id);
+        self.drop_inflation(id);
         if is_turn {
             self.output.clear();
         }

@@ -16,6 +16,8 @@ use crate::config::Config;
 use crate::conn::{Drain, Listed, Phase, Watch};
 use crate::deadlines::Deadlines;
 use crate::event::Event;
+use crate::inflating::Inflation;
+use crate::memory::Memory;
 use crate::messages::Messages;
 use crate::output::Output;
 use crate::pool::Pool;
@@ -62,6 +64,8 @@ pub struct Engine {
     /// How much memory those have that are not in use, in bytes.
     pub(crate) kept: usize,
     pub(crate) inflater: Option<Inflater>,
+    /// Messages that are too long to be decompressed in one turn.
+    pub(crate) inflations: Vec<Inflation>,
     /// The message that was decompressed last.
     pub(crate) inflated: Vec<u8>,
     pub(crate) deflaters: Deflaters,
@@ -87,6 +91,8 @@ pub struct Engine {
     pub(crate) drained: Vec<ConnId>,
     /// What else the caller is to be told.
     pub(crate) reports: VecDeque<Event>,
+    /// How much memory is held for clients.
+    pub(crate) memory: Memory,
     /// What is counted on the way; see [`Engine::stats`].
     pub(crate) stats: Stats,
     /// The connection whose end the caller was just told.
@@ -124,6 +130,8 @@ impl Engine {
             incoming: Pool::default(),
             kept: 0,
             inflater: None,
+            inflations: Vec::new(),
+            memory: Memory::new(config.max_memory),
             inflated: Vec::new(),
             deflaters: Deflaters::default(),
             acceptors: Vec::new(),
@@ -367,6 +375,7 @@ impl Engine {
     /// happened have their turn.
     fn look(&mut self) -> io::Result<()> {
         self.clock.refresh();
+        self.report_released();
         if let Some(duration) = self.clock.take_slow() {
             self.report(Event::HeldUp(duration));
         }

@@ -35,6 +35,8 @@ pub enum Event {
     Refused(ConnId, Refusal),
     /// A client is being dropped.
     Dropped(ConnId, DropCause),
+    /// Much less memory is held for clients than was: what allocates may give it back to the system now.
+    MemoryReleased,
     /// One callback, or several in a row, took so long, a second or more, in which nobody else was served.
     HeldUp(Duration),
     /// Connections cannot be accepted just now. Told once a minute at most.
@@ -61,6 +63,8 @@ pub enum DropCause {
     Silent,
     /// It holds most where there is no memory.
     NoMemory,
+    /// There is no memory for its message.
+    MessageMemory,
 }
 
 impl fmt::Display for DropCause {
@@ -70,6 +74,7 @@ impl fmt::Display for DropCause {
             Self::QueueFull => f.write_str("it does not read, and too much is queued"),
             Self::Silent => f.write_str("it does not answer"),
             Self::NoMemory => f.write_str("there is no memory, and it holds most"),
+            Self::MessageMemory => f.write_str("there is no memory for its message"),
         }
     }
 }

@@ -18,6 +18,8 @@ mod direct;
 mod engine;
 mod event;
 mod id;
+mod inflating;
+mod memory;
 mod message;
 mod messages;
 mod output;

@@ -4,12 +4,13 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
 
-use dorrit_proto::{Coding, Complete, FrameStart, Incoming, IncomingError, Inflater, MessageKind};
+use dorrit_proto::{Coding, Complete, FrameStart, Incoming, IncomingError, MessageKind};
 
 use crate::config::Buffers;
 use crate::conn::Phase;
 use crate::engine::Engine;
 use crate::event::Event;
+use crate::inflating::Source;
 use crate::pool::Key;
 use crate::turn::{Step, Turn};
 use crate::{ConnId, sys};
@@ -93,10 +94,7 @@ impl Engine {
 
     /// Takes a place for a message that comes in parts, or goes on with it.
     pub(crate) fn begin_part(&mut self, id: ConnId, start: FrameStart, pos: usize) -> Step {
-        let Some(key) = self.incoming_of(id) else {
-            self.kill(id);
-            return Step::Next;
-        };
+        let Some(key) = self.incoming_of(id) else { return self.drop_for_memory(id) };
         self.incoming[key].begin(start);
         self.receive_part(id, key, pos)
     }
@@ -120,9 +118,16 @@ impl Engine {
         if conn.input.is_some() || !self.incoming[key].is_in_frame() {
             return None;
         }
-        let room = self.incoming[key].room().ok().filter(|room| !room.is_empty())?;
+        let before = self.incoming[key].capacity();
+        let growth = self.incoming[key].growth(usize::MAX);
+        let room = match growth > 0 && self.memory.is_full(self.queued_memory(), growth) {
+            true => None,
+            false => self.incoming[key].room().ok(),
+        };
+        let room = room.filter(|room| !room.is_empty())?;
         let room_len = room.len();
         let received = sys::receive_to(socket.as_fd(), room);
+        self.memory.change(before, self.incoming[key].capacity());
         Some(InPlace {
             key,
             is_full: received.as_ref().is_ok_and(|len| *len == room_len),
@@ -144,7 +149,14 @@ impl Engine {
     }
 
     pub(crate) fn receive_part(&mut self, id: ConnId, key: Key, pos: usize) -> Step {
-        match self.incoming[key].receive(&self.input[pos..]) {
+        let before = self.incoming[key].capacity();
+        let growth = self.incoming[key].growth(self.input.len() - pos);
+        if growth > 0 && self.is_memory_full(growth) {
+            return self.drop_for_memory(id);
+        }
+        let received = self.incoming[key].receive(&self.input[pos..]);
+        self.memory.change(before, self.incoming[key].capacity());
+        match received {
             Ok((len, complete)) => {
                 self.consume(len);
                 match complete {
@@ -157,31 +169,30 @@ impl Engine {
         }
     }
 
-    fn failed(&mut self, id: ConnId, error: IncomingError) -> Step {
+    pub(crate) fn failed(&mut self, id: ConnId, error: IncomingError) -> Step {
         match error {
             IncomingError::Violation(violation) => self.violated(id, violation),
-            IncomingError::OutOfMemory => {
-                self.kill(id);
-                Step::Next
-            }
+            IncomingError::OutOfMemory => self.drop_for_memory(id),
         }
     }
 
     /// Frees a connection's place for a message that comes in parts.
     pub(crate) fn drop_incoming(&mut self, id: ConnId) {
         if let Some(key) = self.table.get(id).and_then(|conn| conn.incoming) {
+            self.memory.change(self.incoming[key].capacity(), 0);
             self.incoming[key] = Incoming::new();
             self.release_incoming(id, key);
         }
     }
 
-    fn release_incoming(&mut self, id: ConnId, key: Key) {
+    pub(crate) fn release_incoming(&mut self, id: ConnId, key: Key) {
         let Some(conn) = self.table.get_mut(id) else { return };
         conn.incoming = None;
         let capacity = self.incoming[key].capacity();
         if self.kept + capacity <= KEPT {
             self.kept += capacity;
         } else {
+            self.memory.change(capacity, 0);
             self.incoming[key] = Incoming::new();
         }
         self.incoming.give_back(key);
@@ -192,24 +203,7 @@ impl Engine {
         if complete.coding == Coding::Plain {
             return self.tell_message(id, complete.kind, Message::Incoming(key));
         }
-        let mut message = std::mem::take(&mut self.incoming[key]);
-        let payload = message.message();
-        let len = payload.len() - 1;
-        let inflated = self.inflate(complete.kind, &payload[..len]);
-        self.incoming[key] = message;
-        self.release_incoming(id, key);
-        match inflated {
-            Ok(()) => self.tell_message(id, complete.kind, Message::Inflated),
-            Err(error) => self.failed(id, error),
-        }
-    }
-
-    fn inflate(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), IncomingError> {
-        if self.inflater.is_none() {
-            self.inflater = Inflater::new();
-        }
-        let Some(inflater) = &mut self.inflater else { return Err(IncomingError::OutOfMemory) };
-        inflater.inflate(kind, payload, self.config.rules.max_payload, &mut self.inflated)
+        self.deliver_deflated(id, complete.kind, Source::Incoming(key))
     }
 
     /// Tells a message that stands in the input.
@@ -221,30 +215,34 @@ impl Engine {
     ) -> Step {
         let kind = complete.kind;
         if complete.coding == Coding::Deflated {
-            let input = std::mem::take(&mut self.input);
-            let inflated = self.inflate(kind, &input[payload]);
-            self.input = input;
-            return match inflated {
-                Ok(()) => self.tell_message(id, kind, Message::Inflated),
-                Err(error) => self.failed(id, error),
-            };
+            return self.deliver_deflated(id, kind, Source::Input(payload));
         }
         if self.config.buffers == Buffers::Own {
             return match self.incoming_of(id) {
-                Some(key) if self.incoming[key].set(&self.input[payload]).is_ok() => {
+                Some(key) if self.set_incoming(key, payload) => {
                     self.tell_message(id, kind, Message::Incoming(key))
                 }
-                _ => {
-                    self.kill(id);
-                    Step::Next
-                }
+                _ => self.drop_for_memory(id),
             };
         }
         let message = Message::in_input(&mut self.input, payload);
         self.tell_message(id, kind, message)
     }
 
-    fn tell_message(&mut self, id: ConnId, kind: MessageKind, message: Message) -> Step {
+    /// Copies a message that has come in one piece to where its connection has it. Returns whether there is
+    /// memory for it.
+    fn set_incoming(&mut self, key: Key, payload: Range<usize>) -> bool {
+        let before = self.incoming[key].capacity();
+        let growth = (payload.len() + 1).saturating_sub(before);
+        if growth > 0 && self.is_memory_full(growth) {
+            return false;
+        }
+        let is_set = self.incoming[key].set(&self.input[payload]).is_ok();
+        self.memory.change(before, self.incoming[key].capacity());
+        is_set
+    }
+
+    pub(crate) fn tell_message(&mut self, id: ConnId, kind: MessageKind, message: Message) -> Step {
         if let Some(turn) = &mut self.turn {
             turn.message = message;
         }
@@ -272,7 +270,8 @@ impl Engine {
                 self.release_incoming(id, key);
             }
             Message::Inflated if self.inflated.capacity() > KEPT_INFLATED => {
-                self.inflated = Vec::new()
+                self.memory.change(self.inflated.capacity(), 0);
+                self.inflated = Vec::new();
             }
             Message::None | Message::Inflated | Message::Incoming(_) => {}
         }

@@ -32,16 +32,24 @@ pub(crate) struct Deflaters {
     deflaters: [Option<Deflater>; VARIANTS],
     /// What was compressed last.
     bytes: Vec<u8>,
+    /// How many there are.
+    count: usize,
 }
 
 impl Deflaters {
     fn deflate(&mut self, level: u32, bits: Variant, payload: &[u8]) -> Result<&[u8], OutOfMemory> {
         let deflater = &mut self.deflaters[bits];
         if deflater.is_none() {
-            *deflater = Deflater::new(level, bits as u8);
+            *deflater = Some(Deflater::new(level, bits as u8).ok_or(OutOfMemory)?);
+            self.count += 1;
         }
         deflater.as_mut().ok_or(OutOfMemory)?.deflate(payload, &mut self.bytes)?;
         Ok(&self.bytes)
+    }
+
+    /// How much memory they take, in bytes.
+    pub(crate) fn held(&self) -> usize {
+        self.count * Deflater::MEMORY + self.bytes.capacity()
     }
 }
 
@@ -92,7 +100,7 @@ impl Engine {
         payload: &[u8],
     ) -> Result<Option<usize>, OutOfMemory> {
         if self.is_output_of(id) {
-            if self.is_overflow(self.output.len(), payload.len()) {
+            if self.config.is_overflow(self.output.len(), payload.len()) {
                 self.overflow(id);
                 return Ok(Some(0));
             }
@@ -130,9 +138,10 @@ impl Engine {
         messages: &[Option<MessageId>; VARIANTS],
         len: usize,
     ) -> bool {
-        let Some(conn) = self.table.get_mut(id).filter(|conn| conn.is_writable()) else {
+        let Some(conn) = self.table.get(id).filter(|conn| conn.is_writable()) else {
             return false;
         };
+        let is_over_limit = conn.is_over_limit;
         let variant = variant(conn, len);
         let (Some(key), Some(message)) = (conn.queue, messages[variant]) else { return false };
         let bytes = self.messages.bytes(message);
@@ -143,8 +152,15 @@ impl Engine {
             true => len,
             false => self.messages.weight(message),
         };
-        if conn.is_over_limit || self.config.is_overflow(queue.held(), weight) {
-            conn.is_over_limit = true;
+        let held = queue.held();
+        // The message itself is counted already.
+        let is_too_much = is_over_limit
+            || self.config.is_overflow(held, weight)
+            || (held > 0 && self.is_memory_full(0));
+        if is_too_much {
+            if let Some(conn) = self.table.get_mut(id) {
+                conn.is_over_limit = true;
+            }
             return false;
         }
         if !(is_small && self.join_copy(key, message)) {
@@ -207,7 +223,7 @@ impl Engine {
             && conn.queue.is_none()
             && conn.deflate.is_none()
             && self.config.max_queued_frames.is_none()
-            && !self.is_overflow(self.output.len(), payload.len())
+            && !self.config.is_overflow(self.output.len(), payload.len())
         {
             let is_open = conn.phase == Phase::Open;
             let max = self.config.max_fragment;
@@ -335,10 +351,6 @@ impl Engine {
                 Ok(self.output.push_message(kind, Coding::Deflated, deflated, max))
             }
         }
-    }
-
-    fn is_overflow(&self, queued: usize, len: usize) -> bool {
-        self.config.is_overflow(queued, len)
     }
 
     /// Does with a client that does not read what the configuration says.

@@ -8,6 +8,7 @@ use crate::conn::{Conn, Phase, Then};
 use crate::deadlines::Kind;
 use crate::engine::Engine;
 use crate::event::{DropCause, Event};
+use crate::message::Message;
 
 /// There is memory again where so much can be had at once, in bytes.
 const ENOUGH: usize = 64 * 1024;
@@ -33,11 +34,14 @@ impl Engine {
         }
     }
 
-    /// Gives back what no connection needs. No message is with the caller.
-    fn drop_kept(&mut self) {
+    /// Gives back what no connection needs, and the caller does not look at.
+    pub(crate) fn drop_kept(&mut self) {
         self.incoming.reset_vacant();
-        self.kept = 0;
-        self.inflated = Vec::new();
+        self.memory.change(std::mem::take(&mut self.kept), 0);
+        if !self.turn.as_ref().is_some_and(|turn| matches!(turn.message, Message::Inflated)) {
+            self.memory.change(self.inflated.capacity(), 0);
+            self.inflated = Vec::new();
+        }
         self.spare = Vec::new();
         self.body = Vec::new();
     }

@@ -11,7 +11,8 @@ pub struct Stats {
     pub connections: u64,
     /// Connections that were accepted.
     pub accepted: u64,
-    /// Requests that were refused because there were as many connections as there may be.
+    /// Requests that were refused because there were as many connections as there may be, or as much memory
+    /// was held.
     pub refused_full: u64,
     /// Requests that were no correct ones.
     pub refused_bad: u64,
@@ -37,15 +38,17 @@ pub struct Stats {
     pub dropped_silent: u64,
     /// Messages that were left out because a queue was full.
     pub skipped: u64,
-    /// Clients that were dropped because there was no memory, and they held most.
+    /// Clients that were dropped because there was no memory for their message, or none and they held most.
     pub dropped_memory: u64,
+    /// How much memory is held for clients now, in bytes.
+    pub held_bytes: u64,
 }
 
 impl Stats {
     /// Counts a refusal by its cause.
     pub(crate) fn refuse(&mut self, refusal: Refusal) {
         let count = match refusal {
-            Refusal::Full => &mut self.refused_full,
+            Refusal::Full | Refusal::NoMemory => &mut self.refused_full,
             Refusal::Malformed(_)
             | Refusal::Tls
             | Refusal::MethodNotAllowed
@@ -66,6 +69,7 @@ impl Engine {
         Stats {
             connections: self.open as u64,
             queued_bytes: (queued + self.output.len()) as u64,
+            held_bytes: self.held_memory() as u64,
             ..self.stats
         }
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 
 use dorrit_proto::{
-    MessageKind, OpCode, Received, Refusal, Rules, Short, Violation, receive_frame, receive_medium,
+    MessageKind, OpCode, Received, Rules, Short, Violation, receive_frame, receive_medium,
     receive_short,
 };
 
@@ -35,7 +35,7 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    fn new(conn: ConnId, pos: usize, seen: usize, is_own: bool, more: bool) -> Self {
+    pub(crate) fn new(conn: ConnId, pos: usize, seen: usize, is_own: bool, more: bool) -> Self {
         Self { conn, pos, seen, is_own, more, left: MESSAGES, message: Message::None }
     }
 }
@@ -100,6 +100,9 @@ impl Engine {
     /// Goes on with what is kept of a connection's input, and reads more where that is not enough.
     #[inline(never)]
     fn go_on(&mut self, id: ConnId) -> Option<Event> {
+        if let Some(event) = self.go_on_inflating(id) {
+            return event;
+        }
         let conn = self.table.get_mut(id)?;
         let can_read = std::mem::take(&mut conn.can_read);
         if std::mem::take(&mut conn.has_rest) {
@@ -136,12 +139,13 @@ impl Engine {
 
     /// Makes what is kept of a connection's input the input. Returns where it goes on, and whether there is
     /// any.
-    fn take_kept(&mut self, id: ConnId) -> (usize, bool) {
+    pub(crate) fn take_kept(&mut self, id: ConnId) -> (usize, bool) {
         let Some(key) = self.table.get_mut(id).and_then(|conn| conn.input.take()) else {
             self.input.clear();
             return (0, false);
         };
         let Kept { bytes, pos } = std::mem::take(&mut self.starts[key]);
+        self.memory.change(bytes.capacity(), 0);
         self.starts.give_back(key);
         self.parked = std::mem::replace(&mut self.input, bytes);
         (pos, true)
@@ -287,8 +291,8 @@ impl Engine {
             }
             Err(refusal) => Err(refusal),
         };
+        let judged = judged.and_then(|()| self.is_full().map_or(Ok(()), Err));
         let refusal = match judged {
-            Ok(()) if self.open >= self.config.max_connections => Refusal::Full,
             Ok(()) => {
                 let deflate = self.request.deflate().filter(|_| self.config.compression > 0);
                 if let Some(conn) = self.table.get_mut(id) {
@@ -352,7 +356,7 @@ impl Engine {
     }
 
     /// Ends the turn: keeps what was not dealt with, and sends the answers.
-    fn end_turn(&mut self, has_rest: bool) -> Option<Event> {
+    pub(crate) fn end_turn(&mut self, has_rest: bool) -> Option<Event> {
         self.take_back_message();
         let turn = self.turn.take()?;
         if turn.is_own || turn.pos < self.input.len() {
@@ -375,8 +379,8 @@ impl Engine {
                 self.spare = own;
             }
         }
-        if is_lost {
-            self.kill(turn.conn);
+        if is_lost && let Step::Event(event) = self.drop_for_memory(turn.conn) {
+            self.report(event);
         }
     }
 
@@ -400,6 +404,7 @@ impl Engine {
         };
         let Some(conn) = self.table.get_mut(id) else { return Ok(()) };
         let key = self.starts.take();
+        self.memory.change(0, kept.bytes.capacity());
         self.starts[key] = kept;
         (conn.input, conn.has_rest) = (Some(key), has_rest);
         if has_rest {
@@ -411,6 +416,7 @@ impl Engine {
     /// Frees what is kept of a connection's input.
     pub(crate) fn drop_start(&mut self, id: ConnId) {
         if let Some(key) = self.table.get_mut(id).and_then(|conn| conn.input.take()) {
+            self.memory.change(self.starts[key].bytes.capacity(), 0);
             self.starts[key] = Kept::default();
             self.starts.give_back(key);
         }

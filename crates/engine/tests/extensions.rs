@@ -8,7 +8,6 @@ use std::time::Duration;
 use dorrit_engine::{Config, DropCause, Keepalive, OverflowPolicy, QueueLimit};
 use dorrit_proto::{
     CloseCode, Coding, Fragments, Inflater, MessageKind, OpCode, Rules, Violation, fragments,
-    unmask,
 };
 use support::*;
 
@@ -16,40 +15,6 @@ const LONG: Config = Config {
     rules: Rules { max_payload: 10_000_000, fragments: Fragments::Joined, ..CONFIG.rules },
     ..CONFIG
 };
-
-/// A client's frame with any first byte and a length of any size.
-fn any_frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let key = [1, 2, 3, 4];
-    let mut frame = vec![first];
-    match payload.len() {
-        len @ ..126 => frame.push(0x80 | len as u8),
-        len @ 126..0x1_0000 => {
-            frame.push(0xfe);
-            frame.extend((len as u16).to_be_bytes());
-        }
-        len => {
-            frame.push(0xff);
-            frame.extend((len as u64).to_be_bytes());
-        }
-    }
-    frame.extend(key);
-    let start = frame.len();
-    frame.extend(payload);
-    unmask(key, &mut frame[start..]);
-    frame
-}
-
-/// Writes what the socket does not take at once, while the server reads.
-fn write_all(server: &mut Server, client: &mut Client, mut bytes: &[u8]) {
-    use std::io::Write as _;
-    while !bytes.is_empty() {
-        match client.stream.write(bytes) {
-            Ok(len) => bytes = &bytes[len..],
-            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
-        }
-        server.pump();
-    }
-}
 
 #[test]
 fn long_messages_and_fragments() {
@@ -156,7 +121,7 @@ fn open_with(server: &mut Server, line: &str) -> (Client, dorrit_engine::ConnId,
 
 fn inflate(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    Inflater::new().unwrap().inflate(MessageKind::Text, bytes, 1 << 20, &mut out).unwrap();
+    Inflater::new().unwrap().inflate_whole(MessageKind::Text, bytes, 1 << 20, &mut out).unwrap();
     out.pop();
     out
 }

@@ -101,6 +101,9 @@ const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 pub struct Deflater(Compress);
 
 impl Deflater {
+    /// How much memory one takes, in bytes.
+    pub const MEMORY: usize = DEFLATER;
+
     /// A compressor of this level, 1 to 9, for this window; `None` where there is no memory for it.
     pub fn new(level: u32, window_bits: u8) -> Option<Self> {
         // zlib takes no window of 8 bits. With one of 9 it looks back 250 bytes at most, which fits.
@@ -131,17 +134,32 @@ impl Deflater {
     }
 }
 
-/// Decompresses messages.
+/// Decompresses messages, each of them a piece at a time.
 #[derive(Debug)]
 pub struct Inflater {
     stream: Decompress,
     /// Where bytes come out before they join the message. It has a fixed size, so that a block costs
     /// what it takes in and gives out, and an empty one next to nothing (CONTRACT S20).
     room: Box<[u8]>,
+    /// How much of the message is taken, and of the tail behind it.
+    taken: usize,
+    /// How many bytes of the decompressed message are known to be whole characters; of text only.
+    checked: usize,
+}
+
+/// How far [`Inflater::inflate`] has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inflated {
+    /// All of the message is there.
+    pub is_complete: bool,
+    /// How many bytes were taken and given, which is what it has cost.
+    pub work: usize,
 }
 
 /// The size of [`Inflater`]'s room, in bytes.
 const ROOM: usize = 16 * 1024;
+/// What a step costs besides its bytes, in bytes: those of tiny blocks are many.
+const STEP: usize = 64;
 
 /// What zlib takes for a compressor and for a decompressor, in bytes, rounded up.
 const DEFLATER: usize = 512 * 1024;
@@ -155,62 +173,95 @@ fn with_room<T>(len: usize, make: impl FnOnce() -> T + UnwindSafe) -> Option<T> 
 }
 
 impl Inflater {
+    /// How much memory one takes, in bytes.
+    pub const MEMORY: usize = INFLATER + ROOM;
+
     /// A decompressor; `None` where there is no memory for it.
     pub fn new() -> Option<Self> {
         let mut room = Vec::new();
         room.try_reserve_exact(ROOM).ok()?;
         room.resize(ROOM, 0);
         let stream = with_room(INFLATER, || Decompress::new(false))?;
-        Some(Self { stream, room: room.into() })
+        Some(Self { stream, room: room.into(), taken: 0, checked: 0 })
     }
 
-    /// Decompresses a message into `out`, in place of what is there, with a zero byte behind it. The
-    /// limit holds while it grows: no more memory is taken than a message may have (ADVISORIES T19).
-    pub fn inflate(
+    /// Decompresses a message into `out`, in place of what is there, with a zero byte behind it.
+    pub fn inflate_whole(
         &mut self,
         kind: MessageKind,
         message: &[u8],
         max_payload: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), IncomingError> {
-        out.clear();
-        self.stream.reset(false);
-        self.feed(message, max_payload, out)?;
-        self.feed(&TAIL, max_payload, out)?;
-        if kind == MessageKind::Text {
-            simdutf8::basic::from_utf8(out).map_err(|_| Violation::NotUtf8)?;
-        }
-        make_room(out, 0, max_payload)?;
-        out.push(0);
-        Ok(())
+        self.begin(out);
+        self.inflate(kind, message, max_payload, usize::MAX, out).map(|_| ())
     }
 
-    fn feed(
+    /// Begins a message, which is to be in `out` in place of what is there.
+    pub fn begin(&mut self, out: &mut Vec<u8>) {
+        out.clear();
+        self.stream.reset(false);
+        (self.taken, self.checked) = (0, 0);
+    }
+
+    /// Goes on with the message that was begun, until it is complete, with a zero byte behind it, or so many
+    /// bytes were taken and given: then it is to be called again, with the same message and the same `out`.
+    /// The limit holds while it grows: no more memory is taken than a message may have (ADVISORIES T19).
+    pub fn inflate(
         &mut self,
-        mut input: &[u8],
+        kind: MessageKind,
+        message: &[u8],
         max_payload: usize,
+        most_work: usize,
         out: &mut Vec<u8>,
-    ) -> Result<(), IncomingError> {
-        loop {
-            let (status, taken, given) = self.step(input)?;
-            input = &input[taken..];
+    ) -> Result<Inflated, IncomingError> {
+        let mut work = 0;
+        let is_complete = loop {
+            let input = match self.taken.checked_sub(message.len()) {
+                None => &message[self.taken..],
+                Some(of_tail) => &TAIL[of_tail..],
+            };
+            let (status, taken, given) = self.step(&input[..input.len().min(ROOM)])?;
+            self.taken += taken;
+            work += taken + given + STEP;
             if given > max_payload - out.len() {
                 return Err(Violation::TooLong.into());
             }
             make_room(out, given, max_payload)?;
             out.extend_from_slice(&self.room[..given]);
+            // A full room may be too small for what the last bytes say.
+            let is_end = self.taken == message.len() + TAIL.len() && given < self.room.len();
             if status == Status::StreamEnd {
                 // RFC 7692 7.2.3.5: a block may say that it is the last one. What follows is a stream of
                 // its own, and does not look back.
                 self.stream.reset(false);
-            } else if !input.is_empty() && taken + given == 0 {
+            } else if !is_end && taken + given == 0 {
                 return Err(Violation::NotDeflate.into());
             }
-            // A full room may be too small for what the last bytes say.
-            if input.is_empty() && given < self.room.len() {
-                return Ok(());
+            if is_end || work >= most_work {
+                break is_end;
             }
+        };
+        if kind == MessageKind::Text {
+            self.check(out, is_complete)?;
         }
+        if is_complete {
+            make_room(out, 0, max_payload)?;
+            out.push(0);
+        }
+        Ok(Inflated { is_complete, work })
+    }
+
+    /// Checks the text that has come out since the last time (RFC 6455 8.1).
+    fn check(&mut self, out: &[u8], is_complete: bool) -> Result<(), Violation> {
+        match simdutf8::compat::from_utf8(&out[self.checked..]) {
+            Ok(_) => self.checked = out.len(),
+            Err(error) if is_complete || error.error_len().is_some() => {
+                return Err(Violation::NotUtf8);
+            }
+            Err(error) => self.checked += error.valid_up_to(),
+        }
+        Ok(())
     }
 
     /// Decompresses what fits into the room. Returns how many bytes that took and gave.
@@ -284,7 +335,12 @@ mod tests {
 
     fn inflate(bytes: &[u8], max_payload: usize) -> Result<Vec<u8>, IncomingError> {
         let mut out = Vec::new();
-        Inflater::new().unwrap().inflate(MessageKind::Binary, bytes, max_payload, &mut out)?;
+        Inflater::new().unwrap().inflate_whole(
+            MessageKind::Binary,
+            bytes,
+            max_payload,
+            &mut out,
+        )?;
         assert_eq!(out.pop(), Some(0));
         Ok(out)
     }
@@ -329,8 +385,12 @@ mod tests {
         for block in [&[0x03, 0x00][..], &[0x01, 0x00, 0x00, 0xff, 0xff], &[0, 0, 0, 0xff, 0xff]] {
             let mut out = Vec::new();
             let message = [&block.repeat(100_000)[..], &[0x00]].concat();
-            let result =
-                Inflater::new().unwrap().inflate(MessageKind::Text, &message, 1 << 24, &mut out);
+            let result = Inflater::new().unwrap().inflate_whole(
+                MessageKind::Text,
+                &message,
+                1 << 24,
+                &mut out,
+            );
             assert_eq!((result, &out[..]), (Ok(()), &[0][..]));
             assert!(out.capacity() < 64, "{} bytes", out.capacity());
         }
@@ -367,6 +427,45 @@ mod tests {
         }
     }
 
+    /// In pieces of work the same comes out, and each piece is no more work than was asked for, and a step.
+    #[test]
+    fn a_piece_at_a_time() {
+        let text = "zażółć gęślą jaźń ".repeat(20_000);
+        let mut deflated = Vec::new();
+        Deflater::new(9, 15).unwrap().deflate(text.as_bytes(), &mut deflated).unwrap();
+        for most_work in [1, 1000, 20_000, 1 << 20] {
+            let (mut inflater, mut out) = (Inflater::new().unwrap(), b"before".to_vec());
+            inflater.begin(&mut out);
+            let mut pieces = 0;
+            loop {
+                let kind = MessageKind::Text;
+                let done = inflater.inflate(kind, &deflated, text.len(), most_work, &mut out);
+                let Inflated { is_complete, work } = done.unwrap();
+                assert!(work < most_work + 2 * ROOM + STEP, "{work} of {most_work}");
+                pieces += 1;
+                if is_complete {
+                    break;
+                }
+            }
+            assert_eq!(out.pop(), Some(0));
+            assert_eq!(out, text.as_bytes());
+            assert!(pieces >= text.len() / (most_work + 2 * ROOM + STEP), "{pieces}");
+        }
+    }
+
+    /// A byte that cannot be is told when it has come out, not when all has.
+    #[test]
+    fn text_is_checked_as_it_comes() {
+        let mut deflated = Vec::new();
+        let bad = [&b"\xff"[..], &[b'a'; 200_000]].concat();
+        Deflater::new(1, 15).unwrap().deflate(&bad, &mut deflated).unwrap();
+        let (mut inflater, mut out) = (Inflater::new().unwrap(), Vec::new());
+        inflater.begin(&mut out);
+        let first = inflater.inflate(MessageKind::Text, &deflated, 1 << 20, 1, &mut out);
+        assert_eq!(first, Err(Violation::NotUtf8.into()));
+        assert!(out.len() < bad.len());
+    }
+
     /// ADVISORIES T19, T20: neither a bomb nor bytes that are no deflate.
     #[test]
     fn bombs_and_garbage() {
@@ -375,13 +474,13 @@ mod tests {
         assert!(out.len() < 20_000);
         let mut inflated = Vec::new();
         let result =
-            Inflater::new().unwrap().inflate(MessageKind::Binary, &out, 65535, &mut inflated);
+            Inflater::new().unwrap().inflate_whole(MessageKind::Binary, &out, 65535, &mut inflated);
         assert_eq!(result, Err(Violation::TooLong.into()));
         assert!(inflated.capacity() <= 65536);
         for bad in [&[0xff; 20][..], &[0x07], &[0x01, 0x05, 0x00, 0x00, 0x00], &[0x05, 0x80]] {
             assert_eq!(inflate(bad, 100), Err(Violation::NotDeflate.into()), "{bad:02x?}");
         }
-        let text = Inflater::new().unwrap().inflate(
+        let text = Inflater::new().unwrap().inflate_whole(
             MessageKind::Text,
             &[0x00, 0x01, 0x00, 0xfe, 0xff, 0xff, 0x00],
             100,

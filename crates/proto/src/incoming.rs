@@ -116,9 +116,9 @@ impl Incoming {
         if self.len < MIN_IN_PLACE {
             return Ok(&mut []);
         }
-        self.make_room(self.remaining.min(self.len))?;
-        let spare = self.bytes.len() - self.len - 1;
-        Ok(&mut self.bytes[self.len..][..self.remaining.min(spare)])
+        let most = self.remaining.min(self.len).min(MAX_IN_PLACE);
+        self.make_room(most)?;
+        Ok(&mut self.bytes[self.len..][..most])
     }
 
     /// Takes what was put at the start of [`Incoming::room`], like [`Incoming::receive`].
@@ -142,16 +142,20 @@ impl Incoming {
     fn make_room(&mut self, len: usize) -> Result<(), TryReserveError> {
         let needed = self.len + len + 1;
         if needed > self.bytes.capacity() {
-            // Twice as much as there was, so that a byte is moved a few times at most, in however many
-            // pieces its message comes (CONTRACT S20); but no more than the last frame needs.
-            let end = if self.is_final { self.len + self.remaining + 1 } else { usize::MAX };
-            let wanted = needed.max((2 * self.bytes.capacity()).min(end));
-            self.bytes.try_reserve_exact(wanted - self.bytes.len())?;
+            self.bytes.try_reserve_exact(self.wanted(needed) - self.bytes.len())?;
         }
         if needed > self.bytes.len() {
             self.bytes.resize(needed, 0);
         }
         Ok(())
+    }
+
+    /// How much memory is taken where so much is needed: twice as much as there was, so that a byte is moved a
+    /// few times at most, in however many pieces its message comes (CONTRACT S20); but no more than the last
+    /// frame needs.
+    fn wanted(&self, needed: usize) -> usize {
+        let end = if self.is_final { self.len + self.remaining + 1 } else { usize::MAX };
+        needed.max((2 * self.bytes.capacity()).min(end))
     }
 
     fn check(&mut self, is_complete: bool) -> Result<(), Violation> {
@@ -180,6 +184,13 @@ impl Incoming {
         &mut self.bytes[..=self.len]
     }
 
+    /// How much more memory it takes when so many bytes more of its frame come, at most.
+    pub fn growth(&self, len: usize) -> usize {
+        let needed = self.len + len.min(self.remaining) + 1;
+        let capacity = self.bytes.capacity();
+        if needed > capacity { self.wanted(needed) - capacity } else { 0 }
+    }
+
     /// How much memory it has, in bytes.
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
@@ -188,6 +199,8 @@ impl Incoming {
 
 /// Where fewer bytes have come, no room is made for more: it would cost a client nothing to have it made.
 const MIN_IN_PLACE: usize = 64 * 1024;
+/// No more room is made at a time: others are to have their turns (CONTRACT S20).
+const MAX_IN_PLACE: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {

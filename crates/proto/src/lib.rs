@@ -17,7 +17,7 @@ mod response;
 mod violation;
 
 pub use close::CloseCode;
-pub use deflate::{Deflate, Deflater, Inflater};
+pub use deflate::{Deflate, Deflater, Inflated, Inflater};
 pub use frame::{Coding, FrameHead, MessageKind, OpCode, encode_whole, fragments, frame_len};
 pub use incoming::{Complete, FrameStart, Incoming, IncomingError};
 pub use mask::unmask;

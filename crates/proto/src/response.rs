@@ -34,6 +34,8 @@ pub enum Refusal {
     HeadTooLarge,
     /// 503: the server has as many connections as it may.
     Full,
+    /// The server holds as much memory for its clients as it may.
+    NoMemory,
 }
 
 impl Refusal {
@@ -55,7 +57,7 @@ impl Refusal {
                 (426, "Upgrade Required", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n")
             }
             Self::HeadTooLarge => (431, "Request Header Fields Too Large", ""),
-            Self::Full => (503, "Service Unavailable", ""),
+            Self::Full | Self::NoMemory => (503, "Service Unavailable", ""),
         }
     }
 
@@ -74,6 +76,7 @@ impl Refusal {
             Self::UpgradeRequired => "this is a WebSocket server: ask for an upgrade to version 13",
             Self::HeadTooLarge => "the request's headers are too large or too many",
             Self::Full => "the server has as many connections as it may",
+            Self::NoMemory => "the server holds as much memory as it may",
         }
     }
 
@@ -182,6 +185,7 @@ mod tests {
             Refusal::UpgradeRequired,
             Refusal::HeadTooLarge,
             Refusal::Full,
+            Refusal::NoMemory,
         ] {
             let answer = String::from_utf8(refusal.encode().unwrap()).unwrap();
             assert!(answer.len() <= MAX_ANSWER);

@@ -177,7 +177,7 @@ impl Server {
             Event::Control => self.heed_signals(),
             Event::Refused(_, refusal) => {
                 let level = match refusal {
-                    Refusal::Full | Refusal::Tls => Level::Info,
+                    Refusal::Full | Refusal::NoMemory | Refusal::Tls => Level::Info,
                     _ => Level::Debug,
                 };
                 let (status, why) = (refusal.status(), refusal.reason());
@@ -186,7 +186,10 @@ impl Server {
             Event::Dropped(_, cause) => {
                 let level = match cause {
                     DropCause::Violation(_) => Level::Debug,
-                    DropCause::QueueFull | DropCause::Silent | DropCause::NoMemory => Level::Info,
+                    DropCause::QueueFull
+                    | DropCause::Silent
+                    | DropCause::NoMemory
+                    | DropCause::MessageMemory => Level::Info,
                 };
                 log::folded(level, format_args!("a client is dropped: {cause}"));
             }
@@ -196,6 +199,7 @@ impl Server {
             Event::ShortOfMemory => {
                 log::folded(Level::Warning, "there is not enough memory");
             }
+            Event::MemoryReleased => reserve::trim(),
             Event::HeldUp(duration) => {
                 let seconds = duration.as_secs_f32();
                 let why = "the program's functions have held everybody up for";

@@ -42,6 +42,15 @@ pub(crate) fn spare<R>(act: impl FnOnce() -> R) -> R {
     act()
 }
 
+/// Gives back to the system what the C library keeps of memory that was freed.
+pub(crate) fn trim() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it touches nothing that is allocated.
+    unsafe {
+        libc::malloc_trim(0)
+    };
+}
+
 struct Allocator;
 
 // SAFETY: each place comes from the system's allocator or from the reserve, which can be told by its

@@ -26,7 +26,7 @@ fn line(stats: &Stats) -> String {
 }
 
 /// Each with its name in C.
-fn named(stats: &Stats) -> [(&'static str, u64); 16] {
+fn named(stats: &Stats) -> [(&'static str, u64); 17] {
     let Stats {
         connections,
         accepted,
@@ -44,6 +44,7 @@ fn named(stats: &Stats) -> [(&'static str, u64); 16] {
         dropped_silent,
         skipped,
         dropped_memory,
+        held_bytes,
     } = *stats;
     [
         ("connections", connections),
@@ -62,6 +63,7 @@ fn named(stats: &Stats) -> [(&'static str, u64); 16] {
         ("dropped_silent", dropped_silent),
         ("skipped", skipped),
         ("dropped_memory", dropped_memory),
+        ("held_bytes", held_bytes),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! An engine and its clients on one thread: nothing here waits for a clock.
 #![allow(unreachable_pub, reason = "a module of a test has nothing above it")]
+#![allow(dead_code, reason = "each test uses some of it")]
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -41,6 +42,8 @@ pub struct Server {
     /// Why they were closed.
     pub codes: Vec<CloseCode>,
     pub drained: Vec<ConnId>,
+    /// How often much less memory was held than before.
+    pub released: u32,
     /// For how long the loop was held up, each time.
     pub held_up: Vec<Duration>,
     /// What is done when a connection's queue is empty.
@@ -77,6 +80,7 @@ impl Server {
             closed: Vec::new(),
             codes: Vec::new(),
             drained: Vec::new(),
+            released: 0,
             held_up: Vec::new(),
             on_drain: |_, _| {},
             dropped: Vec::new(),
@@ -177,6 +181,7 @@ impl Server {
             Event::Dropped(_, cause) => self.dropped.push(cause),
             Event::Refused(_, refusal) => self.refused.push(refusal),
             Event::Alarm => self.alarms += 1,
+            Event::MemoryReleased => self.released += 1,
             Event::Tick | Event::AcceptFailed(_) => {}
         }
         true
@@ -244,4 +249,37 @@ pub fn frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
 
 pub fn text(payload: &str) -> Vec<u8> {
     frame(OpCode::Text, payload.as_bytes())
+}
+
+/// A client's frame with any first byte and a length of any size.
+pub fn any_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let key = [1, 2, 3, 4];
+    let mut frame = vec![first];
+    match payload.len() {
+        len @ ..126 => frame.push(0x80 | len as u8),
+        len @ 126..0x1_0000 => {
+            frame.push(0xfe);
+            frame.extend((len as u16).to_be_bytes());
+        }
+        len => {
+            frame.push(0xff);
+            frame.extend((len as u64).to_be_bytes());
+        }
+    }
+    frame.extend(key);
+    let start = frame.len();
+    frame.extend(payload);
+    unmask(key, &mut frame[start..]);
+    frame
+}
+
+/// Writes what the socket does not take at once, while the server reads.
+pub fn write_all(server: &mut Server, client: &mut Client, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match client.stream.write(bytes) {
+            Ok(len) => bytes = &bytes[len..],
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+        server.pump();
+    }
 }

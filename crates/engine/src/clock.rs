@@ -1,5 +1,6 @@
 //! The time, read as seldom as can be: no message costs a look at the clock.
 
+use std::num::NonZeroU64;
 use std::ops::Add;
 use std::time::Duration;
 
@@ -16,15 +17,16 @@ const BUSY: u64 = 100 * MILLI;
 /// A millisecond in nanoseconds.
 const MILLI: u64 = 1_000_000;
 
-/// A moment on a clock that is never set, in nanoseconds: cheaper to reckon with than an `Instant`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment(u64);
+/// A moment on a clock that is never set, in nanoseconds: cheaper to reckon with than an `Instant`. It is
+/// never 0, so that one that may be missing takes no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(NonZeroU64);
 
 impl Moment {
     /// It is that time.
     pub(crate) fn now() -> Self {
         let now = clock_gettime(ClockId::Monotonic);
-        Self((now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64))
+        Self::at((now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64))
     }
 
     /// How long ago another one was; nothing where it is yet to come.
@@ -33,12 +35,16 @@ impl Moment {
     }
 
     fn nanos_since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0)
+        self.nanos().saturating_sub(earlier.nanos())
+    }
+
+    fn at(nanos: u64) -> Self {
+        Self(NonZeroU64::new(nanos).unwrap_or(NonZeroU64::MIN))
     }
 
     /// The moment as a number.
     pub(crate) fn nanos(self) -> u64 {
-        self.0
+        self.0.get()
     }
 }
 
@@ -149,7 +155,7 @@ impl Clock {
         let late = self.now.nanos_since(slept_at).saturating_sub(longest);
         self.lost += if late >= BUSY { late } else { 0 };
         (self.looked_at, self.free_at, self.work) = (self.now, self.now, 0);
-        self.loop_time = Moment(self.now.0.saturating_sub(self.lost));
+        self.loop_time = Moment::at(self.now.nanos().saturating_sub(self.lost));
     }
 
     /// How long the loop was held up, where that was long and is not told.
@@ -162,7 +168,7 @@ impl Clock {
         self.now = Moment::now();
         let held_up = self.now.nanos_since(self.free_at);
         let standing = if held_up >= BUSY { held_up } else { 0 };
-        self.loop_time = Moment(self.now.0.saturating_sub(self.lost + standing));
+        self.loop_time = Moment::at(self.now.nanos().saturating_sub(self.lost + standing));
         if !self.is_outside {
             (self.free_at, self.work) = (self.now, 0);
             self.lost += standing;

@@ -124,11 +124,17 @@ impl Clock {
     /// A callback is about to run. Returns whether it is time for a look at the poll then.
     #[inline(always)]
     pub(crate) fn hand_over(&mut self) -> bool {
-        // The one before has returned.
-        self.is_outside = false;
-        let is_due = self.count(1);
+        self.work = self.work.wrapping_add(1);
+        let is_due = self.work >= WORK && self.read_between();
         self.is_outside = true;
         is_due
+    }
+
+    /// Reads it between two callbacks.
+    #[inline(never)]
+    fn read_between(&mut self) -> bool {
+        self.is_outside = false;
+        self.read()
     }
 
     /// The callback has returned.

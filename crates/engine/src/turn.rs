@@ -190,7 +190,7 @@ impl Engine {
     /// Tells the next message of the turn by the shortest way, where that is a whole one of less than
     /// 64 KiB: what [`Engine::next`] would tell, and where its payload stands with a zero byte behind it.
     /// `None` says nothing.
-    #[inline]
+    #[inline(always)]
     pub fn next_whole(&mut self) -> Option<(ConnId, MessageKind, &mut [u8])> {
         let (id, kind, payload) = self.take_whole()?;
         self.hand_over();
@@ -199,7 +199,7 @@ impl Engine {
 
     /// Takes what [`Engine::next_whole`] tells. Returns where in the input the payload stands with its zero
     /// byte.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_whole(&mut self) -> Option<(ConnId, MessageKind, Range<usize>)> {
         let turn = self.turn.as_mut()?;
         match &turn.message {
@@ -222,7 +222,7 @@ impl Engine {
         let start = turn.pos + Short::PAYLOAD;
         turn.message = Message::Input(start..start + short.len, Terminator::Nothing);
         turn.pos += short.frame_len();
-        turn.left -= 1;
+        turn.left = turn.left.wrapping_sub(1);
         self.stats.messages_in += 1;
         Some((turn.conn, short.kind, start..start + short.len + 1))
     }

@@ -37,7 +37,7 @@ pub(crate) const MASK: usize = 4;
 
 /// Unmasks a short payload, which stands behind its mask, and moves it to the front by one byte, so that
 /// there is room for a zero byte behind it. Returns whether it is ASCII.
-#[inline]
+#[inline(always)]
 pub(crate) fn unmask_back(masked: &mut [u8]) -> bool {
     const WORD: usize = 8;
     let Some((&mut key, payload)) = masked.split_first_chunk_mut::<MASK>() else { return true };

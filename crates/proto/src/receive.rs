@@ -112,7 +112,7 @@ pub fn receive_frame(
 /// Takes what [`receive_frame`] would take, where that is a whole and plain message of less than 126
 /// bytes and of no more than `max_payload`, on a connection on which no message is under way: what most
 /// servers are sent most of the time. `None` says nothing, and leaves the input as it was.
-#[inline]
+#[inline(always)]
 pub fn receive_short(max_payload: usize, binary: Binary, input: &mut [u8]) -> Option<Short> {
     let &[first, second, ..] = input.first_chunk::<2>()?;
     let len = usize::from(second ^ 0x80);

@@ -51,46 +51,18 @@ fn step_engine<R>(act: impl FnOnce(&mut Engine) -> R) -> Result<R, Misuse> {
     guard(Err(Misuse), || with_engine(act))
 }
 
-/// What happens next.
-enum Next {
-    /// A message, of which the payload and a zero byte stand there until the next event.
-    Message {
-        id: ConnId,
-        kind: MessageKind,
-        start: *mut u8,
-        len: usize,
-    },
-    Other(Event),
-}
-
-/// Fetches what happens next.
-fn next(engine: &mut Engine) -> Next {
-    let at = |id, kind, message: &mut [u8]| {
-        let (start, len) = (message.as_mut_ptr(), message.len());
-        Next::Message { id, kind, start, len }
-    };
-    if let Some((id, kind, message)) = engine.next_whole() {
-        return at(id, kind, message);
-    }
-    match reserve::spare(|| engine.next()) {
-        Event::Message(id, kind) => at(id, kind, engine.message()),
-        event => Next::Other(event),
-    }
-}
-
 impl<P: Program> Dispatch<'_, P> {
     /// Hands over what is there, and what happens next. Returns the exit status where that is the end.
     fn turn(&mut self) -> Result<Option<c_int>, Misuse> {
-        let event = match step_engine(next)? {
-            Next::Message { id, kind, start, len } => {
-                // SAFETY: the engine leaves the message where it is, and touches it only at the next event.
-                let message = unsafe { std::slice::from_raw_parts_mut(start, len) };
-                self.program.read(from_id(id), kind, message);
-                return Ok(None);
-            }
-            Next::Other(event) => event,
-        };
+        self.read_whole()?;
+        let (event, start, len) = step_engine(|engine| {
+            let event = reserve::spare(|| engine.next());
+            let message = engine.message();
+            (event, message.as_mut_ptr(), message.len())
+        })?;
         match event {
+            // SAFETY: the engine has just told where it is.
+            Event::Message(id, kind) => unsafe { self.read(id, kind, start, len) },
             Event::Opened(id) => self.open(id)?,
             Event::Closed(id) => {
                 self.program.close(from_id(id));
@@ -101,6 +73,31 @@ impl<P: Program> Dispatch<'_, P> {
             event => return guard(Err(Misuse), || Ok(self.server.deal_with(event))),
         }
         Ok(None)
+    }
+
+    /// Hands over whole messages as long as one follows the other.
+    #[inline(always)]
+    fn read_whole(&mut self) -> Result<(), Misuse> {
+        let next = |engine: &mut Engine| {
+            let (id, kind, message) = engine.next_whole()?;
+            Some((id, kind, message.as_mut_ptr(), message.len()))
+        };
+        while let Some((id, kind, start, len)) = step_engine(next)? {
+            // SAFETY: the engine has just told where it is.
+            unsafe { self.read(id, kind, start, len) };
+        }
+        Ok(())
+    }
+
+    /// Hands a message over.
+    ///
+    /// # Safety
+    /// It stands there: the engine leaves it where it is, and touches it only at the next event.
+    #[inline(always)]
+    unsafe fn read(&mut self, id: ConnId, kind: MessageKind, start: *mut u8, len: usize) {
+        // SAFETY: the caller's promise.
+        let message = unsafe { std::slice::from_raw_parts_mut(start, len) };
+        self.program.read(from_id(id), kind, message);
     }
 
     fn open(&mut self, id: ConnId) -> Result<(), Misuse> {

@@ -40,12 +40,15 @@ impl Memory {
         self.held.saturating_add(queued).saturating_add(more) > self.limit
     }
 
-    /// Whether much less is held than there was, where queues take that much.
+    /// Whether much less is held than there was, where queues take that much, and took so much at most.
     #[inline(always)]
-    fn is_released(&mut self, queued: usize) -> bool {
+    fn is_released(&mut self, queued: usize, most_queued: usize) -> bool {
         let held = self.held + queued;
+        self.peak = self.peak.max(self.held + most_queued);
         let is_released = held <= self.peak / 2 && self.peak - held >= RELEASED;
-        self.peak = if is_released { held } else { self.peak.max(held) };
+        if is_released {
+            self.peak = held;
+        }
         is_released
     }
 }
@@ -63,7 +66,8 @@ impl Engine {
 
     /// Tells the caller where much of what was held is not held any more.
     pub(crate) fn report_released(&mut self) {
-        if self.memory.is_released(self.queued_memory()) {
+        let most_queued = self.messages.take_peak() + self.deflaters.held();
+        if self.memory.is_released(self.queued_memory(), most_queued) {
             self.report(Event::MemoryReleased);
         }
     }

@@ -13,6 +13,8 @@ pub(crate) struct Messages {
     pool: Pool<Message>,
     /// How much memory they take, in bytes.
     held: usize,
+    /// The most that was since it was asked for last.
+    peak: usize,
 }
 
 #[derive(Default)]
@@ -37,8 +39,13 @@ impl Messages {
     pub(crate) fn insert(&mut self, bytes: Vec<u8>, frames: u32) -> MessageId {
         let id = self.pool.take();
         self.pool[id] = Message { bytes, frames, refs: 1 };
-        self.held += self.weight(id);
+        self.hold(self.weight(id));
         id
+    }
+
+    fn hold(&mut self, more: usize) {
+        self.held += more;
+        self.peak = self.peak.max(self.held);
     }
 
     pub(crate) fn bytes(&self, id: MessageId) -> &[u8] {
@@ -57,6 +64,11 @@ impl Messages {
     /// How much memory all of them take, in bytes.
     pub(crate) fn held(&self) -> usize {
         self.held
+    }
+
+    /// The most memory that all of them took since this was asked last, in bytes.
+    pub(crate) fn take_peak(&mut self) -> usize {
+        std::mem::replace(&mut self.peak, self.held)
     }
 
     pub(crate) fn retain(&mut self, id: MessageId) {
@@ -96,7 +108,7 @@ impl Messages {
         }
         parts.iter().for_each(|part| message.bytes.extend_from_slice(part));
         message.frames += frames;
-        self.held += self.weight(id) - before;
+        self.hold(self.weight(id) - before);
         Ok(())
     }
 
@@ -104,7 +116,7 @@ impl Messages {
     pub(crate) fn replace(&mut self, id: MessageId, bytes: Vec<u8>) {
         self.held -= self.weight(id);
         self.pool[id].bytes = bytes;
-        self.held += self.weight(id);
+        self.hold(self.weight(id));
     }
 
     #[cfg(test)]

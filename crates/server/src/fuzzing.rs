@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::options::Options;
 use crate::program::Flavor;
-use crate::target::{self, Place};
+use crate::target;
 
 /// Reads a command line. Where it starts no server: the exit status, and what is said.
 pub fn parse_options(arguments: &[OsString], flavor: &Flavor) -> Result<(), (i32, String)> {
@@ -17,11 +17,11 @@ pub fn parse_options(arguments: &[OsString], flavor: &Flavor) -> Result<(), (i32
 
 /// The directories and the file that a request's target names; `None` where it names none.
 pub fn place(target: &[u8]) -> Option<(Vec<OsString>, Option<OsString>)> {
-    let Place { directories, file } = target::place(target)?;
-    Some((directories, file))
+    let place = target::place(target)?;
+    Some((place.directories().collect(), place.file))
 }
 
 /// Where a client is sent that has named a directory without a slash at its end.
 pub fn with_slash(target: &[u8]) -> Vec<u8> {
-    target::with_slash(target)
+    target::with_slash(target).concat()
 }

@@ -119,7 +119,10 @@ impl Server {
     fn operate(&mut self, input: &mut Input<'_>) {
         match input.byte() % 12 {
             0 => return self.connect(input),
-            1 => return self.pump(),
+            1 => {
+                self.pump();
+                return;
+            }
             2 => {
                 let (ids, len) = (self.choose(input), input.below(70_000));
                 return self.send(&ids, len);
@@ -222,11 +225,25 @@ impl Server {
     }
 
     /// Lets the engine do all that there is to do now.
-    fn pump(&mut self) {
+    /// Lets the engine go on for some rounds. Returns how much it has done: events told, and bytes moved.
+    fn pump(&mut self) -> usize {
+        let moved = |engine: &Engine| {
+            let stats = engine.stats();
+            (stats.bytes_in + stats.bytes_out) as usize
+        };
+        let (before, mut told) = (moved(&self.engine), 0);
         for _ in 0..4 {
             self.control.write_all(b"c").expect("room in the pipe");
-            while self.step() {}
+            while self.step() {
+                told += 1;
+            }
         }
+        told + moved(&self.engine) - before
+    }
+
+    /// The same until there is nothing left to do.
+    fn pump_all(&mut self) {
+        while self.pump() > 0 {}
     }
 
     fn step(&mut self) -> bool {
@@ -323,7 +340,7 @@ impl Server {
     fn come_to_rest(&mut self) {
         let mut moved = 1;
         while moved > 0 {
-            self.pump();
+            self.pump_all();
             let move_all = |client: &mut Client| client.write(usize::MAX) + client.read(usize::MAX);
             moved = self.clients.iter_mut().map(move_all).sum();
         }
@@ -348,7 +365,7 @@ impl Server {
 
     fn let_all_leave(&mut self) {
         self.clients = Vec::new();
-        self.pump();
+        self.pump_all();
         assert_eq!(self.ended.len(), self.accepted.len(), "an end is not told");
         let stats = self.engine.stats();
         assert_eq!((stats.connections, stats.queued_bytes), (0, 0));

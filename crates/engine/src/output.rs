@@ -125,7 +125,7 @@ impl Output {
         let is_single = payload.len() <= max_fragment;
         let count = if is_single { 1 } else { payload.len().div_ceil(max_fragment) };
         let most = count.saturating_mul(FrameHead::MAX).saturating_add(payload.len());
-        if most > self.room() {
+        if most > self.room().min(self.buffer.len() - self.len) {
             return false;
         }
         fragments(kind, coding, payload.len(), max_fragment)
@@ -324,7 +324,9 @@ impl Engine {
         let Some(conn) = self.table.get_mut(id).filter(|conn| conn.phase == Phase::Open) else {
             return false;
         };
-        let Some(key) = conn.queue.filter(|_| !conn.is_stalled) else { return false };
+        let Some(key) = conn.queue.filter(|_| !conn.is_stalled && !conn.is_mute) else {
+            return false;
+        };
         let is_long = self.config.is_half_full(self.queues[key].held(), self.queues[key].frames());
         if is_long && !std::mem::replace(&mut conn.is_hold_watched, true) {
             self.set_deadline(id, Kind::Hold, Kind::HOLD);

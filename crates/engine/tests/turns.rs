@@ -5,7 +5,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use dorrit_engine::{Config, ConnId, Engine, OverflowPolicy, QueueLimit};
-use dorrit_proto::MessageKind;
+use dorrit_proto::{Coding, Fragments, MessageKind, Rules, fragments};
 use support::{CONFIG, Client, Server, echo, text};
 
 /// Goes on until the client has read so many bytes.
@@ -199,4 +199,24 @@ fn a_slow_callback_is_told() {
     let held_up = server.held_up.pop().expect("it is told");
     assert!((1.0..60.0).contains(&held_up.as_secs_f32()), "{held_up:?}");
     assert!(server.held_up.is_empty());
+}
+
+/// A message of several frames that finds no room in what the turn sends goes out whole behind it: none of
+/// its frames is sent before.
+#[test]
+fn fragments_behind_a_full_output() {
+    const COUNT: usize = 12;
+    const LEN: usize = 7500;
+    let rules = Rules { max_payload: 200_000, fragments: Fragments::Joined, ..CONFIG.rules };
+    let mut server = Server::new(Config { rules, max_fragment: 1000, ..CONFIG });
+    server.on_message = |engine, id, kind, _| {
+        (0..COUNT).for_each(|_| answer(engine, id, kind, LEN));
+    };
+    let (mut client, _) = server.open_client();
+    client.write(&text("go"));
+    server.pump();
+    let whole: Vec<u8> = fragments(MessageKind::Text, Coding::Plain, LEN, 1000)
+        .flat_map(|(head, part)| [head.as_bytes(), &vec![b'a'; part.len()]].concat())
+        .collect();
+    assert!(client.read() == whole.repeat(COUNT));
 }

@@ -37,6 +37,7 @@ mod pidfile;
 mod plan;
 mod privileges;
 mod program;
+#[cfg_attr(fuzzing, allow(dead_code, reason = "a target allocates by an allocator of its own"))]
 mod reserve;
 mod restart;
 mod run;

@@ -50,13 +50,14 @@ extern "C" {
 #define WS_QUEUE_CLOSE 0
 
 /**
- * For `ws_set_queue_limit()`: the message is left out, for this connection alone.
+ * For `ws_set_queue_limit()`: the message is left out, for this connection alone, and
+ * `ws_drain_callback()` follows when its queue is empty.
  */
 #define WS_QUEUE_SKIP 1
 
 /**
- * For `ws_get_stats()`: the server's figures since its start. Later versions may have more at the
- * end.
+ * For `ws_get_stats()`: the server's figures, which count from its start where they do not say how it
+ * is now. Later versions may have more at the end.
  */
 struct ws_stats {
   /**
@@ -81,7 +82,8 @@ struct ws_stats {
    */
   unsigned long long refused_slow;
   /**
-   * Requests that `ws_open_callback()` has refused, or that came from another origin.
+   * Requests that `ws_open_callback()` has refused, that came from another origin, or that could
+   * not be dealt with for lack of memory or descriptors.
    */
   unsigned long long refused_program;
   /**
@@ -101,7 +103,7 @@ struct ws_stats {
    */
   unsigned long long bytes_out;
   /**
-   * Bytes that are queued now, for all connections together.
+   * Bytes that are queued now, for all connections together, as `ws_get_qbytes()` counts them.
    */
   unsigned long long queued_bytes;
   /**
@@ -121,8 +123,8 @@ struct ws_stats {
    */
   unsigned long long skipped;
   /**
-   * Clients that were dropped because there was no memory for their message, or none and they
-   * held most.
+   * Clients that were dropped because there was no memory for their message, or none at all and
+   * they held most of it.
    */
   unsigned long long dropped_memory;
   /**
@@ -191,8 +193,10 @@ extern void ws_read_callback(void *conn, int binary, int len, ws_byte *buffer);
 extern void ws_close_callback(void *conn);
 
 /**
- * Optional: a program may leave it out. Called when all that was queued for a connection is
- * written, after some of it had to wait for the client to read: the moment to queue more.
+ * Optional: a program may leave it out. Called when a connection's queue is empty, where since the
+ * last such call `ws_get_qlen()` or `ws_get_qbytes()` has returned a number other than 0, a message
+ * was left out (`WS_QUEUE_SKIP`), or some of the queue had to wait for the client to read. It is the
+ * moment to queue more. It does not follow where the connection is being closed.
  */
 extern void ws_drain_callback(void *conn);
 
@@ -207,8 +211,8 @@ extern void ws_drain_callback(void *conn);
 void ws_set_name(const char *name);
 
 /**
- * Has `func` called each time `seconds` have passed since its last call, once the server
- * listens.
+ * Has `func` called every `seconds` seconds, once the server listens. They count from the moment at
+ * which the last call was due; calls that were missed are left out.
  *
  * It may be called at any time; the function given last counts. NULL, or fewer than 1 second,
  * ends it.
@@ -230,7 +234,8 @@ void *ws_get_data(void *conn);
 /**
  * Returns how many frames are queued for a client and not yet written; 0 for a connection that
  * has ended. A number that keeps growing is that of a client which does not read: close it, or
- * queue nothing more for it.
+ * queue nothing more for it. Where it is not 0, `ws_drain_callback()` follows when the queue is
+ * empty, unless the connection is being closed.
  */
 unsigned int ws_get_qlen(void *conn);
 
@@ -239,14 +244,15 @@ unsigned int ws_get_qlen(void *conn);
  * they are.
  *
  * `conns` is an array of handles, of which NULL and those of connections that have ended or are
- * being closed are skipped. `binary` nonzero sends a binary message, 0 text, which must be UTF-8
- * (RFC 6455 5.6). `len` is the payload's length in bytes, at least 1; above the buffer size less
- * 5 it is sent in fragments of at most that (RFC 6455 5.4). `data` is copied, and remains the
- * program's; it needs no zero byte at its end.
+ * being closed are skipped; one that stands there twice is sent the message twice. `binary` nonzero
+ * sends a binary message, 0 text, which must be UTF-8 (RFC 6455 5.6). `len` is the payload's length
+ * in bytes, at least 1; above the buffer size less 5 it is sent in fragments of at most that
+ * (RFC 6455 5.4). `data` is copied, and remains the program's; it needs no zero byte at its end.
  *
  * Returns 0 where the message is queued, -1 where there is no memory for it (then it is queued
- * for nobody, and the server goes on), -2 where `len` is less than 1 or `data` is NULL, -3 where
- * another thread than the server's calls, or a child process.
+ * for nobody, and the server goes on; a connection to which a part of it was sent is cut, and
+ * `ws_close_callback()` follows), -2 where `len` is less than 1 or `data` is NULL, -3 where another
+ * thread than the server's calls, or a child process.
  */
 int ws_write_conn(void **conns, int count, int binary, unsigned int len, ws_byte *data);
 
@@ -258,15 +264,15 @@ int ws_write_conn(void **conns, int count, int binary, unsigned int len, ws_byte
  * the program's; NULL where `len` is 0.
  *
  * Returns for how many connections it was queued: not those that have ended, are being closed,
- * or have as much queued as `ws_set_queue_limit()` allows. -1 where there is no memory for it
- * (then it is queued for nobody, and the server goes on), -3 where another thread than the
- * server's calls, or a child process.
+ * or have as much queued as `ws_set_queue_limit()` allows. -1 where there is no memory for it, as
+ * `ws_write_conn()`, -3 where another thread than the server's calls, or a child process.
  */
 long ws_send(void *const *conns, int count, int binary, const void *data, size_t len);
 
 /**
  * Returns how many bytes are queued for a client and not yet written, headers of frames
- * included; 0 for a connection that has ended.
+ * included; 0 for a connection that has ended. Where it is not 0, `ws_drain_callback()` follows
+ * when the queue is empty, unless the connection is being closed.
  */
 unsigned long ws_get_qbytes(void *conn);
 
@@ -336,17 +342,18 @@ int ws_set_origins(const char *list);
 
 /**
  * Sends a ping to a client from which nothing has come for `idle` seconds, and ends the
- * connection when nothing has come for `timeout` seconds more. `idle` 0 is never. The default is
- * 50 and 20. The option `--ping` has the last word.
+ * connection when nothing has come for `timeout` seconds more. Time in which the program holds the
+ * server up does not count. `idle` 0 is never. The default is 50 and 20. The option `--ping` has
+ * the last word.
  *
  * To be called in `ws_init_func()`. Returns 0, or -1 where the values cannot be, or elsewhere.
  */
 int ws_set_ping(unsigned int idle, unsigned int timeout);
 
 /**
- * Says how many `bytes` may be queued for a connection, and by `policy` what happens to a
- * message that would be more. A queue that is empty takes any message. The default is 64 MiB and
- * `WS_QUEUE_CLOSE`. The option `--max-queue` has the last word.
+ * Says how many `bytes` of memory what is queued for a connection may take, and by `policy` what
+ * happens to a message that would be too much. A queue that is empty takes any message. The default
+ * is 64 MiB and `WS_QUEUE_CLOSE`. The option `--max-queue` has the last word.
  *
  * To be called in `ws_init_func()`. Returns 0, or -1 where a value cannot be, or elsewhere.
  */

@@ -55,8 +55,10 @@ unsafe extern "C" {
     /// `ws_set_data()` has put with it.
     fn ws_close_callback(conn: *mut c_void);
 
-    /// Optional: a program may leave it out. Called when all that was queued for a connection is
-    /// written, after some of it had to wait for the client to read: the moment to queue more.
+    /// Optional: a program may leave it out. Called when a connection's queue is empty, where since the
+    /// last such call `ws_get_qlen()` or `ws_get_qbytes()` has returned a number other than 0, a message
+    /// was left out (`WS_QUEUE_SKIP`), or some of the queue had to wait for the client to read. It is the
+    /// moment to queue more. It does not follow where the connection is being closed.
     fn ws_drain_callback(conn: *mut c_void);
 }
 

@@ -47,8 +47,8 @@ pub unsafe extern "C" fn ws_set_name(name: *const c_char) {
     unsafe { calls::set_name(name) }
 }
 
-/// Has `func` called each time `seconds` have passed since its last call, once the server
-/// listens.
+/// Has `func` called every `seconds` seconds, once the server listens. They count from the moment at
+/// which the last call was due; calls that were missed are left out.
 ///
 /// It may be called at any time; the function given last counts. NULL, or fewer than 1 second,
 /// ends it.
@@ -73,7 +73,8 @@ pub extern "C" fn ws_get_data(conn: *mut c_void) -> *mut c_void {
 
 /// Returns how many frames are queued for a client and not yet written; 0 for a connection that
 /// has ended. A number that keeps growing is that of a client which does not read: close it, or
-/// queue nothing more for it.
+/// queue nothing more for it. Where it is not 0, `ws_drain_callback()` follows when the queue is
+/// empty, unless the connection is being closed.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_get_qlen(conn: *mut c_void) -> c_uint {
     calls::get_qlen(conn)
@@ -83,14 +84,15 @@ pub extern "C" fn ws_get_qlen(conn: *mut c_void) -> c_uint {
 /// they are.
 ///
 /// `conns` is an array of handles, of which NULL and those of connections that have ended or are
-/// being closed are skipped. `binary` nonzero sends a binary message, 0 text, which must be UTF-8
-/// (RFC 6455 5.6). `len` is the payload's length in bytes, at least 1; above the buffer size less
-/// 5 it is sent in fragments of at most that (RFC 6455 5.4). `data` is copied, and remains the
-/// program's; it needs no zero byte at its end.
+/// being closed are skipped; one that stands there twice is sent the message twice. `binary` nonzero
+/// sends a binary message, 0 text, which must be UTF-8 (RFC 6455 5.6). `len` is the payload's length
+/// in bytes, at least 1; above the buffer size less 5 it is sent in fragments of at most that
+/// (RFC 6455 5.4). `data` is copied, and remains the program's; it needs no zero byte at its end.
 ///
 /// Returns 0 where the message is queued, -1 where there is no memory for it (then it is queued
-/// for nobody, and the server goes on), -2 where `len` is less than 1 or `data` is NULL, -3 where
-/// another thread than the server's calls, or a child process.
+/// for nobody, and the server goes on; a connection to which a part of it was sent is cut, and
+/// `ws_close_callback()` follows), -2 where `len` is less than 1 or `data` is NULL, -3 where another
+/// thread than the server's calls, or a child process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_write_conn(
     conns: *mut *mut c_void,
@@ -111,9 +113,8 @@ pub unsafe extern "C" fn ws_write_conn(
 /// the program's; NULL where `len` is 0.
 ///
 /// Returns for how many connections it was queued: not those that have ended, are being closed,
-/// or have as much queued as `ws_set_queue_limit()` allows. -1 where there is no memory for it
-/// (then it is queued for nobody, and the server goes on), -3 where another thread than the
-/// server's calls, or a child process.
+/// or have as much queued as `ws_set_queue_limit()` allows. -1 where there is no memory for it, as
+/// `ws_write_conn()`, -3 where another thread than the server's calls, or a child process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_send(
     conns: *const *mut c_void,
@@ -128,7 +129,8 @@ pub unsafe extern "C" fn ws_send(
 }
 
 /// Returns how many bytes are queued for a client and not yet written, headers of frames
-/// included; 0 for a connection that has ended.
+/// included; 0 for a connection that has ended. Where it is not 0, `ws_drain_callback()` follows
+/// when the queue is empty, unless the connection is being closed.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_get_qbytes(conn: *mut c_void) -> c_ulong {
     calls::get_qbytes(conn)
@@ -209,8 +211,9 @@ pub unsafe extern "C" fn ws_set_origins(list: *const c_char) -> c_int {
 }
 
 /// Sends a ping to a client from which nothing has come for `idle` seconds, and ends the
-/// connection when nothing has come for `timeout` seconds more. `idle` 0 is never. The default is
-/// 50 and 20. The option `--ping` has the last word.
+/// connection when nothing has come for `timeout` seconds more. Time in which the program holds the
+/// server up does not count. `idle` 0 is never. The default is 50 and 20. The option `--ping` has
+/// the last word.
 ///
 /// To be called in `ws_init_func()`. Returns 0, or -1 where the values cannot be, or elsewhere.
 #[unsafe(no_mangle)]
@@ -220,12 +223,13 @@ pub extern "C" fn ws_set_ping(idle: c_uint, timeout: c_uint) -> c_int {
 
 /// For `ws_set_queue_limit()`: the connection is closed, with code 1008.
 pub const WS_QUEUE_CLOSE: c_int = 0;
-/// For `ws_set_queue_limit()`: the message is left out, for this connection alone.
+/// For `ws_set_queue_limit()`: the message is left out, for this connection alone, and
+/// `ws_drain_callback()` follows when its queue is empty.
 pub const WS_QUEUE_SKIP: c_int = 1;
 
-/// Says how many `bytes` may be queued for a connection, and by `policy` what happens to a
-/// message that would be more. A queue that is empty takes any message. The default is 64 MiB and
-/// `WS_QUEUE_CLOSE`. The option `--max-queue` has the last word.
+/// Says how many `bytes` of memory what is queued for a connection may take, and by `policy` what
+/// happens to a message that would be too much. A queue that is empty takes any message. The default
+/// is 64 MiB and `WS_QUEUE_CLOSE`. The option `--max-queue` has the last word.
 ///
 /// To be called in `ws_init_func()`. Returns 0, or -1 where a value cannot be, or elsewhere.
 #[unsafe(no_mangle)]
@@ -280,8 +284,8 @@ pub extern "C" fn ws_get_protocol(conn: *mut c_void) -> *const c_char {
     opening::get_protocol(conn)
 }
 
-/// For `ws_get_stats()`: the server's figures since its start. Later versions may have more at the
-/// end.
+/// For `ws_get_stats()`: the server's figures, which count from its start where they do not say how it
+/// is now. Later versions may have more at the end.
 #[repr(C)]
 #[derive(Clone, Copy)]
 #[allow(non_camel_case_types, reason = "the name is C's")]
@@ -297,7 +301,8 @@ pub struct ws_stats {
     pub refused_bad: c_ulonglong,
     /// Requests that were not complete in time: answered 408.
     pub refused_slow: c_ulonglong,
-    /// Requests that `ws_open_callback()` has refused, or that came from another origin.
+    /// Requests that `ws_open_callback()` has refused, that came from another origin, or that could
+    /// not be dealt with for lack of memory or descriptors.
     pub refused_program: c_ulonglong,
     /// Messages that `ws_read_callback()` was called for.
     pub messages_in: c_ulonglong,
@@ -307,7 +312,7 @@ pub struct ws_stats {
     pub bytes_in: c_ulonglong,
     /// Bytes that were written to clients.
     pub bytes_out: c_ulonglong,
-    /// Bytes that are queued now, for all connections together.
+    /// Bytes that are queued now, for all connections together, as `ws_get_qbytes()` counts them.
     pub queued_bytes: c_ulonglong,
     /// Clients that were dropped because they broke the protocol.
     pub dropped_violation: c_ulonglong,
@@ -317,8 +322,8 @@ pub struct ws_stats {
     pub dropped_silent: c_ulonglong,
     /// Messages that were left out because too much was queued: `WS_QUEUE_SKIP`.
     pub skipped: c_ulonglong,
-    /// Clients that were dropped because there was no memory for their message, or none and they
-    /// held most.
+    /// Clients that were dropped because there was no memory for their message, or none at all and
+    /// they held most of it.
     pub dropped_memory: c_ulonglong,
     /// Bytes of memory that are held for clients now: what `--max-memory` limits.
     pub held_bytes: c_ulonglong,

@@ -11,8 +11,8 @@
  *
  * It shows what goes beyond the five functions: long and compressed messages,
  * sub-protocols, origins, a look at the request, statuses, close codes, and
- * readers who are too slow.  The options --max-message, --compress, --origin
- * and --ping have the last word over what is set here.
+ * readers who are too slow.  The options --max-message, --compress, --origin,
+ * --ping and --max-queue have the last word over what is set here.
  */
 #include <dorrit.h>
 
@@ -23,7 +23,7 @@
 
 enum {
 	NEWS_MAX_BYTES = 4 << 20,	/* of one piece of news */
-	QUEUE_MAX_BYTES = 8 << 20,	/* waiting for one reader */
+	QUEUE_MAX_BYTES = 8 << 20,	/* of memory for what waits for one reader */
 	NOT_WELCOME = 4001,		/* our own close code, from 4000 to 4999 */
 	MANY = 1000
 };
@@ -163,7 +163,7 @@ void ws_read_callback(void *conn, int binary, int len, unsigned char *buffer)
 	publish();
 }
 
-/* Optional: all is written that had to wait for this client to read. */
+/* Optional: this client's queue is empty, after something had to wait or was left out. */
 void ws_drain_callback(void *conn)
 {
 	int i;

@@ -47,7 +47,7 @@ pub unsafe extern "C" fn ws_set_name(name: *const c_char) {
     unsafe { calls::set_name(name) }
 }
 
-/// Has `func` called every `seconds` seconds, once the server listens. They count from the moment at
+/// Has `func` called every so many `seconds`, once the server listens. They count from the moment at
 /// which the last call was due; calls that were missed are left out.
 ///
 /// It may be called at any time; the function given last counts. NULL, or fewer than 1 second,

@@ -105,7 +105,7 @@ extern void ws_close_callback(void *conn);
 void ws_set_name(const char *name);
 
 /**
- * Has `func` called every `seconds` seconds, once the server listens. They count from the moment at
+ * Has `func` called every so many `seconds`, once the server listens. They count from the moment at
  * which the last call was due; calls that were missed are left out.
  *
  * It may be called at any time; the function given last counts. NULL, or fewer than 1 second,

@@ -77,6 +77,16 @@ impl Engine {
         })
     }
 
+    /// How much memory a connection's message takes that is being decompressed, in bytes.
+    pub(crate) fn inflating(&self, id: ConnId) -> usize {
+        let mut all = self.inflations.iter();
+        all.find(|inflation| inflation.conn == id).map_or(0, |inflation| {
+            let copy =
+                if let Source::Copy(bytes) = &inflation.source { bytes.capacity() } else { 0 };
+            copy + inflation.out.capacity()
+        })
+    }
+
     /// Frees what a connection's message takes that is being decompressed.
     pub(crate) fn drop_inflation(&mut self, id: ConnId) {
         if let Some(at) = self.inflations.iter().position(|inflation| inflation.conn == id) {
@@ -91,7 +101,10 @@ impl Engine {
         match inflated {
             Ok(Inflated { is_complete: false, .. }) => match self.suspend(inflation) {
                 Ok(()) => Step::Pause,
-                Err(_) => self.drop_for_memory(id),
+                Err(inflation) => {
+                    self.end_inflation(inflation);
+                    self.drop_for_memory(id)
+                }
             },
             Ok(_) => {
                 self.end_inflation(inflation);
@@ -130,17 +143,21 @@ impl Engine {
         inflated
     }
 
-    /// Has a message go on in its connection's next turn.
-    fn suspend(&mut self, mut inflation: Inflation) -> Result<(), TryReserveError> {
-        self.inflations.try_reserve(1)?;
-        if let Source::Input(at) = inflation.source {
-            let mut copy = Vec::new();
-            copy.try_reserve_exact(at.len())?;
-            copy.extend_from_slice(&self.input[at]);
-            self.memory.change(0, copy.capacity());
-            inflation.source = Source::Copy(copy);
-        }
+    /// Has a message go on in its connection's next turn; gives it back where there is no memory for that.
+    fn suspend(&mut self, mut inflation: Inflation) -> Result<(), Inflation> {
         let id = inflation.conn;
+        let copied = match &inflation.source {
+            Source::Input(at) => copy(&self.input[at.clone()]).map(Some),
+            Source::Copy(_) | Source::Incoming(_) => Ok(None),
+        };
+        match (copied, self.inflations.try_reserve(1)) {
+            (Ok(Some(bytes)), Ok(())) => {
+                self.memory.change(0, bytes.capacity());
+                inflation.source = Source::Copy(bytes);
+            }
+            (Ok(None), Ok(())) => {}
+            _ => return Err(inflation),
+        }
         self.inflations.push(inflation);
         if let Some(conn) = self.table.get_mut(id) {
             conn.has_rest = true;
@@ -179,4 +196,11 @@ impl Engine {
         self.memory.change(0, Inflater::MEMORY);
         Some(inflater)
     }
+}
+
+fn copy(bytes: &[u8]) -> Result<Vec<u8>, TryReserveError> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len())?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
 }

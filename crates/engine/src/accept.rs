@@ -23,7 +23,7 @@ const BATCH: usize = 64;
 /// How long accepting pauses when there are no descriptors left (CONTRACT S16).
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long it pauses when there is no memory, which others may give back at any time.
-const SHORT_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const SHORT_PAUSE: Duration = Duration::from_millis(100);
 /// How often a pause for descriptors is told at most.
 const REPORT: Duration = Duration::from_secs(60);
 

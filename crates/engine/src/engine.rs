@@ -98,6 +98,8 @@ pub struct Engine {
     /// The connection whose end the caller was just told.
     retiring: Option<ConnId>,
     is_controlled: bool,
+    /// When room is made next, where memory lacked.
+    pub(crate) shed_at: Option<Moment>,
     tick: Option<(Duration, Moment)>,
     alarm: Option<Moment>,
     /// Which of them comes first, and the end of the time to wind down.
@@ -150,6 +152,7 @@ impl Engine {
             stats: Stats::default(),
             retiring: None,
             is_controlled: false,
+            shed_at: None,
             tick: None,
             alarm: None,
             timer: None,
@@ -332,7 +335,7 @@ impl Engine {
 
     /// What happens between the turns of connections.
     fn next_outside_turns(&mut self) -> Option<Event> {
-        if (self.config.take_shortage)() {
+        if self.shed_at.is_some_and(|at| at <= self.clock.now()) {
             self.shed();
             return Some(Event::ShortOfMemory);
         }
@@ -376,6 +379,9 @@ impl Engine {
     fn look(&mut self) -> io::Result<()> {
         self.clock.refresh();
         self.report_released();
+        if (self.config.take_shortage)() {
+            self.shed_at.get_or_insert(self.clock.now());
+        }
         if let Some(duration) = self.clock.take_slow() {
             self.report(Event::HeldUp(duration));
         }
@@ -432,7 +438,7 @@ impl Engine {
         let deadline = self.deadlines.next_at(|deadline| deadline.is_live(table));
         let deadline = deadline.map(|at| at.since(self.clock.loop_time()));
         let retry = self.acceptors.iter().filter_map(Acceptor::retry_at).min();
-        let next = [self.timer, retry, self.stop_at].into_iter().flatten().min();
+        let next = [self.timer, retry, self.stop_at, self.shed_at].into_iter().flatten().min();
         let next = next.map(|at| at.since(self.clock.now()));
         [deadline, next].into_iter().flatten().min()
     }

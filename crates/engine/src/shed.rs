@@ -1,8 +1,11 @@
 //! What the loop does without memory: it makes room, at the cost of who holds most.
 
+use std::time::Duration;
+
 use dorrit_proto::CloseCode;
 
 use crate::ConnId;
+use crate::accept::SHORT_PAUSE;
 use crate::closing::Ending;
 use crate::conn::{Conn, Phase, Then};
 use crate::deadlines::Kind;
@@ -17,8 +20,10 @@ const MUCH: usize = 64 * 1024;
 
 impl Engine {
     /// Makes room where memory could not be had, step by step until there is enough: gives back what is
-    /// kept for later, drops the client that holds most, and accepts nobody for a moment.
+    /// kept for later, drops the client that holds most, and where nobody holds much accepts nobody for a
+    /// moment, after which it looks again.
     pub(crate) fn shed(&mut self) {
+        self.shed_at = None;
         if has_enough() {
             return;
         }
@@ -26,12 +31,17 @@ impl Engine {
         if has_enough() {
             return;
         }
-        if let Some(id) = self.holder() {
+        let holder = self.holder();
+        if let Some(id) = holder {
             self.drop_holder(id);
+            self.drop_kept();
         }
-        if !has_enough() {
-            self.pause_accepting();
+        if has_enough() {
+            return;
         }
+        self.pause_accepting();
+        let pause = if holder.is_some() { Duration::ZERO } else { SHORT_PAUSE };
+        self.shed_at = Some(self.clock.now() + pause);
     }
 
     /// Gives back what no connection needs, and the caller does not look at.
@@ -51,7 +61,7 @@ impl Engine {
         let mut most = (MUCH, None);
         let mut next = self.table.first_from(0);
         while let Some(id) = next {
-            let held = self.table.get(id).map_or(0, |conn| self.held(conn));
+            let held = self.table.get(id).map_or(0, |conn| self.held(id, conn));
             if held > most.0 {
                 most = (held, Some(id));
             }
@@ -61,11 +71,11 @@ impl Engine {
     }
 
     /// How much memory is held for a connection, in bytes.
-    fn held(&self, conn: &Conn) -> usize {
+    fn held(&self, id: ConnId, conn: &Conn) -> usize {
         let queue = conn.queue.map_or(0, |key| self.queues[key].held());
         let incoming = conn.incoming.map_or(0, |key| self.incoming[key].capacity());
         let start = conn.input.map_or(0, |key| self.starts[key].bytes.capacity());
-        queue + incoming + start
+        queue + incoming + start + self.inflating(id)
     }
 
     /// Drops that client: told so, where what it must be sent before is not what takes the memory.
@@ -74,6 +84,7 @@ impl Engine {
         if let Some(key) = self.table.get(id).and_then(|conn| conn.queue) {
             self.queues[key].keep_first(&mut self.messages);
         }
+        self.drop_inflation(id);
         self.drop_incoming(id);
         if self.phase(id) == Phase::Open && self.unsent_bytes(id) <= MUCH {
             let code = Some(CloseCode::TRY_AGAIN_LATER);

@@ -5,6 +5,7 @@ use std::fs::{File, Permissions};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -177,18 +178,24 @@ impl Launch {
 
     /// Starts the server in the foreground (-x) and waits until it takes connections.
     pub(crate) fn start(self) -> Server {
-        let started = self.try_start();
+        let started = self.start_when(|_| true);
         started.unwrap_or_else(|ended| panic!("it left with {:?}: {}", ended.code, ended.stderr))
     }
 
-    /// The same, or how it ended where it did not start.
+    /// The same, or how it ended where it did not start: what fails may listen before. A server says where it
+    /// listens when nothing can fail any more.
     pub(crate) fn try_start(self) -> Result<Server, Ended> {
+        self.start_when(|launch| launch.output("stderr").contains(": listening on "))
+    }
+
+    fn start_when(self, has_started: impl Fn(&Launch) -> bool) -> Result<Server, Ended> {
         let launch = self.args(["-x"]);
         let mut child = launch.spawn();
         let socket = launch.socket_path();
         let begun = until(|| match child.try_wait().expect("it is our child") {
             Some(status) => Some(Err(status.code())),
-            None => std::os::unix::net::UnixStream::connect(&socket).ok().map(Ok),
+            None if !has_started(&launch) => None,
+            None => UnixStream::connect(&socket).ok().map(Ok),
         });
         match begun.unwrap_or_else(|| panic!("no server on {}", socket.display())) {
             Ok(client) => {

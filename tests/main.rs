@@ -49,6 +49,7 @@ mod proxies;
 mod rc_d;
 mod reentrancy;
 mod refusals;
+mod short_calls;
 mod signals;
 mod slow_peers;
 mod socket_file;

@@ -5,6 +5,7 @@ use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 
 use super::launch::Launch;
 use super::program::{Variant, program};
+use super::skip::Need;
 
 /// What the allocations of a server do, all its processes together.
 pub(crate) struct Faults(File);
@@ -16,6 +17,12 @@ const END: u64 = 16;
 const FAILED: u64 = 24;
 
 impl Faults {
+    /// What they need.
+    pub(crate) const NEED: Need = Need::Has(
+        cfg!(all(target_os = "linux", target_env = "gnu")),
+        "nothing can come between the program and malloc: the C library is not glibc",
+    );
+
     /// Puts them into the launch: none fails yet.
     pub(crate) fn of(launch: Launch) -> (Launch, Faults) {
         let path = launch.dir().join("out/faults");

@@ -3,17 +3,23 @@
 use rustix::process::Signal;
 
 use super::{Bystander, check_ends, launch};
-use crate::harness::{Client, Ended, Launch, Process, Server};
+use crate::harness::{Client, Ended, Faults, Launch, Process, Server, skipped};
 
 /// CONTRACT S14: a start for which memory lacks goes on, or ends with status 1 and says why.
 #[test]
 fn each_allocation_of_a_start_may_fail() {
+    if skipped(&[Faults::NEED]) {
+        return;
+    }
     scan(1, Launch::try_start);
 }
 
 /// The same for a daemon, and the process that waits for it.
 #[test]
 fn each_allocation_of_a_daemons_start_may_fail() {
+    if skipped(&[Faults::NEED]) {
+        return;
+    }
     scan(3, |launch| {
         let name = launch.unique_name();
         let socket = launch.socket_path();
@@ -50,6 +56,9 @@ fn scan(step: u64, start: impl Fn(Launch) -> Result<Server, Ended>) {
 /// CONTRACT S10, S14: whatever memory lacks at the stop, it is a stop.
 #[test]
 fn each_allocation_of_a_stop_may_fail() {
+    if skipped(&[Faults::NEED]) {
+        return;
+    }
     for many in [1, u64::MAX] {
         let mut after = 0;
         loop {

@@ -1,7 +1,7 @@
 /*
  * An echo server that asks the library for all that there is, and takes a failure of its calls as it is. "!all" sends
  * a message to every connection: where that fails, nothing is queued for any (CONTRACT D17). "!close" closes. The
- * "!eat" takes all the memory that there is. The
+ * "!eat" takes all the memory that there is. Its lists are longer than what the library's reserve has. The
  * journal has "open NUMBER" for each connection that was accepted, and "close NUMBER" for each that has ended.
  */
 #define _GNU_SOURCE
@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include "journal.h"
 
-enum { MOST = 4096, LENGTH = 3000 };
+enum { MOST = 4096, LENGTH = 3000, LONG = 100000 };
 
 static void *conns[MOST];
 static int numbers[MOST], count;
@@ -20,6 +20,20 @@ static void tick(void)
 {
     callback_begins("the periodic function");
     callback_ends();
+}
+
+/* A list of so many times that item. */
+static const char *list_of(const char *item)
+{
+    static char list[LONG];
+    size_t length = strlen(item), end;
+
+    for (end = 0; end + 2 * length + 1 < sizeof list; end += length + 1) {
+        memcpy(list + end, item, length);
+        list[end + length] = ',';
+    }
+    memcpy(list + end, item, length + 1);
+    return list;
 }
 
 void ws_init_func(void)
@@ -33,6 +47,9 @@ void ws_init_func(void)
     else
         ws_set_name(name);
     ws_set_periodic(tick, 3600);
+    ws_set_name(list_of("name"));
+    ws_set_origins(list_of("https://example.org"));
+    ws_set_protocols(list_of("other"));
     ws_set_protocols("chat, other");
 }
 

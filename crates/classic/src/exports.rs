@@ -34,10 +34,10 @@ pub unsafe extern "C-unwind" fn main(argc: c_int, argv: *const *const c_char) ->
 
 /// Names the server. To be called in `ws_init_func()`; elsewhere it does nothing.
 ///
-/// `name` is copied. It must be a file's name, without '/'. It identifies lines in the log, those
-/// of the program's own syslog(3) too; the pidfile is `/var/run/<name>.pid` and the default
-/// socket `/var/run/<name>.socket`. Without it the name is "server" and the default socket
-/// `/var/run/dorrit.socket`.
+/// `name` is copied. It must be a file's name, without '/' and of at most 255 bytes. It identifies
+/// lines in the log, those of the program's own syslog(3) too; the pidfile is
+/// `/var/run/<name>.pid` and the default socket `/var/run/<name>.socket`. Without it the name is
+/// "server" and the default socket `/var/run/dorrit.socket`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_set_name(name: *const c_char) {
     // SAFETY: the header's promise.

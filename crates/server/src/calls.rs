@@ -46,8 +46,11 @@ pub unsafe fn set_name(name: *const c_char) {
     })
 }
 
+/// The most bytes of a file's name on every system.
+const MAX_NAME: usize = 255;
+
 fn is_file_name(name: &[u8]) -> bool {
-    !name.is_empty() && name != b"." && name != b".." && !name.contains(&b'/')
+    (1..=MAX_NAME).contains(&name.len()) && name != b"." && name != b".." && !name.contains(&b'/')
 }
 
 /// `ws_set_periodic` (CONTRACT D8).

@@ -24,6 +24,7 @@ use crate::privileges::Credentials;
 use crate::program::{Flavor, Program, Told};
 use crate::settings::{Protocols, Settings};
 use crate::start::{StartError, words};
+use crate::web_origin::Origins;
 use crate::{limits, log, notify, pidfile, reserve, restart, signals, socket, tcp};
 
 /// The name of a server that sets none, and of its socket (CONTRACT D6).
@@ -144,7 +145,7 @@ impl<P: Program> Launch<'_, P> {
     /// Checks all that can be checked while the terminal is there and nothing is changed.
     fn plan(
         &self,
-        options: Options,
+        mut options: Options,
         credentials: Credentials,
         passed: Passed,
         is_new_start: bool,
@@ -162,13 +163,13 @@ impl<P: Program> Launch<'_, P> {
         if !passed.is_empty() {
             tell_passed(passed.len(), is_default);
         }
-        let mut config = self.config(&options);
+        let mut config = self.config(&mut options);
         limits::raise(&mut config)?;
         Ok(Plan { options, credentials, sockets, passed, config })
     }
 
     /// What the options ask for, and else the program, and else the library.
-    fn config(&self, options: &Options) -> Config {
+    fn config(&self, options: &mut Options) -> Config {
         let Flavor { binary, fragments, buffers, max_queued_frames, .. } = *self.flavor;
         let max_fragment = options.buffer - BUFFER_OVERHEAD;
         let mut config = Config {
@@ -191,8 +192,8 @@ impl<P: Program> Launch<'_, P> {
             if options.told == Told::HostAndProtocol {
                 settings.protocols = Protocols::Any;
             }
-            if !options.origins.is_empty() {
-                settings.origins = options.origins.clone();
+            if !options.origins.is_any() {
+                settings.origins = std::mem::replace(&mut options.origins, Origins::ANY);
             }
             if let Some(max_payload) = options.max_message.or(settings.max_message) {
                 config.rules = Rules { max_payload, binary, fragments: Fragments::Joined };

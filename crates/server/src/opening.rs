@@ -9,7 +9,7 @@ use dorrit_proto::Refusal;
 
 use crate::host::{State, guard, with};
 use crate::log::{self, Level};
-use crate::{handle, reserve, web_origin};
+use crate::{handle, reserve};
 
 /// How much of a foreign origin the log tells, in bytes: it can be as long as a head.
 const MAX_TOLD: usize = 100;
@@ -79,7 +79,7 @@ impl Openings {
         let refuse = |state: &mut State| {
             let State { engine, settings, .. } = state;
             let engine = engine.as_mut()?;
-            let found = web_origin::find_foreign(&settings.origins, engine.request(id)?)?;
+            let found = settings.origins.find_foreign(engine.request(id)?)?;
             let origin = found[..found.len().min(MAX_TOLD)].to_owned();
             engine.refuse(id, Refusal::Origin);
             Some(origin)

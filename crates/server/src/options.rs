@@ -14,7 +14,7 @@ use crate::log::{Destination, Level};
 use crate::program::{Flavor, Told};
 use crate::settings::{self, MAX_MESSAGE};
 use crate::start::StartError;
-use crate::web_origin::Allowed;
+use crate::web_origin::Origins;
 
 /// What the command line says.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub(crate) struct Options {
     /// What goes beyond the manuals; `None` where it is not given.
     pub(crate) max_message: Option<usize>,
     pub(crate) compression: Option<u32>,
-    pub(crate) origins: Vec<Allowed>,
+    pub(crate) origins: Origins,
     pub(crate) keepalive: Option<Option<Keepalive>>,
     pub(crate) queue_limit: Option<QueueLimit>,
     /// `--max-memory`: the budget of the whole server, in bytes.
@@ -233,14 +233,15 @@ fn compression(matches: &Matches) -> Result<Option<u32>, StartError> {
 }
 
 /// `--origin`, once for each.
-fn origins(matches: &Matches) -> Result<Vec<Allowed>, StartError> {
+fn origins(matches: &Matches) -> Result<Origins, StartError> {
     const OPTION: &str = "origin";
     let why = "is no origin, such as https://example.org, nor the word same";
-    let parse = |value: OsString| {
-        settings::origins(value.as_bytes()).ok_or_else(|| wrong(OPTION, &text(&value), why))
-    };
-    let lists: Result<Vec<_>, _> = all(matches, OPTION).into_iter().map(parse).collect();
-    Ok(lists?.concat())
+    let mut origins = Origins::ANY;
+    for value in all(matches, OPTION) {
+        let added = origins.add(value.as_bytes());
+        added.ok_or_else(|| wrong(OPTION, &text(&value), why))?;
+    }
+    Ok(origins)
 }
 
 /// `--max-queue BYTES[,skip]`.

@@ -7,7 +7,7 @@ use dorrit_engine::{Keepalive, OverflowPolicy, QueueLimit};
 use dorrit_proto::is_token;
 
 use crate::host::{Stage, guard, with};
-use crate::web_origin::Allowed;
+use crate::web_origin::Origins;
 
 /// The longest message that can be asked for, in bytes.
 pub(crate) const MAX_MESSAGE: usize = 1 << 30;
@@ -19,8 +19,8 @@ pub(crate) struct Settings {
     /// The level of compression; 0 is none.
     pub(crate) compression: u32,
     pub(crate) protocols: Protocols,
-    /// Whose pages may connect; all where there are none.
-    pub(crate) origins: Vec<Allowed>,
+    /// Whose pages may connect.
+    pub(crate) origins: Origins,
     pub(crate) keepalive: Option<Keepalive>,
     pub(crate) queue_limit: QueueLimit,
 }
@@ -28,8 +28,8 @@ pub(crate) struct Settings {
 /// The sub-protocols that the server speaks.
 #[derive(Debug)]
 pub(crate) enum Protocols {
-    /// These, the best first.
-    List(Vec<Vec<u8>>),
+    /// Those of a list with commas between them, the best first; none where it is empty.
+    List(Vec<u8>),
     /// Whatever the client offers.
     Any,
 }
@@ -40,7 +40,7 @@ impl Settings {
         max_message: None,
         compression: 0,
         protocols: Protocols::List(Vec::new()),
-        origins: Vec::new(),
+        origins: Origins::ANY,
         // Proxies end connections that are silent for 60 seconds.
         keepalive: Some(Keepalive {
             idle: Duration::from_secs(50),
@@ -58,7 +58,9 @@ impl Protocols {
     ) -> Option<&'a [u8]> {
         match self {
             Self::Any => offered.next(),
-            Self::List(ours) => ours.iter().find_map(|name| offered.clone().find(|o| o == name)),
+            Self::List(ours) => {
+                items(ours).find_map(|name| offered.clone().find(|offer| *offer == name))
+            }
         }
     }
 }
@@ -73,24 +75,19 @@ pub(crate) fn keepalive(idle: u32, timeout: u32) -> Option<Option<Keepalive>> {
     }
 }
 
-/// A list of origins, with commas between them.
-pub(crate) fn origins(list: &[u8]) -> Option<Vec<Allowed>> {
-    items(list)?.iter().map(|item| Allowed::parse(item)).collect()
-}
-
 fn protocols(list: &[u8]) -> Option<Protocols> {
     if list.trim_ascii() == b"*" {
         return Some(Protocols::Any);
     }
-    let names = items(list)?;
-    names.iter().all(|name| is_token(name)).then_some(Protocols::List(names))
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(list.len()).ok().filter(|()| items(list).all(is_token))?;
+    copy.extend_from_slice(list);
+    Some(Protocols::List(copy))
 }
 
-/// The items of a list; `None` where one is empty.
-fn items(list: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let items: Vec<_> =
-        list.split(|&byte| byte == b',').map(|item| item.trim_ascii().to_vec()).collect();
-    items.iter().all(|item| !item.is_empty()).then_some(items)
+/// The items of a list with commas between them.
+pub(crate) fn items(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
 }
 
 /// Changes a setting in `ws_init_func`. Returns what the function does: 0, or -1 where the value, or the
@@ -142,7 +139,7 @@ pub unsafe fn set_protocols(list: *const c_char) -> c_int {
 pub unsafe fn set_origins(list: *const c_char) -> c_int {
     // SAFETY: the caller's promise.
     let list = unsafe { bytes(list) };
-    guard(-1, || set(list.and_then(origins), |settings, list| settings.origins = list))
+    guard(-1, || set(list.and_then(Origins::parse), |settings, list| settings.origins = list))
 }
 
 /// `ws_set_ping`.
@@ -177,9 +174,9 @@ mod tests {
         for bad in ["", "a,,b", "a b", "é", ","] {
             assert!(protocols(bad.as_bytes()).is_none(), "{bad}");
         }
-        assert!(origins(b"https://a.example, null").is_some_and(|list| list.len() == 2));
+        assert!(Origins::parse(b"https://a.example, null").is_some());
         for bad in [&b"https://a example"[..], b"", b"https://a.example,", b"same, foo", b"*"] {
-            assert!(origins(bad).is_none(), "{bad:?}");
+            assert!(Origins::parse(bad).is_none(), "{bad:?}");
         }
     }
 

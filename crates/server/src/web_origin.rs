@@ -5,89 +5,155 @@ use std::str::FromStr;
 
 use dorrit_proto::Request;
 
-/// Whose pages may connect: an item of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Allowed {
+use crate::settings::items;
+
+/// Whose pages may connect: a list of origins, with commas between them. It is kept as it was written: that
+/// is one piece of memory, and can fail.
+#[derive(Debug)]
+pub(crate) struct Origins(Vec<u8>);
+
+/// An item of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Allowed<'a> {
     /// Those of the host and port that the request is for.
     Same,
     /// Those of this origin.
-    Origin(Origin),
+    Origin(Origin<'a>),
 }
 
 /// An origin as browsers name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+#[derive(Clone, Copy, Debug, Eq)]
+enum Origin<'a> {
     /// "null": that of sandboxed pages and of files.
     Null,
     /// A scheme, and a server.
-    Tuple(Vec<u8>, Authority),
+    Tuple(&'a [u8], Authority<'a>),
 }
 
-/// A host, in lower case, and a port; `None` is the scheme's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Authority {
-    host: Vec<u8>,
+/// A host and a port; `None` is the scheme's own.
+#[derive(Clone, Copy, Debug, Eq)]
+struct Authority<'a> {
+    host: &'a [u8],
     port: Option<u16>,
 }
 
-impl Allowed {
+impl Origins {
+    /// All may.
+    pub(crate) const ANY: Self = Self(Vec::new());
+
+    /// `None` where an item is none, and without memory.
+    pub(crate) fn parse(list: &[u8]) -> Option<Self> {
+        let mut origins = Self::ANY;
+        origins.add(list).map(|()| origins)
+    }
+
+    /// Those of another list, too. `None`, and as it was, where an item is none, and without memory.
+    pub(crate) fn add(&mut self, list: &[u8]) -> Option<()> {
+        let is_list = items(list).all(|item| Allowed::parse(item).is_some());
+        self.0.try_reserve_exact(list.len() + 1).ok().filter(|()| is_list)?;
+        if !self.is_any() {
+            self.0.push(b',');
+        }
+        self.0.extend_from_slice(list);
+        Some(())
+    }
+
+    /// Whether all may.
+    pub(crate) fn is_any(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The origin of the request, where that is none of these. A request that names none comes from no page.
+    pub(crate) fn find_foreign<'a>(&self, request: &'a Request) -> Option<&'a [u8]> {
+        let is_allowed = |text: &[u8]| {
+            let mut allowed = items(&self.0).filter_map(Allowed::parse);
+            Origin::parse(text)
+                .is_some_and(|origin| allowed.any(|it| it.is_that_of(origin, request)))
+        };
+        if self.is_any() {
+            return None;
+        }
+        request.header("origin").find(|text| !is_allowed(text))
+    }
+}
+
+impl<'a> Allowed<'a> {
     /// The word `same`, or an origin.
-    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+    fn parse(text: &'a [u8]) -> Option<Self> {
         match text {
             b"same" => Some(Self::Same),
             origin => Origin::parse(origin).map(Self::Origin),
         }
     }
 
-    fn is_that_of(&self, origin: &Origin, request: &Request) -> bool {
+    fn is_that_of(self, origin: Origin<'_>, request: &Request) -> bool {
         match self {
             Self::Origin(allowed) => allowed == origin,
             Self::Same => {
                 let Origin::Tuple(scheme, authority) = origin else { return false };
                 let host = request.header("host").next().unwrap_or_default();
-                Authority::parse(host, scheme).as_ref() == Some(authority)
+                Authority::parse(host, scheme) == Some(authority)
             }
         }
     }
 }
 
-impl Origin {
+impl PartialEq for Origin<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) => true,
+            (Self::Tuple(scheme, server), Self::Tuple(others, other)) => {
+                scheme.eq_ignore_ascii_case(others) && server == other
+            }
+            _ => false,
+        }
+    }
+}
+
+impl PartialEq for Authority<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.host.eq_ignore_ascii_case(other.host) && self.port == other.port
+    }
+}
+
+impl<'a> Origin<'a> {
     /// RFC 6454 7.1.
-    fn parse(text: &[u8]) -> Option<Self> {
+    fn parse(text: &'a [u8]) -> Option<Self> {
         if text.eq_ignore_ascii_case(b"null") {
             return Some(Self::Null);
         }
         let colon = text.windows(3).position(|three| three == b"://")?;
-        let scheme = text[..colon].to_ascii_lowercase();
+        let scheme = &text[..colon];
         let is_scheme = scheme.first().is_some_and(u8::is_ascii_alphabetic)
             && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
-        let authority = Authority::parse(&text[colon + 3..], &scheme).filter(|_| is_scheme)?;
+        let authority = Authority::parse(&text[colon + 3..], scheme).filter(|_| is_scheme)?;
         Some(Self::Tuple(scheme, authority))
     }
 }
 
-impl Authority {
-    fn parse(text: &[u8], scheme: &[u8]) -> Option<Self> {
+impl<'a> Authority<'a> {
+    fn parse(text: &'a [u8], scheme: &[u8]) -> Option<Self> {
         let colon = text.iter().rposition(|byte| *byte == b':');
         // The colons of an IPv6 address stand in brackets.
         let (host, port) = match colon.filter(|at| !text[*at..].contains(&b']')) {
             Some(at) => (&text[..at], Some(parse_port(&text[at + 1..])?)),
             None => (text, None),
         };
+        let is_scheme = |name: &[u8]| scheme.eq_ignore_ascii_case(name);
         let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
         let is_host = match host {
             [b'[', address @ .., b']'] => parse_text::<Ipv6Addr>(address).is_some(),
             // Some browsers name no host for a file.
-            [] => scheme == b"file",
+            [] => is_scheme(b"file"),
             name => name.iter().all(is_part),
         };
-        let default_port = match scheme {
-            b"http" | b"ws" => Some(80),
-            b"https" | b"wss" => Some(443),
-            _ => None,
+        let default_port = match () {
+            () if is_scheme(b"http") || is_scheme(b"ws") => Some(80),
+            () if is_scheme(b"https") || is_scheme(b"wss") => Some(443),
+            () => None,
         };
         let port = port.filter(|port| Some(*port) != default_port);
-        is_host.then(|| Self { host: host.to_ascii_lowercase(), port })
+        is_host.then_some(Self { host, port })
     }
 }
 
@@ -98,18 +164,6 @@ fn parse_port(digits: &[u8]) -> Option<u16> {
 
 fn parse_text<T: FromStr>(text: &[u8]) -> Option<T> {
     std::str::from_utf8(text).ok()?.parse().ok()
-}
-
-/// The origin of the request, where that is none of these. A request that names none comes from no page.
-pub(crate) fn find_foreign<'a>(allowed: &[Allowed], request: &'a Request) -> Option<&'a [u8]> {
-    let is_allowed = |text: &[u8]| {
-        let origin = Origin::parse(text);
-        origin.is_some_and(|origin| allowed.iter().any(|it| it.is_that_of(&origin, request)))
-    };
-    if allowed.is_empty() {
-        return None;
-    }
-    request.header("origin").find(|text| !is_allowed(text))
 }
 
 #[cfg(test)]
@@ -168,12 +222,11 @@ mod tests {
 
     /// Whether a page of this origin may connect, by a request for that host.
     fn may(allowed: &str, origin: &str, host: &str) -> bool {
-        let allowed: Vec<_> =
-            allowed.split(' ').map(|it| Allowed::parse(it.as_bytes()).unwrap()).collect();
+        let allowed = Origins::parse(allowed.as_bytes()).unwrap();
         let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\n\r\n");
         let mut request = Request::new().unwrap();
         assert_eq!(request.receive(head.as_bytes(), 0), Ok(Some(head.len())));
-        find_foreign(&allowed, &request).is_none()
+        allowed.find_foreign(&request).is_none()
     }
 
     #[test]
@@ -187,7 +240,7 @@ mod tests {
             ("app://local", "local"),
         ] {
             assert!(may("same", origin, host), "{origin} {host}");
-            assert!(may("https://other.example same", origin, host), "{origin} {host}");
+            assert!(may("https://other.example, same", origin, host), "{origin} {host}");
         }
         for (origin, host) in [
             ("https://example.org", "www.example.org"),

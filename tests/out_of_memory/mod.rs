@@ -2,6 +2,7 @@
 //! and for a while, by tests/c/faults.c. The server is tests/c/scarce.c.
 
 mod clients;
+mod inflating;
 mod shedding;
 mod starts;
 

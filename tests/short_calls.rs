@@ -72,7 +72,7 @@ const LONG: usize = 30_000;
 /// one of them has sent to all.
 fn talk(server: &Server) {
     let deflate = Request::new().with("Sec-WebSocket-Extensions", "permessage-deflate");
-    let mut clients = vec![server.connect(), server.connect(), server.raw().upgrade(&deflate)];
+    let mut clients = [server.connect(), server.connect(), server.raw().upgrade(&deflate)];
     // "Hello", compressed (RFC 7692 7.2.3.1).
     let hello = Frame::new(Op::TEXT, *b"\xf2\x48\xcd\xc9\xc9\x07\x00").reserved(4);
     for round in 0..3 {

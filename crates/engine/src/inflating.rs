@@ -99,13 +99,18 @@ impl Engine {
         let (id, kind) = (inflation.conn, inflation.kind);
         let inflated = self.inflate(&mut inflation);
         match inflated {
-            Ok(Inflated { is_complete: false, .. }) => match self.suspend(inflation) {
-                Ok(()) => Step::Pause,
-                Err(inflation) => {
-                    self.end_inflation(inflation);
-                    self.drop_for_memory(id)
+            Ok(Inflated { is_complete: false, .. }) => {
+                match self.ready_to_suspend(&mut inflation) {
+                    Ok(()) => {
+                        self.suspend(inflation);
+                        Step::Pause
+                    }
+                    Err(_) => {
+                        self.end_inflation(inflation);
+                        self.drop_for_memory(id)
+                    }
                 }
-            },
+            }
             Ok(_) => {
                 self.end_inflation(inflation);
                 self.tell_message(id, kind, Message::Inflated)
@@ -143,27 +148,27 @@ impl Engine {
         inflated
     }
 
-    /// Has a message go on in its connection's next turn; gives it back where there is no memory for that.
-    fn suspend(&mut self, mut inflation: Inflation) -> Result<(), Inflation> {
-        let id = inflation.conn;
-        let copied = match &inflation.source {
-            Source::Input(at) => copy(&self.input[at.clone()]).map(Some),
-            Source::Copy(_) | Source::Incoming(_) => Ok(None),
-        };
-        match (copied, self.inflations.try_reserve(1)) {
-            (Ok(Some(bytes)), Ok(())) => {
-                self.memory.change(0, bytes.capacity());
-                inflation.source = Source::Copy(bytes);
-            }
-            (Ok(None), Ok(())) => {}
-            _ => return Err(inflation),
+    /// Takes all the memory that a message needs to go on in another turn.
+    fn ready_to_suspend(&mut self, inflation: &mut Inflation) -> Result<(), TryReserveError> {
+        self.inflations.try_reserve(1)?;
+        if let Source::Input(at) = &inflation.source {
+            let mut copy = Vec::new();
+            copy.try_reserve_exact(at.len())?;
+            copy.extend_from_slice(&self.input[at.clone()]);
+            self.memory.change(0, copy.capacity());
+            inflation.source = Source::Copy(copy);
         }
+        Ok(())
+    }
+
+    /// Has a message go on in its connection's next turn.
+    fn suspend(&mut self, inflation: Inflation) {
+        let id = inflation.conn;
         self.inflations.push(inflation);
         if let Some(conn) = self.table.get_mut(id) {
             conn.has_rest = true;
             self.ready.push_next(id, &mut self.table);
         }
-        Ok(())
     }
 
     /// Keeps what came out as the message that was decompressed last, and gives the rest back.
@@ -196,11 +201,4 @@ impl Engine {
         self.memory.change(0, Inflater::MEMORY);
         Some(inflater)
     }
-}
-
-fn copy(bytes: &[u8]) -> Result<Vec<u8>, TryReserveError> {
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(bytes.len())?;
-    copy.extend_from_slice(bytes);
-    Ok(copy)
 }

@@ -102,7 +102,7 @@ pub struct Engine {
     pub(crate) shed_at: Option<Moment>,
     tick: Option<(Duration, Moment)>,
     alarm: Option<Moment>,
-    /// Which of them comes first, and the end of the time to wind down.
+    /// Which of them comes first, with the time to make room and the end of the time to wind down.
     timer: Option<Moment>,
     pub(crate) is_winding_down: bool,
     /// When that has lasted long enough.
@@ -202,7 +202,7 @@ impl Engine {
 
     pub(crate) fn set_timer(&mut self) {
         let tick = self.tick.map(|(_, at)| at).filter(|_| self.stop_at.is_none());
-        self.timer = [tick, self.alarm, self.overdue_at].into_iter().flatten().min();
+        self.timer = [tick, self.alarm, self.overdue_at, self.shed_at].into_iter().flatten().min();
     }
 
     /// What the caller keeps with a connection; 0 where nothing was set or the connection has ended.
@@ -335,10 +335,6 @@ impl Engine {
 
     /// What happens between the turns of connections.
     fn next_outside_turns(&mut self) -> Option<Event> {
-        if self.shed_at.is_some_and(|at| at <= self.clock.now()) {
-            self.shed();
-            return Some(Event::ShortOfMemory);
-        }
         if self.has_ended() {
             return Some(Event::Stopped);
         }
@@ -363,6 +359,10 @@ impl Engine {
         let now = self.clock.now();
         let event = match self.tick {
             // Before a tick, which may always be due.
+            _ if self.shed_at.take_if(|at| *at <= now).is_some() => {
+                self.shed();
+                Some(Event::ShortOfMemory)
+            }
             _ if self.overdue_at.take_if(|at| *at <= now).is_some() => Some(Event::Overdue),
             Some((period, at)) if at <= now && self.stop_at.is_none() => {
                 self.tick = Some((period, next_tick(period, at, now)));
@@ -381,6 +381,7 @@ impl Engine {
         self.report_released();
         if (self.config.take_shortage)() {
             self.shed_at.get_or_insert(self.clock.now());
+            self.set_timer();
         }
         if let Some(duration) = self.clock.take_slow() {
             self.report(Event::HeldUp(duration));
@@ -438,7 +439,7 @@ impl Engine {
         let deadline = self.deadlines.next_at(|deadline| deadline.is_live(table));
         let deadline = deadline.map(|at| at.since(self.clock.loop_time()));
         let retry = self.acceptors.iter().filter_map(Acceptor::retry_at).min();
-        let next = [self.timer, retry, self.stop_at, self.shed_at].into_iter().flatten().min();
+        let next = [self.timer, retry, self.stop_at].into_iter().flatten().min();
         let next = next.map(|at| at.since(self.clock.now()));
         [deadline, next].into_iter().flatten().min()
     }

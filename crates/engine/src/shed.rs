@@ -23,7 +23,6 @@ impl Engine {
     /// kept for later, drops the client that holds most, and where nobody holds much accepts nobody for a
     /// moment, after which it looks again.
     pub(crate) fn shed(&mut self) {
-        self.shed_at = None;
         if has_enough() {
             return;
         }

@@ -17,8 +17,8 @@ pub(crate) struct Conn {
     pub(crate) is_mute: bool,
     /// Whether the caller is owed the news that the queue is empty.
     pub(crate) drain: Drain,
-    /// A message of the call that is under way was too much for its queue.
-    pub(crate) is_over_limit: bool,
+    /// Whether a message of the call that is under way was too much for its queue.
+    pub(crate) excess: Excess,
     /// Its client took nothing of a long queue for so long that its input waits no more.
     pub(crate) is_stalled: bool,
     /// It is looked at whether its client takes something of a long queue.
@@ -80,6 +80,16 @@ pub(crate) enum Then {
     Respond,
 }
 
+/// Why a message is too much for a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Excess {
+    None,
+    /// The queue would take more than it may.
+    Queue,
+    /// All that is held would be more than may be.
+    Memory,
+}
+
 /// Whether the caller is owed the news that a queue is empty (CONTRACT S25).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Drain {
@@ -137,7 +147,7 @@ impl Conn {
             is_accepted: false,
             is_mute: false,
             drain: Drain::None,
-            is_over_limit: false,
+            excess: Excess::None,
             is_stalled: false,
             is_hold_watched: false,
             listed: Listed::default(),

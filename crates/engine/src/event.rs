@@ -59,6 +59,8 @@ pub enum DropCause {
     Violation(Violation),
     /// It does not read what is sent to it.
     QueueFull,
+    /// Its queue would grow, and as much memory is held as may be.
+    QueueMemory,
     /// It did not answer a ping.
     Silent,
     /// It holds most where there is no memory.
@@ -72,6 +74,9 @@ impl fmt::Display for DropCause {
         match self {
             Self::Violation(violation) => violation.fmt(f),
             Self::QueueFull => f.write_str("it does not read, and too much is queued"),
+            Self::QueueMemory => {
+                f.write_str("its queue would grow, and as much memory is held as may be")
+            }
             Self::Silent => f.write_str("it does not answer"),
             Self::NoMemory => f.write_str("there is no memory, and it holds most"),
             Self::MessageMemory => f.write_str("there is no memory for its message"),

@@ -4,7 +4,7 @@ use dorrit_proto::{CloseCode, Coding, Deflater, FrameHead, MessageKind, OpCode, 
 
 use crate::closing::Ending;
 use crate::config::OverflowPolicy;
-use crate::conn::{Conn, Phase, Then};
+use crate::conn::{Conn, Excess, Phase, Then};
 use crate::deadlines::Kind;
 use crate::direct::MIN_DIRECT;
 use crate::engine::Engine;
@@ -101,7 +101,7 @@ impl Engine {
     ) -> Result<Option<usize>, OutOfMemory> {
         if self.is_output_of(id) {
             if self.config.is_overflow(self.output.len(), payload.len()) {
-                self.overflow(id);
+                self.overflow(id, DropCause::QueueFull);
                 return Ok(Some(0));
             }
             let is_taken = self.send_in_turn(id, kind, payload)?;
@@ -141,7 +141,7 @@ impl Engine {
         let Some(conn) = self.table.get(id).filter(|conn| conn.is_writable()) else {
             return false;
         };
-        let is_over_limit = conn.is_over_limit;
+        let excess = conn.excess;
         let variant = variant(conn, len);
         let (Some(key), Some(message)) = (conn.queue, messages[variant]) else { return false };
         let bytes = self.messages.bytes(message);
@@ -153,13 +153,15 @@ impl Engine {
             false => self.messages.weight(message),
         };
         let held = queue.held();
-        // The message itself is counted already.
-        let is_too_much = is_over_limit
-            || self.config.is_overflow(held, weight)
-            || (held > 0 && self.is_memory_full(0));
-        if is_too_much {
+        let excess = match excess {
+            Excess::None if self.config.is_overflow(held, weight) => Excess::Queue,
+            // The message itself is counted already.
+            Excess::None if held > 0 && self.is_memory_full(0) => Excess::Memory,
+            excess => excess,
+        };
+        if excess != Excess::None {
             if let Some(conn) = self.table.get_mut(id) {
-                conn.is_over_limit = true;
+                conn.excess = excess;
             }
             return false;
         }
@@ -182,10 +184,12 @@ impl Engine {
     /// Ends what a call has begun with a connection: what was too much for it is acted upon.
     fn end_call(&mut self, id: ConnId) {
         let Some(conn) = self.table.get_mut(id) else { return };
-        let is_over_limit = std::mem::take(&mut conn.is_over_limit);
+        let excess = std::mem::replace(&mut conn.excess, Excess::None);
         self.unreserve_queue(id);
-        if is_over_limit {
-            self.overflow(id);
+        match excess {
+            Excess::None => {}
+            Excess::Queue => self.overflow(id, DropCause::QueueFull),
+            Excess::Memory => self.overflow(id, DropCause::QueueMemory),
         }
     }
 
@@ -354,7 +358,7 @@ impl Engine {
     }
 
     /// Does with a client that does not read what the configuration says.
-    fn overflow(&mut self, id: ConnId) {
+    fn overflow(&mut self, id: ConnId, cause: DropCause) {
         if self.config.queue_limit.policy == OverflowPolicy::Skip {
             self.stats.skipped += 1;
             return self.owe_drain(id);
@@ -372,7 +376,7 @@ impl Engine {
             },
         );
         self.stats.dropped_queue += 1;
-        self.report(Event::Dropped(id, DropCause::QueueFull));
+        self.report(Event::Dropped(id, cause));
     }
 
     /// Queues a control frame. A pong takes the place of one that waits.

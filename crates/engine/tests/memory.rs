@@ -169,7 +169,7 @@ fn queues() {
         assert!((52..62).contains(&queued), "{queued} with {policy:?}");
         let stats = server.engine.stats();
         match policy {
-            OverflowPolicy::Close => assert_eq!(server.dropped, [DropCause::QueueFull]),
+            OverflowPolicy::Close => assert_eq!(server.dropped, [DropCause::QueueMemory]),
             OverflowPolicy::Skip => assert_eq!(stats.skipped as usize, 80 - queued),
         }
         while server.engine.queued_bytes(id) > 0 {

@@ -184,6 +184,7 @@ impl Server {
                 let level = match cause {
                     DropCause::Violation(_) => Level::Debug,
                     DropCause::QueueFull
+                    | DropCause::QueueMemory
                     | DropCause::Silent
                     | DropCause::NoMemory
                     | DropCause::MessageMemory => Level::Info,

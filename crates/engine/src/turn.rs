@@ -83,10 +83,11 @@ impl Engine {
         }
         conn.can_read = false;
         let socket = conn.socket.as_ref()?;
-        self.input.clear();
+        let start = self.input_start;
+        self.input.truncate(start);
         let received = sys::receive(socket.as_fd(), &mut self.input);
         let more = conn.reads_to_end || self.input.len() == self.input.capacity();
-        self.turn = Some(Turn::new(id, 0, 0, false, more));
+        self.turn = Some(Turn::new(id, start, start, false, more));
         match received {
             Ok(len @ 1..) => {
                 conn.heard_at = self.clock.loop_time().nanos();
@@ -112,8 +113,9 @@ impl Engine {
         }
         let reads_to_end = conn.reads_to_end;
         if let Some(InPlace { key, received, is_full }) = self.receive_in_place(id) {
-            self.input.clear();
-            self.turn = Some(Turn::new(id, 0, 0, false, reads_to_end || is_full));
+            let start = self.input_start;
+            self.input.truncate(start);
+            self.turn = Some(Turn::new(id, start, start, false, reads_to_end || is_full));
             return self.hear(id, received).and_then(|len| self.continue_in_place(id, key, len));
         }
         self.receive_behind(id);
@@ -141,8 +143,8 @@ impl Engine {
     /// any.
     pub(crate) fn take_kept(&mut self, id: ConnId) -> (usize, bool) {
         let Some(key) = self.table.get_mut(id).and_then(|conn| conn.input.take()) else {
-            self.input.clear();
-            return (0, false);
+            self.input.truncate(self.input_start);
+            return (self.input_start, false);
         };
         let Kept { bytes, pos } = std::mem::take(&mut self.starts[key]);
         self.memory.change(bytes.capacity(), 0);

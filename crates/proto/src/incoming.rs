@@ -11,8 +11,10 @@ use crate::{Coding, MessageKind, Violation, unmask};
 pub struct Incoming {
     kind: Option<MessageKind>,
     coding: Coding,
-    /// What has come, and room for more.
+    /// What has come, behind some bytes of no meaning, and room for more.
     bytes: Vec<u8>,
+    /// Where it starts.
+    start: usize,
     /// How many bytes have come.
     len: usize,
     /// How many bytes at the start are known to be whole characters; of text only.
@@ -90,7 +92,7 @@ impl Incoming {
     /// Begins a frame of it, and the message itself where that is its first frame.
     pub fn begin(&mut self, start: FrameStart) {
         if let FrameStart { kind: Some(kind), .. } = start {
-            (self.kind, self.len, self.checked) = (Some(kind), 0, 0);
+            (self.kind, self.start, self.len, self.checked) = (Some(kind), 0, 0, 0);
             self.coding = start.header.coding;
         }
         self.remaining = start.header.payload_len;
@@ -104,8 +106,15 @@ impl Incoming {
     /// Text is checked as it comes: a byte that cannot be ends it at once (RFC 6455 8.1).
     pub fn receive(&mut self, input: &[u8]) -> Result<(usize, Option<Complete>), IncomingError> {
         let part = &input[..input.len().min(self.remaining)];
-        self.make_room(part.len())?;
-        self.bytes[self.len..][..part.len()].copy_from_slice(part);
+        self.make_room(self.needed(part.len()))?;
+        if self.len == 0 {
+            // As far from a line's start as in the input, which was placed so that the kernel copies fast:
+            // what is read in place goes on as the input would.
+            let (from, to) = (part.as_ptr().addr(), self.bytes.as_ptr().addr());
+            self.start = from.wrapping_sub(to) % LINE;
+        }
+        let end = self.end();
+        self.bytes[end..][..part.len()].copy_from_slice(part);
         Ok((part.len(), self.receive_in_place(part.len())?))
     }
 
@@ -117,13 +126,15 @@ impl Incoming {
             return Ok(&mut []);
         }
         let most = self.remaining.min(self.len).min(MAX_IN_PLACE);
-        self.make_room(most)?;
-        Ok(&mut self.bytes[self.len..][..most])
+        self.make_room(self.needed(most))?;
+        let end = self.end();
+        Ok(&mut self.bytes[end..][..most])
     }
 
     /// Takes what was put at the start of [`Incoming::room`], like [`Incoming::receive`].
     pub fn receive_in_place(&mut self, len: usize) -> Result<Option<Complete>, IncomingError> {
-        unmask(self.key, &mut self.bytes[self.len..][..len]);
+        let end = self.end();
+        unmask(self.key, &mut self.bytes[end..][..len]);
         self.key.rotate_left(len % 4);
         self.len += len;
         self.remaining -= len;
@@ -134,13 +145,24 @@ impl Incoming {
         if !is_complete {
             return Ok(None);
         }
-        self.bytes[self.len] = 0;
+        let end = self.end();
+        self.bytes[end] = 0;
         Ok(self.kind.take().map(|kind| Complete { kind, coding: self.coding }))
     }
 
-    /// Makes room for so many bytes more, and for the zero byte behind the message.
-    fn make_room(&mut self, len: usize) -> Result<(), TryReserveError> {
-        let needed = self.len + len + 1;
+    /// How much memory is needed for so many bytes more, and for the zero byte behind the message. The first
+    /// ones need a line more, to be placed in.
+    fn needed(&self, len: usize) -> usize {
+        let spare = if self.len == 0 { LINE } else { 0 };
+        self.end() + len + 1 + spare
+    }
+
+    /// Where in the memory the next byte goes.
+    fn end(&self) -> usize {
+        self.start + self.len
+    }
+
+    fn make_room(&mut self, needed: usize) -> Result<(), TryReserveError> {
         if needed > self.bytes.capacity() {
             self.bytes.try_reserve_exact(self.wanted(needed) - self.bytes.len())?;
         }
@@ -154,12 +176,12 @@ impl Incoming {
     /// few times at most, in however many pieces its message comes (CONTRACT S20); but no more than the last
     /// frame needs.
     fn wanted(&self, needed: usize) -> usize {
-        let end = if self.is_final { self.len + self.remaining + 1 } else { usize::MAX };
+        let end = if self.is_final { self.needed(self.remaining) } else { usize::MAX };
         needed.max((2 * self.bytes.capacity()).min(end))
     }
 
     fn check(&mut self, is_complete: bool) -> Result<(), Violation> {
-        match simdutf8::compat::from_utf8(&self.bytes[self.checked..self.len]) {
+        match simdutf8::compat::from_utf8(&self.bytes[self.start..][self.checked..self.len]) {
             Ok(_) => self.checked = self.len,
             Err(error) if is_complete || error.error_len().is_some() => {
                 return Err(Violation::NotUtf8);
@@ -171,8 +193,8 @@ impl Incoming {
 
     /// Holds a message that has come in one piece.
     pub fn set(&mut self, payload: &[u8]) -> Result<(), TryReserveError> {
-        self.len = 0;
-        self.make_room(payload.len())?;
+        (self.start, self.len) = (0, 0);
+        self.make_room(payload.len() + 1)?;
         self.bytes[..payload.len()].copy_from_slice(payload);
         self.bytes[payload.len()] = 0;
         self.len = payload.len();
@@ -181,12 +203,12 @@ impl Incoming {
 
     /// The message that was completed last, with a zero byte behind it. It may be written to.
     pub fn message(&mut self) -> &mut [u8] {
-        &mut self.bytes[..=self.len]
+        &mut self.bytes[self.start..][..=self.len]
     }
 
     /// How much more memory it takes when so many bytes more of its frame come, at most.
     pub fn growth(&self, len: usize) -> usize {
-        let needed = self.len + len.min(self.remaining) + 1;
+        let needed = self.needed(len.min(self.remaining));
         let capacity = self.bytes.capacity();
         if needed > capacity { self.wanted(needed) - capacity } else { 0 }
     }
@@ -201,6 +223,8 @@ impl Incoming {
 const MIN_IN_PLACE: usize = 64 * 1024;
 /// No more room is made at a time: others are to have their turns (CONTRACT S20).
 const MAX_IN_PLACE: usize = 1 << 20;
+/// A cache line, in bytes.
+const LINE: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -310,6 +334,23 @@ mod tests {
             }
             assert!(steps <= 20, "{steps} steps in {frames} frames");
             assert!(incoming.capacity() <= 200_010);
+        }
+    }
+
+    /// The first part lies in a line as in the input, and what is read in place goes on there.
+    #[test]
+    fn placed_as_in_the_input() {
+        let wire = vec![1; MIN_IN_PLACE + 2 * LINE];
+        let mut incoming = Incoming::new();
+        for cut in 0..2 * LINE {
+            let (part, behind) = wire[cut..].split_at(MIN_IN_PLACE);
+            incoming.begin(start(Some(MessageKind::Binary), 10 * MIN_IN_PLACE, true));
+            assert_eq!(incoming.receive(part), Ok((MIN_IN_PLACE, None)));
+            let place = incoming.bytes[incoming.start..].as_ptr().addr();
+            assert_eq!(place % LINE, part.as_ptr().addr() % LINE);
+            // Memory that has moved begins where malloc has it begin, at a multiple of 16.
+            let place = incoming.room().unwrap().as_ptr().addr();
+            assert_eq!(place % 16, behind.as_ptr().addr() % 16);
         }
     }
 

@@ -2,8 +2,9 @@
  * uWebSockets, in its own C++ interface, settings as in its examples except where a column needs
  * more.
  *
- *	uws echo|broadcast|large|compress unix:PATH | tcp:PORT
+ *	uws echo|broadcast|large|compress|work unix:PATH | tcp:PORT
  */
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
@@ -14,14 +15,25 @@
 struct Nothing {
 };
 
+/* 100 microseconds, by the clock. */
+static void work()
+{
+	using clock = std::chrono::steady_clock;
+	const auto end = clock::now() + std::chrono::microseconds(100);
+
+	while (clock::now() < end)
+		;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 3) {
-		std::cerr << "usage: " << argv[0] << " echo|broadcast|large|compress ADDRESS\n";
+		std::cerr << "usage: " << argv[0] << " echo|broadcast|large|compress|work ADDRESS\n";
 		return 2;
 	}
 	const std::string mode = argv[1], address = argv[2];
 	const bool broadcasts = mode == "broadcast", compresses = mode == "compress";
+	const bool works = mode == "work";
 
 	/* A write to a client that has gone must not end the server. */
 	std::signal(SIGPIPE, SIG_IGN);
@@ -42,7 +54,9 @@ int main(int argc, char **argv)
 			app.publish("all", message, op, false);
 		};
 	else
-		behavior.message = [compresses](auto *ws, std::string_view message, uWS::OpCode op) {
+		behavior.message = [compresses, works](auto *ws, std::string_view message, uWS::OpCode op) {
+			if (works)
+				work();
 			ws->send(message, op, compresses);
 		};
 	app.ws<Nothing>("/*", std::move(behavior));

@@ -70,7 +70,7 @@ impl Broadcast {
             places: vec![0; sockets.len()],
             sockets,
             requests,
-            answers: Ring::new(&answers, 0),
+            answers: Ring::new(&answers),
             buffer: vec![0; 65536],
             sent: 0,
             sent_at: Instant::now(),

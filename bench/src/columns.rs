@@ -12,6 +12,10 @@ pub enum Mode {
     Large,
     /// Echo with permessage-deflate.
     Compress,
+    /// Echo after 100 microseconds of work.
+    Work,
+    /// Echo of text, and of a binary message as often as it can be queued.
+    Queue,
 }
 
 impl Mode {
@@ -21,18 +25,47 @@ impl Mode {
             Self::Broadcast => "broadcast",
             Self::Large => "large",
             Self::Compress => "compress",
+            Self::Work => "work",
+            Self::Queue => "queue",
         }
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 pub enum Work {
-    Echo { talk: Talk, connections: usize, language: Language },
-    Broadcast { size: usize, connections: usize },
-    Idle { connections: usize },
-    Connect { width: usize },
-    Growth { talk: Talk, few: usize, many: usize },
-    Slow { size: usize, connections: usize },
+    Echo {
+        talk: Talk,
+        connections: usize,
+        language: Language,
+    },
+    Broadcast {
+        size: usize,
+        connections: usize,
+    },
+    Idle {
+        connections: usize,
+    },
+    Connect {
+        width: usize,
+    },
+    Growth {
+        talk: Talk,
+        few: usize,
+        many: usize,
+    },
+    Slow {
+        size: usize,
+        connections: usize,
+    },
+    /// One connection more than the others keeps so many messages in flight.
+    Burst {
+        talk: Talk,
+        others: usize,
+        in_flight: usize,
+    },
+    Queue {
+        size: usize,
+    },
 }
 
 /// One number of a trial, as it is compared.
@@ -46,8 +79,14 @@ pub enum Metric {
     PerCpu,
     /// Bytes of memory for each connection.
     Memory,
+    /// Bytes of memory for each byte that may be queued.
+    Held,
     /// The trial's own comparison of two states of one server.
     Change,
+    /// The 99th percentile of the latencies, in milliseconds.
+    Tail,
+    /// By how many milliseconds it is longer in the second state of a trial than in the first.
+    TailAdded,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -150,6 +189,24 @@ pub fn all(changes: Changes) -> Vec<Column> {
         goals: vec![goal(Metric::PerCpu, Against::Uws, AtLeast(1.2))],
         is_for_all: true,
     };
+    let burst = |name, title: &str, mode, goal| Column {
+        name,
+        title: title.into(),
+        unit: "message",
+        mode,
+        work: Work::Burst { talk: talk(text, 20, 1), others: connections(10), in_flight: 30_000 },
+        goals: vec![goal],
+        is_for_all: false,
+    };
+    let queue = |name, bytes: usize| Column {
+        name,
+        title: format!("64 MiB queued in messages of {} B: memory", size(bytes)),
+        unit: "byte",
+        mode: Mode::Queue,
+        work: Work::Queue { size: size(bytes) },
+        goals: vec![goal(Metric::Held, Against::Nothing, AtMost(1.25))],
+        is_for_all: false,
+    };
     vec![
         echo(
             "echo20",
@@ -232,5 +289,20 @@ pub fn all(changes: Changes) -> Vec<Column> {
             goals: vec![goal(Metric::Change, Against::Nothing, AtMost(1.1))],
             is_for_all: false,
         },
+        burst(
+            "burst",
+            "one client's burst of echoes: the others' p99",
+            Mode::Echo,
+            goal(Metric::Tail, Against::Nothing, AtMost(1.0)),
+        ),
+        burst(
+            "work",
+            "one client's burst, 100 us of work each: the others' p99",
+            Mode::Work,
+            goal(Metric::TailAdded, Against::Nothing, AtMost(10.0)),
+        ),
+        queue("queue1", 1),
+        queue("queue20", 20),
+        queue("queue200", 200),
     ]
 }

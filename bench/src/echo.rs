@@ -1,5 +1,5 @@
-//! A closed loop of echoes: each connection keeps `depth` messages in flight, and sends the next as
-//! an answer comes.
+//! A closed loop of echoes: each connection keeps so many messages in flight, and sends the next as an
+//! answer comes.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -9,6 +9,9 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 use crate::client::{Address, PATIENCE, Socket};
 use crate::wire::{self, Content, Language, Ring};
+
+/// How much of a burst's answers is read at a time: the others' must not wait for them here.
+const LITTLE: usize = 8192;
 
 /// What is sent, and how much of it at a time.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +30,8 @@ impl Talk {
 
 struct Conn {
     socket: Socket,
+    /// How many messages it keeps in flight.
+    depth: usize,
     /// The number of the message that is asked next.
     asked: u64,
     answered: u64,
@@ -40,18 +45,25 @@ struct Conn {
     waits_to_send: bool,
 }
 
+impl Conn {
+    /// When a message in flight was sent.
+    fn asked_at(&self, number: u64) -> u64 {
+        self.times[(number % self.times.len() as u64) as usize]
+    }
+}
+
 pub struct Echo {
     poll: Epoll,
     address: Address,
     language: Language,
-    depth: usize,
     conns: Vec<Conn>,
     requests: Ring,
     answers: Ring,
     buffer: Vec<u8>,
     clock: Instant,
     latencies: Histogram<u64>,
-    records: bool,
+    /// Of how many connections, the first ones, latencies are recorded. Of the others there is a burst.
+    pub recorded: usize,
     pub answered: u64,
 }
 
@@ -75,14 +87,13 @@ impl Echo {
             poll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
             address: address.clone(),
             language,
-            depth: talk.depth,
             conns: Vec::new(),
-            requests: Ring::new(&requests, talk.depth),
-            answers: Ring::new(&answers, 0),
+            requests: Ring::new(&requests),
+            answers: Ring::new(&answers),
             buffer: vec![0; 262_144],
             clock: Instant::now(),
             latencies: new_histogram(),
-            records: false,
+            recorded: usize::MAX,
             answered: 0,
         })
     }
@@ -96,12 +107,13 @@ impl Echo {
             let first = self.first(self.conns.len());
             self.conns.push(Conn {
                 socket,
+                depth: 0,
                 asked: first as u64,
                 answered: first as u64,
                 sent: first as u64,
                 out: self.requests.starts[first],
                 at: self.answers.starts[first],
-                times: vec![0; self.depth],
+                times: vec![0],
                 waits_to_send: false,
             });
             // Few at a time are greeted, so that the server is never far behind.
@@ -119,28 +131,16 @@ impl Echo {
     }
 
     fn greet(&mut self) -> io::Result<()> {
-        let depth = std::mem::replace(&mut self.depth, 1);
-        for index in self.conns.len().saturating_sub(64)..self.conns.len() {
-            if self.conns[index].asked == self.first(index) as u64 {
-                self.send(index)?;
-            }
-        }
-        // With a depth of 0 an answer asks for no further one.
-        self.depth = 0;
-        let result = self.drain();
-        self.depth = depth;
-        result
+        let last = self.conns.len().saturating_sub(64)..self.conns.len();
+        let new = last.filter(|&index| self.conns[index].asked == self.first(index) as u64);
+        self.start(new.collect::<Vec<_>>(), 1)?;
+        self.stop()
     }
 
     /// Waits until nothing is in flight.
     pub fn stop(&mut self) -> io::Result<()> {
-        let depth = std::mem::replace(&mut self.depth, 0);
-        let result = self.drain();
-        self.depth = depth;
-        result
-    }
-
-    fn drain(&mut self) -> io::Result<()> {
+        // With a depth of 0 an answer asks for no further one.
+        self.conns.iter_mut().for_each(|conn| conn.depth = 0);
         let end = Instant::now() + PATIENCE;
         while self.conns.iter().any(|conn| conn.answered < conn.asked) {
             if Instant::now() > end {
@@ -151,9 +151,17 @@ impl Echo {
         Ok(())
     }
 
-    /// Has every `step`th connection talk from now on.
-    pub fn start(&mut self, step: usize) -> io::Result<()> {
-        for index in (0..self.conns.len()).step_by(step) {
+    /// Has these connections, which are silent, talk from now on, with so many messages in flight.
+    pub fn start(
+        &mut self,
+        indices: impl IntoIterator<Item = usize>,
+        depth: usize,
+    ) -> io::Result<()> {
+        self.requests.repeat(depth);
+        for index in indices {
+            let conn = &mut self.conns[index];
+            conn.depth = depth;
+            conn.times.resize(depth, 0);
             self.send(index)?;
         }
         Ok(())
@@ -168,10 +176,21 @@ impl Echo {
         Ok(())
     }
 
-    /// Records latencies from now on, or no longer; gives what there are.
-    pub fn record(&mut self, records: bool) -> Histogram<u64> {
-        self.records = records;
+    pub fn latencies(&mut self) -> Histogram<u64> {
+        let now = self.now();
+        // Who has waited longer than all who were answered would else not show at all.
+        for conn in self.conns.iter().take(self.recorded) {
+            let wait =
+                if conn.answered < conn.asked { now - conn.asked_at(conn.answered) } else { 0 };
+            if wait > self.latencies.max() {
+                self.latencies.saturating_record(wait);
+            }
+        }
         std::mem::replace(&mut self.latencies, new_histogram())
+    }
+
+    fn now(&self) -> u64 {
+        self.clock.elapsed().as_nanos() as u64
     }
 
     fn turn(&mut self) -> io::Result<()> {
@@ -195,7 +214,8 @@ impl Echo {
 
     fn receive(&mut self, index: usize) -> io::Result<()> {
         let conn = &mut self.conns[index];
-        let Some(got) = conn.socket.receive(&mut self.buffer)? else { return Ok(()) };
+        let most = if index < self.recorded { self.buffer.len() } else { LITTLE };
+        let Some(got) = conn.socket.receive(&mut self.buffer[..most])? else { return Ok(()) };
         if got == 0 {
             return Err(io::Error::other("the server has closed a connection"));
         }
@@ -210,9 +230,8 @@ impl Echo {
             conn.at += part;
             bytes = &bytes[part..];
             while self.answers.starts[(conn.answered % count) as usize + 1] <= conn.at {
-                if self.records {
-                    let sent = conn.times[(conn.answered % conn.times.len() as u64) as usize];
-                    self.latencies.saturating_record(now - sent);
+                if index < self.recorded {
+                    self.latencies.saturating_record(now - conn.asked_at(conn.answered));
                 }
                 conn.answered += 1;
                 self.answered += 1;
@@ -225,18 +244,18 @@ impl Echo {
         if conn.answered > conn.asked {
             return Err(io::Error::other("an answer that was not asked for"));
         }
-        if conn.asked < conn.answered + self.depth as u64 { self.send(index) } else { Ok(()) }
+        if conn.asked < conn.answered + conn.depth as u64 { self.send(index) } else { Ok(()) }
     }
 
     fn send(&mut self, index: usize) -> io::Result<()> {
         let conn = &mut self.conns[index];
         let now = self.clock.elapsed().as_nanos() as u64;
-        while conn.asked < conn.answered + self.depth as u64 {
+        while conn.asked < conn.answered + conn.depth as u64 {
             let slots = conn.times.len() as u64;
             conn.times[(conn.asked % slots) as usize] = now;
             conn.asked += 1;
         }
-        // What is not yet sent lies in one piece: the ring has `depth` messages to spare.
+        // What is not yet sent lies in one piece: the ring has so many messages to spare.
         let count = self.requests.count as u64;
         let unsent = (conn.asked - conn.sent) as usize;
         let end = self.requests.starts[(conn.sent % count) as usize + unsent];

@@ -29,13 +29,16 @@ pub fn column(results: &Results, servers: &[Server]) -> String {
 fn table(results: &Results, servers: &[Server]) -> Vec<Vec<String>> {
     let column = &results.column;
     let (metric, against) = column.measure();
-    let is_memory = matches!(column.work, Work::Idle { .. });
+    let is_memory = matches!(metric, Metric::Memory | Metric::Held);
     let head = if is_memory {
-        vec!["server".into(), "bytes".into(), "min-max".into(), "to uws".into()]
+        let what = if metric == Metric::Held { "held" } else { "bytes" };
+        vec!["server".into(), what.into(), "min-max".into(), "to uws".into()]
     } else {
         let unit = column.unit;
         let ratio = match (metric, against) {
             (Metric::Change, _) => "change",
+            (Metric::Tail, _) => "p99 ms",
+            (Metric::TailAdded, _) => "longer ms",
             (_, Against::Uws) => "to uws",
             _ => "CPU",
         };
@@ -76,7 +79,7 @@ fn table(results: &Results, servers: &[Server]) -> Vec<Vec<String>> {
                 server.name.clone(),
                 ratio(metric, against),
                 spread(all),
-                ratio(Metric::Memory, Against::Uws),
+                ratio(metric, Against::Uws),
             ]
         } else {
             vec![
@@ -114,12 +117,17 @@ fn goal_text(goal: &Goal) -> String {
         (Metric::PerCpu, _) => "per CPU second",
         (Metric::Memory, Against::Nothing) => "bytes",
         (Metric::Memory, _) => "memory",
+        (Metric::Held, _) => "held",
         (Metric::Change, _) => "change",
+        (Metric::Tail, _) => "p99",
+        (Metric::TailAdded, _) => "p99 longer by",
     };
-    let of = match goal.against {
-        Against::Limit => " of the limit",
-        Against::Uws => " of uWebSockets",
-        Against::Nothing => "",
+    let of = match (goal.metric, goal.against) {
+        (_, Against::Limit) => " of the limit",
+        (_, Against::Uws) => " of uWebSockets",
+        (Metric::Held, _) => " of what may be queued",
+        (Metric::Tail | Metric::TailAdded, _) => " ms",
+        (_, Against::Nothing) => "",
     };
     match goal.bound {
         Bound::AtMost(bound) => format!("{what} <= {bound}{of}"),
@@ -179,6 +187,9 @@ fn overview(all: &[Results], servers: &[Server]) -> String {
             (Metric::Cpu, _) => "CPU, to the limit",
             (Metric::PerCpu, _) => "work per CPU, to uws",
             (Metric::Memory, _) => "bytes",
+            (Metric::Held, _) => "held, of what may be queued",
+            (Metric::Tail, _) => "p99, ms",
+            (Metric::TailAdded, _) => "p99, ms longer than its own without",
             _ if matches!(results.column.work, Work::Slow { .. }) => "p99, to its own",
             _ => "work per CPU, to its own",
         };
@@ -219,7 +230,7 @@ pub fn page(all: &[Results], servers: &[Server], circumstances: &Circumstances) 
     let _ = writeln!(out, "\n## Goals\n\n{}", goals(all, servers));
     let _ = writeln!(
         out,
-        "## All servers\n\nMedians over the rounds. CPU and bytes: less is better; work per CPU: more is. \
+        "## All servers\n\nMedians over the rounds. CPU, bytes and ms: less is better; work per CPU: more is. \
          `-`: not measured, for the reason given below.\n\n{}\n![The same as a plot](results.svg)\n",
         overview(all, servers)
     );

@@ -129,8 +129,10 @@ impl Results {
             Metric::Cpu => figures.cpu,
             Metric::Rate => figures.rate,
             Metric::PerCpu => 1e9 / figures.cpu,
-            Metric::Memory => figures.memory,
+            Metric::Memory | Metric::Held => figures.memory,
             Metric::Change => figures.change,
+            Metric::Tail => figures.p99 / 1e6,
+            Metric::TailAdded => figures.change / 1e6,
         };
         let values: Vec<f64> = own
             .iter()

@@ -156,7 +156,9 @@ fn dorrit(
     server.kind = Kind::Dorrit;
     server.title = format!("libdorrit {}", version.unwrap_or("").trim_matches('"'));
     let mut failure = Ok(());
-    for (program, is_needed) in [("echo", true), ("broadcast", true), ("full", false)] {
+    let programs =
+        [("echo", true), ("broadcast", true), ("full", false), ("work", true), ("queue", false)];
+    for (program, is_needed) in programs {
         let source = places.bench.join("servers").join(program).with_extension("c");
         let result = succeed(
             Command::new("cc")
@@ -339,6 +341,11 @@ impl Server {
             (Kind::Dorrit, Mode::Large | Mode::Compress) if !self.place.join("full").exists() => {
                 Some("this libdorrit has no ws_send")
             }
+            (Kind::Dorrit, Mode::Queue) if !self.place.join("queue").exists() => {
+                Some("this libdorrit has no ws_set_queue_limit")
+            }
+            (Kind::Dorrit, Mode::Work | Mode::Queue) | (Kind::Uws, Mode::Work) => None,
+            (_, Mode::Work | Mode::Queue) => Some("is not written for it"),
             (Kind::Tungstenite | Kind::Fastwebsockets, Mode::Compress) => {
                 Some("has no compression")
             }
@@ -354,6 +361,8 @@ impl Server {
                     Mode::Echo => "echo",
                     Mode::Broadcast => "broadcast",
                     Mode::Large | Mode::Compress => "full",
+                    Mode::Work => "work",
+                    Mode::Queue => "queue",
                 });
                 command.env("LD_LIBRARY_PATH", &self.place).args(["-x", "-m", "20000"]);
                 match mode {

@@ -11,12 +11,20 @@ use crate::columns::Work;
 use crate::connect::Connect;
 use crate::echo::{Echo, Talk};
 use crate::machine::{self, Cpu};
+use crate::queue;
 use crate::wire::{Content, Language};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
     pub warm: Duration,
     pub measure: Duration,
+}
+
+impl Times {
+    /// A tail needs more time to show than a mean.
+    fn of_a_tail(self) -> Self {
+        Self { measure: 2 * self.measure, ..self }
+    }
 }
 
 /// What a trial has found; zero where it does not apply.
@@ -32,8 +40,9 @@ pub struct Figures {
     /// Nanoseconds.
     pub p50: f64,
     pub p99: f64,
-    /// Bytes for each connection.
+    /// Bytes for each connection, or for each byte that may be queued.
     pub memory: f64,
+    /// What the trial compares itself: a ratio, or a difference in nanoseconds.
     pub change: f64,
 }
 
@@ -53,7 +62,7 @@ impl Load for Echo {
         self.answered
     }
     fn latencies(&mut self) -> Histogram<u64> {
-        self.record(true)
+        Self::latencies(self)
     }
 }
 
@@ -117,7 +126,7 @@ pub fn run(
         Work::Echo { talk, connections, language: usual } => {
             let mut echo = Echo::new(address, language(usual), talk)?;
             echo.connect(connections)?;
-            echo.start(1)?;
+            echo.start(0..connections, talk.depth)?;
             measure(&mut echo, pid, times)
         }
         Work::Broadcast { size, connections } => {
@@ -140,23 +149,36 @@ pub fn run(
         Work::Growth { talk, few, many } => {
             let mut echo = Echo::new(address, language(Language::WebSocket), talk)?;
             echo.connect(few)?;
-            echo.start(1)?;
+            echo.start(0..few, talk.depth)?;
             let small = measure(&mut echo, pid, times)?;
             echo.stop()?;
             echo.connect(many)?;
-            echo.start(many / few)?;
+            echo.start((0..many).step_by(many / few), talk.depth)?;
             let large = measure(&mut echo, pid, times)?;
             Ok(Figures { change: small.cpu / large.cpu, ..large })
         }
         Work::Slow { size, connections } => {
-            // A tail needs more time to show than a mean.
-            let times = Times { measure: 2 * times.measure, ..times };
+            let times = times.of_a_tail();
             let language = language(Language::WebSocket);
             let mut broadcast = Broadcast::new(address, language, size, connections)?;
             let quick = measure(&mut broadcast, pid, times)?;
             broadcast.slow_down()?;
             let slow = measure(&mut broadcast, pid, times)?;
             Ok(Figures { change: slow.p99 / quick.p99, ..slow })
+        }
+        Work::Burst { talk, others, in_flight } => {
+            let times = times.of_a_tail();
+            let mut echo = Echo::new(address, language(Language::WebSocket), talk)?;
+            echo.connect(others + 1)?;
+            echo.recorded = others;
+            echo.start(0..others, talk.depth)?;
+            let alone = measure(&mut echo, pid, times)?;
+            echo.start([others], in_flight)?;
+            let beside = measure(&mut echo, pid, times)?;
+            Ok(Figures { change: beside.p99 - alone.p99, ..beside })
+        }
+        Work::Queue { size } => {
+            Ok(Figures { memory: queue::held(address, pid, size)?, ..Figures::default() })
         }
     }
 }

@@ -36,15 +36,24 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// `spare` messages are repeated behind the last, so that as many lie in one piece anywhere.
-    pub fn new(messages: &[Vec<u8>], spare: usize) -> Self {
+    pub fn new(messages: &[Vec<u8>]) -> Self {
         let mut bytes = Vec::new();
         let mut starts = vec![0];
-        for index in 0..messages.len() + spare {
-            bytes.extend_from_slice(&messages[index % messages.len()]);
+        for message in messages {
+            bytes.extend_from_slice(message);
             starts.push(bytes.len());
         }
         Self { bytes, starts, count: messages.len() }
+    }
+
+    /// Sees to it that so many messages are repeated behind the last, so that as many lie in one piece
+    /// anywhere.
+    pub fn repeat(&mut self, spare: usize) {
+        for index in self.starts.len() - 1..self.count + spare {
+            let message = self.starts[index % self.count]..self.starts[index % self.count + 1];
+            self.bytes.extend_from_within(message);
+            self.starts.push(self.bytes.len());
+        }
     }
 
     /// The length of one round.

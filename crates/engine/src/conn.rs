@@ -125,6 +125,14 @@ impl Listed {
         self != Self::default()
     }
 
+    /// Notes that its turn comes in the round that begins, unless it comes there anyway, behind those who have
+    /// waited since its last one. Returns whether that is news.
+    pub(crate) fn enter_now(&mut self) -> bool {
+        let is_new = self.0 & (Self::NOW | Self::NEXT) == 0;
+        self.0 |= u8::from(is_new) * Self::NOW;
+        is_new
+    }
+
     /// Notes that it stands there. Returns whether that is news.
     pub(crate) fn enter(&mut self, list: u8) -> bool {
         let is_new = self.0 & list == 0;

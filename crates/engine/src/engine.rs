@@ -13,7 +13,7 @@ use crate::ConnId;
 use crate::accept::Acceptor;
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
-use crate::conn::{Drain, Listed, Phase, Watch};
+use crate::conn::{Drain, Phase, Watch};
 use crate::deadlines::Deadlines;
 use crate::event::Event;
 use crate::inflating::Inflation;
@@ -433,7 +433,7 @@ impl Engine {
             if let Some(id) = ConnId::from_bits(token).filter(|_| token < NOT_A_CONNECTION) {
                 if let Some(conn) = self.table.get_mut(id) {
                     conn.note(event);
-                    if conn.listed.enter(Listed::NOW) {
+                    if conn.listed.enter_now() {
                         self.ready.push_listed(id, &self.table);
                     }
                 }

@@ -42,6 +42,25 @@ fn messages() {
     assert_eq!(told_before(&mut server, &[pings, text("m").repeat(100)].concat()), 0);
 }
 
+/// Who had a turn comes behind those who have waited since, also where more of it arrives before they do.
+#[test]
+fn no_second_turn_before_the_first_of_others() {
+    let mut server = Server::new(CONFIG);
+    let (mut flooder, _) = server.open_client();
+    let (mut other, other_id) = server.open_client();
+    flooder.write(&text("m").repeat(200));
+    while server.messages.len() < 64 {
+        server.step_once();
+    }
+    flooder.write(&text("m").repeat(200));
+    other.write(&text("other"));
+    server.pump();
+    assert_eq!(server.messages.iter().position(|(id, _, _)| *id == other_id), Some(64));
+    while server.messages.len() < 401 {
+        server.pump();
+    }
+}
+
 /// A turn ends when its output has reached what one turn sends (CONTRACT D16), and what one turn sends is no
 /// more than the longest frame.
 #[test]

@@ -38,7 +38,7 @@ fn table(results: &Results, servers: &[Server]) -> Vec<Vec<String>> {
         let ratio = match (metric, against) {
             (Metric::Change, _) => "change",
             (Metric::Tail, _) => "p99 ms",
-            (Metric::TailAdded, _) => "longer ms",
+            (Metric::TailAdded, _) => "ms more",
             (_, Against::Uws) => "to uws",
             _ => "CPU",
         };
@@ -120,7 +120,7 @@ fn goal_text(goal: &Goal) -> String {
         (Metric::Held, _) => "held",
         (Metric::Change, _) => "change",
         (Metric::Tail, _) => "p99",
-        (Metric::TailAdded, _) => "p99 longer by",
+        (Metric::TailAdded, _) => "p99 more by",
     };
     let of = match (goal.metric, goal.against) {
         (_, Against::Limit) => " of the limit",
@@ -189,7 +189,7 @@ fn overview(all: &[Results], servers: &[Server]) -> String {
             (Metric::Memory, _) => "bytes",
             (Metric::Held, _) => "held, of what may be queued",
             (Metric::Tail, _) => "p99, ms",
-            (Metric::TailAdded, _) => "p99, ms longer than its own without",
+            (Metric::TailAdded, _) => "p99, ms more than without",
             _ if matches!(results.column.work, Work::Slow { .. }) => "p99, to its own",
             _ => "work per CPU, to its own",
         };

@@ -13,7 +13,7 @@ use rustix::net::sockopt::set_socket_send_buffer_size;
 use crate::ConnId;
 use crate::clock::Moment;
 use crate::config::TURN;
-use crate::conn::Conn;
+use crate::conn::{Conn, Watch};
 use crate::deadlines::Kind;
 use crate::engine::Engine;
 use crate::sys::{self, Stream};
@@ -260,7 +260,7 @@ impl Engine {
         }
         let Some(id) = self.table.insert(Conn::new(socket)) else { return };
         let token = Token(id.to_bits() as usize);
-        let watched = self.poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE);
+        let watched = self.poll.registry().register(&mut SourceFd(&fd), token, Watch::Read.interest());
         if watched.is_err() {
             self.table.remove(id);
             return;

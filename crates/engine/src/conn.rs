@@ -1,6 +1,7 @@
 //! What the engine keeps of a connection. An idle one owns no buffer.
 
 use dorrit_proto::{CloseCode, Deflate};
+use mio::Interest;
 
 use crate::pool::Key;
 use crate::sys::Stream;
@@ -107,6 +108,23 @@ pub(crate) enum Watch {
     Write,
     Both,
 }
+
+impl Watch {
+    /// What the poll is asked for.
+    pub(crate) fn interest(self) -> Interest {
+        match self {
+            Self::Read => READ,
+            Self::Write => Interest::WRITABLE,
+            Self::Both => READ.add(Interest::WRITABLE),
+        }
+    }
+}
+
+/// Urgent data is announced where the system does so: a read stops before it (CONTRACT S24).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const READ: Interest = Interest::READABLE.add(Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const READ: Interest = Interest::READABLE;
 
 /// In which lists of those who wait for a turn a connection stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -492,14 +492,9 @@ impl Engine {
             return;
         }
         conn.watch = watch;
-        let interest = match watch {
-            Watch::Read => Interest::READABLE,
-            Watch::Write => Interest::WRITABLE,
-            Watch::Both => Interest::READABLE | Interest::WRITABLE,
-        };
         let fd = socket.as_raw_fd();
         let token = Token(id.to_bits() as usize);
-        if self.poll.registry().reregister(&mut SourceFd(&fd), token, interest).is_err() {
+        if self.poll.registry().reregister(&mut SourceFd(&fd), token, watch.interest()).is_err() {
             self.kill(id);
         }
     }

@@ -260,7 +260,8 @@ impl Engine {
         }
         let Some(id) = self.table.insert(Conn::new(socket)) else { return };
         let token = Token(id.to_bits() as usize);
-        let watched = self.poll.registry().register(&mut SourceFd(&fd), token, Watch::Read.interest());
+        let watched =
+            self.poll.registry().register(&mut SourceFd(&fd), token, Watch::Read.interest());
         if watched.is_err() {
             self.table.remove(id);
             return;

@@ -82,6 +82,11 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Vec<u8>, usize)> {
             cases.push(("a long message in parts, then a short one", all[..cut].to_vec(), rest, 2));
         }
     }
+    let start = long(1_000_000);
+    for (first, rest) in [(20, 10), (20, 5000), (20, 200_000), (400_000, 1), (400_000, 90_000)] {
+        let (first, rest) = (start[..first].to_vec(), start[first..first + rest].to_vec());
+        cases.push(("a long message that stays unfinished", first, rest, 0));
+    }
     let parts = [
         part(OpCode::Text, false, b"one"),
         frame(OpCode::Ping, b"?"),

@@ -26,6 +26,8 @@ pub(crate) struct Ending<'a> {
 const EXPIRED: usize = 64;
 /// After so long a connection whose time is over, and which waits for its turn, is looked at again.
 pub(crate) const LOOK: Duration = Duration::from_millis(10);
+/// In the mark of a deadline: it was due before, and the connection waited for its turn.
+const LOOKED_AT: u64 = 1 << 63;
 /// The longest reason of a close frame, in bytes (RFC 6455 5.5).
 const MAX_REASON: usize = 123;
 
@@ -305,14 +307,17 @@ impl Engine {
     }
 
     /// Whether a connection whose time is over waits for its turn, in which that what its client has done is
-    /// noticed: then it is looked at again after that (CONTRACT S21).
+    /// noticed: then it is looked at again after that (CONTRACT S21). One that was read since then has had it,
+    /// however much more it sends.
     fn waits_for_turn(&mut self, due: Deadline) -> bool {
-        let is_waiting = self.table.get(due.conn).is_some_and(|conn| conn.listed.is_any());
-        if !is_waiting {
+        let Some(conn) = self.table.get(due.conn) else { return false };
+        let mark = LOOKED_AT | conn.heard_at;
+        let has_had_turn = due.mark & LOOKED_AT != 0 && due.mark != mark;
+        if !conn.listed.is_any() || has_had_turn {
             return false;
         }
         let at = self.clock.deadline(LOOK);
-        self.deadlines.push(Deadline { at, ..due }).is_ok()
+        self.deadlines.push(Deadline { at, mark, ..due }).is_ok()
     }
 
     /// Counts a client as heard, whose input waits for us.

@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use dorrit_engine::{
@@ -98,8 +99,13 @@ impl Server {
         }
     }
 
+    /// Where it listens.
+    pub fn path(&self) -> PathBuf {
+        self.directory.path().join("s")
+    }
+
     pub fn client(&self) -> Client {
-        let stream = UnixStream::connect(self.directory.path().join("s")).unwrap();
+        let stream = UnixStream::connect(self.path()).unwrap();
         stream.set_nonblocking(true).unwrap();
         Client { stream }
     }

@@ -47,6 +47,43 @@ fn interrupted() {
     }
 }
 
+/// CONTRACT S14: where the system has no memory to send, just now, what was to be sent arrives all the same: no
+/// connection is mute, and none is cut.
+#[test]
+fn sending_finds_no_memory() {
+    if skipped(&[Need::Tool("strace")]) {
+        return;
+    }
+    for error in ["ENOBUFS", "ENOMEM"] {
+        for call in ["sendto", "sendmsg"] {
+            serves(call, error, "2+2");
+        }
+    }
+}
+
+/// CONTRACT S5, S27: where sending fails for good, the connection has ended, which the program is told once. The
+/// others are served.
+#[test]
+fn sending_fails() {
+    if skipped(&[Need::Tool("strace")]) {
+        return;
+    }
+    for error in ["EACCES", "EIO", "ENETDOWN", "ETIMEDOUT", "EINVAL"] {
+        // The first calls answer the requests.
+        let inject = format!("inject=sendto:error={error}:when=4");
+        let (launch, _) = Trace::of(Launch::probe(), &["-e", "trace=sendto", "-e", &inject]);
+        let mut server = launch.start();
+        let mut clients = [server.connect(), server.connect()];
+        clients[0].text("an answer that cannot be sent");
+        clients[0].expect_end();
+        server.await_journal("close 1 ");
+        clients[1].echo("as ever");
+        drop(clients);
+        server.stop();
+        assert_eq!(server.journal().matches("close ").count(), 2, "{error}");
+    }
+}
+
 /// CONTRACT S16: an error of one connection that waits to be accepted is not the others'.
 #[test]
 fn accepting_fails() {

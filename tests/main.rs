@@ -6,6 +6,7 @@
 
 mod harness;
 
+mod accepting;
 mod arrows;
 mod bad_start;
 mod beyond;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
 use crate::ConnId;
@@ -157,15 +158,6 @@ impl Acceptor {
         self.retry_at
     }
 
-    fn accept(&mut self, turn: usize) -> io::Result<Stream> {
-        loop {
-            match self.listener.accept(turn) {
-                Err(error) if is_of_client(&error) => {}
-                result => return result,
-            }
-        }
-    }
-
     /// Pauses because of an error. Returns it where it is time to tell it.
     fn pause(&mut self, error: io::Error, now: Moment) -> Option<io::Error> {
         self.retry_at = Some(now + PAUSE);
@@ -178,13 +170,28 @@ impl Acceptor {
 }
 
 /// Whether a call has failed for the one client, and can be made again for the next. Linux tells by
-/// accept(2) what happened to the connection meanwhile.
+/// accept(2) what happened to the connection meanwhile, or what a firewall says of it.
 fn is_of_client(error: &io::Error) -> bool {
-    use io::ErrorKind::*;
-    matches!(
-        error.kind(),
-        Interrupted | ConnectionAborted | ConnectionReset | HostUnreachable | NetworkUnreachable
-    )
+    const OF_CLIENT: [Errno; 12] = [
+        Errno::INTR,
+        Errno::CONNABORTED,
+        Errno::CONNRESET,
+        Errno::HOSTDOWN,
+        Errno::HOSTUNREACH,
+        Errno::NETDOWN,
+        Errno::NETUNREACH,
+        Errno::NOPROTOOPT,
+        Errno::OPNOTSUPP,
+        Errno::PERM,
+        Errno::PROTO,
+        Errno::TIMEDOUT,
+    ];
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const OF_LINUX: &[Errno] = &[Errno::NONET];
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const OF_LINUX: &[Errno] = &[];
+    Errno::from_io_error(error)
+        .is_some_and(|errno| OF_CLIENT.contains(&errno) || OF_LINUX.contains(&errno))
 }
 
 impl Engine {
@@ -228,45 +235,61 @@ impl Engine {
 
     /// Accepts a batch of connections on each socket. Returns an error that is to be told.
     pub(crate) fn accept_some(&mut self) -> Option<io::Error> {
-        let (now, turn) = (self.clock.now(), self.config.turn());
+        let now = self.clock.now();
         let mut report = None;
         for index in 0..self.acceptors.len() {
             let acceptor = &mut self.acceptors[index];
             if acceptor.retry_at.is_some_and(|at| at <= now) {
                 acceptor.retry_at = None;
             }
-            for _ in 0..BATCH {
-                let acceptor = &mut self.acceptors[index];
-                if !acceptor.is_ready || acceptor.retry_at.is_some() || self.table.is_full() {
-                    break;
-                }
-                match acceptor.accept(turn) {
-                    Ok(socket) => self.insert(socket),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        acceptor.is_ready = false;
-                    }
-                    Err(error) => report = acceptor.pause(error, now).or(report),
-                }
+            if let Err(error) = self.accept_batch(index) {
+                report = self.acceptors[index].pause(error, now).or(report);
             }
         }
         report
     }
 
+    /// Accepts a batch on one of them. An error of a client counts as one of it, and is one of the socket's
+    /// where there is nothing else (CONTRACT S16).
+    fn accept_batch(&mut self, index: usize) -> io::Result<()> {
+        let turn = self.config.turn();
+        let mut of_clients = None;
+        let mut count = 0;
+        for _ in 0..BATCH {
+            let acceptor = &mut self.acceptors[index];
+            if !acceptor.is_ready || acceptor.retry_at.is_some() || self.table.is_full() {
+                return Ok(());
+            }
+            match acceptor.listener.accept(turn) {
+                Ok(socket) => self.insert(socket)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    acceptor.is_ready = false;
+                }
+                Err(error) if is_of_client(&error) => {
+                    (of_clients, count) = (Some(error), count + 1);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        of_clients.filter(|_| count == BATCH).map_or(Ok(()), Err)
+    }
+
     /// Takes a new connection in. Where that cannot be, it is closed.
-    fn insert(&mut self, socket: Stream) {
+    fn insert(&mut self, socket: Stream) -> io::Result<()> {
         let fd = socket.as_raw_fd();
         if sys::prepare(&socket).is_err() {
-            return;
+            // Its client has gone.
+            return Ok(());
         }
-        let Some(id) = self.table.insert(Conn::new(socket)) else { return };
-        let token = Token(id.to_bits() as usize);
-        let watched =
-            self.poll.registry().register(&mut SourceFd(&fd), token, Watch::Read.interest());
-        if watched.is_err() {
+        let Some(id) = self.table.insert(Conn::new(socket)) else { return Ok(()) };
+        let (token, interest) = (Token(id.to_bits() as usize), Watch::Read.interest());
+        let watched = self.poll.registry().register(&mut SourceFd(&fd), token, interest);
+        if watched.is_ok() {
+            self.set_deadline(id, Kind::Handshake, Kind::HANDSHAKE);
+        } else {
             self.table.remove(id);
-            return;
         }
-        self.set_deadline(id, Kind::Handshake, Kind::HANDSHAKE);
+        watched
     }
 
     /// Frees the place of a connection that has ended.

@@ -1,5 +1,8 @@
 //! What the program sends: `ws_write_conn`, its queue, and how connections share the loop.
 
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+
 use crate::harness::{Client, Frame, Launch, Need, Op, Server, Trace, Variant, skipped};
 
 /// What probe.c writes: the alphabet, over and over.
@@ -194,9 +197,42 @@ fn a_long_queue_holds_nobody_back() {
     server.stop();
 }
 
-/// CONTRACT D16: one turn sends one maximum-size frame's worth of bytes at most.
+/// CONTRACT D16, S20: the same of a turn, however many calls it makes: between two looks at the others a client
+/// that pipelines, and reads all the time, is sent no more.
 #[test]
-fn no_turn_sends_more_than_a_frames_worth() {
+fn no_turn_sends_more_by_many_calls() {
+    if skipped(&[Need::Tool("strace")]) {
+        return;
+    }
+    const TRACED: &str = "trace=epoll_wait,epoll_pwait,recvfrom,sendto,sendmsg";
+    let (launch, trace) = Trace::of(Launch::probe(), &["-e", TRACED]);
+    let mut server = launch.start();
+    let client = server.connect();
+    let stream = client.stream().as_fd().try_clone_to_owned().expect("a descriptor");
+    let reading = std::thread::spawn(move || {
+        let mut reader = Client::on(UnixStream::from(stream));
+        (0..200).for_each(|_| assert_eq!(reader.receive().payload.len(), 16_000));
+    });
+    let mut writer = client;
+    writer.send_bytes(&Frame::new(Op::BINARY, [b'm'; 16_000]).bytes().repeat(200));
+    reading.join().expect("all of them came");
+    drop(writer);
+    server.stop();
+    let calls = trace.calls(&server);
+    let turns = calls.split(|call| call.starts_with("epoll_"));
+    let sent = |call: &String| {
+        let is_send = call.starts_with("send") && call.contains("MSG_NOSIGNAL");
+        is_send.then(|| call.rsplit_once(" = ")?.1.parse::<u64>().ok()).flatten()
+    };
+    let sums: Vec<u64> = turns.map(|turn| turn.iter().filter_map(sent).sum()).collect();
+    assert!(sums.iter().sum::<u64>() >= 200 * 16_004, "it has sent all");
+    let largest = sums.iter().max().copied().unwrap_or(0);
+    assert!((32_008..=65_540).contains(&largest), "{largest} bytes in a turn");
+}
+
+/// CONTRACT D16: one call sends one maximum-size frame's worth of bytes at most.
+#[test]
+fn no_call_sends_more_than_a_frames_worth() {
     if skipped(&[Need::Tool("strace")]) {
         return;
     }

@@ -1,15 +1,21 @@
-//! System calls that are interrupted, or fail for a moment, as strace(1) injects it: the library makes most of
-//! them without the C library, where nothing could come between.
+//! System calls that are interrupted, fail for a moment, or do less than they could.
 
-use crate::harness::{Frame, Launch, Need, Op, Trace, skipped};
+use crate::harness::{Frame, Launch, Need, Op, Server, Trace, Variant, program, skipped};
 
-/// Three clients talk at a time to a server whose system call fails like that, each `when` of strace(1):
-/// each client gets all that it is owed, in order.
+/// Has clients talk to a server whose system call fails like that, each `when` of strace(1).
 fn serves(call: &str, error: &str, when: &str) {
     let trace = format!("trace={call}");
     let inject = format!("inject={call}:error={error}:when={when}");
     let (launch, trace) = Trace::of(Launch::probe(), &["-e", &trace, "-e", &inject]);
     let mut server = launch.start();
+    talk(&mut server);
+    server.await_nobody();
+    let calls = trace.calls(&server);
+    assert!(calls.iter().any(|call| call.ends_with("(INJECTED)")), "{call} was left alone");
+}
+
+/// Three clients talk at a time: each gets all that it is owed, in order. Then the server stops.
+fn talk(server: &mut Server) {
     let mut clients: Vec<_> = (0..3).map(|_| server.connect()).collect();
     for round in 0..10 {
         for (number, client) in clients.iter_mut().enumerate() {
@@ -31,9 +37,6 @@ fn serves(call: &str, error: &str, when: &str) {
     clients.iter_mut().for_each(|client| client.echo("as ever"));
     drop(clients);
     server.stop();
-    server.await_nobody();
-    let calls = trace.calls(&server);
-    assert!(calls.iter().any(|call| call.ends_with("(INJECTED)")), "{call} was left alone");
 }
 
 /// CONTRACT S14: a call that is interrupted is made again.
@@ -92,5 +95,29 @@ fn accepting_fails() {
     }
     for error in ["ECONNABORTED", "EMFILE", "ENOMEM", "ENOBUFS"] {
         serves("accept4", error, "3");
+    }
+}
+
+/// CONTRACT S14: bytes that come and go a few at a time, and not at all now and then.
+#[test]
+fn short_calls() {
+    for launch in [Launch::probe(), Launch::probe().tcp()] {
+        let preload = launch.dir().join("short_calls.so");
+        std::fs::copy(program("short_calls.c", Variant::Preload), &preload).expect("a copy");
+        let mut server = launch.env("LD_PRELOAD", &preload.display().to_string()).start();
+        for _ in 0..5 {
+            let mut client = server.connect();
+            // As long as there is, in many frames.
+            client.text("!write 0 1 1000000 2");
+            let mut left = 2_000_000;
+            while left > 0 {
+                left -= client.receive().payload.len();
+            }
+            client.expect_queued(32);
+            client.send(&Frame::close(1000, ""));
+            client.expect_close(1000);
+        }
+        talk(&mut server);
+        assert_eq!(server.journal().matches("close ").count(), 8);
     }
 }

@@ -29,6 +29,31 @@ fn the_function_is_called_again_and_again() {
     server.stop();
 }
 
+/// CONTRACT S21: a period counts from when the last call was due, however long that one took: calls are not
+/// early, and do not become later and later.
+#[test]
+fn what_a_call_takes_is_not_added() {
+    let now = || {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
+    };
+    let start = now();
+    let launch = Launch::probe().env("PROBE_PERIODIC", "1").env("PROBE_TICK_TAKES", "300");
+    let mut server = launch.start();
+    // Where the machine pauses a call is late, and the next ones are not: five that are not are enough. Were the
+    // 300 ms added, five calls would always take 6.5 s.
+    let is_even = || ticks(&server).windows(6).any(|six| six[5] - six[0] < 5_700);
+    assert!(until(|| is_even().then_some(())).is_some(), "{:?}", ticks(&server));
+    for (number, tick) in (1..).zip(ticks(&server)) {
+        assert!(
+            tick >= start + 1000 * number,
+            "call {number} of {:?} since {start}",
+            ticks(&server)
+        );
+    }
+    server.stop();
+}
+
 /// CONTRACT D8: a busy server calls it as well, neither more often nor never.
 #[test]
 fn it_is_called_while_messages_come() {

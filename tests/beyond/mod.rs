@@ -15,8 +15,10 @@ mod options;
 mod origins;
 mod protocols;
 mod queue_limits;
+mod queue_memory;
 mod sending;
 mod settings;
+mod silence;
 mod statuses;
 mod threads;
 

@@ -140,6 +140,11 @@ static void tick(void)
     callback_begins("the periodic function");
     clock_gettime(CLOCK_MONOTONIC, &now);
     journal("tick %ld", (long)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    if (getenv("PROBE_TICK_TAKES") != NULL) { /* milliseconds */
+        now.tv_sec = 0;
+        now.tv_nsec = atol(getenv("PROBE_TICK_TAKES")) * 1000000;
+        nanosleep(&now, NULL);
+    }
     callback_ends();
 }
 

@@ -423,7 +423,8 @@ impl Engine {
     /// Notes what the poll tells. Returns whether it may have more to tell.
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
         match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+            // By a signal, or by a stop of the process, in which much may have come: it has told nothing.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
             result => result?,
         }
         let mut count = 0;

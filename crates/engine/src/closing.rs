@@ -26,7 +26,8 @@ pub(crate) struct Ending<'a> {
 const EXPIRED: usize = 64;
 /// After so long a connection whose time is over, and which waits for its turn, is looked at again.
 pub(crate) const LOOK: Duration = Duration::from_millis(10);
-/// In the mark of a deadline: it was due before, and the connection waited for its turn.
+/// In the mark of a deadline for which nothing counts that moves: it was due before, and the connection waited for
+/// its turn.
 const LOOKED_AT: u64 = 1 << 63;
 /// The longest reason of a close frame, in bytes (RFC 6455 5.5).
 const MAX_REASON: usize = 123;
@@ -311,7 +312,10 @@ impl Engine {
     /// however much more it sends.
     fn waits_for_turn(&mut self, due: Deadline) -> bool {
         let Some(conn) = self.table.get(due.conn) else { return false };
-        let mark = LOOKED_AT | conn.heard_at;
+        let mark = match due.kind {
+            Kind::Handshake | Kind::Flush | Kind::Close => LOOKED_AT | conn.heard_at,
+            _ => due.mark,
+        };
         let has_had_turn = due.mark & LOOKED_AT != 0 && due.mark != mark;
         if !conn.listed.is_any() || has_had_turn {
             return false;

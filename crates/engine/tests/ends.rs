@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use dorrit_engine::{Config, OverflowPolicy, QueueLimit};
-use dorrit_proto::{Fragments, MessageKind, OpCode, Rules};
+use dorrit_proto::{Deflater, Fragments, MessageKind, OpCode, Rules};
 use rustix::net::{SendFlags, send};
 use support::*;
 
@@ -208,5 +208,29 @@ fn behind_a_long_queue() {
         drop(client);
         assert!(ends(&mut server), "it is still there");
         assert_eq!(server.payloads(), [b"the last"]);
+    }
+}
+
+/// A message that takes many turns to decompress, and a short one, with the end behind them.
+#[test]
+fn behind_what_is_decompressed() {
+    let mut deflated = Vec::new();
+    let plain = vec![0; 8_000_000];
+    Deflater::new(6, 15).unwrap().deflate(&plain, &mut deflated).unwrap();
+    let mut message = frame(OpCode::Binary, &deflated);
+    message[0] |= 0x40;
+    for len in [message.len(), 1, 200] {
+        let mut server = Server::new(Config { compression: 6, ..LONG });
+        let mut client = server.client();
+        let offer = "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+        client.write(&[&REQUEST[..REQUEST.len() - 4], offer.as_bytes()].concat());
+        server.pump();
+        assert!(client.read().starts_with(b"HTTP/1.1 101 "));
+        client.write(&message[..len]);
+        server.pump_once();
+        client.write(&[&message[len..], &text("short")].concat());
+        drop(client);
+        assert!(ends(&mut server));
+        assert!(server.payloads() == [&plain[..], b"short"], "cut at {len}");
     }
 }

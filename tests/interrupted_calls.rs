@@ -1,6 +1,6 @@
-//! System calls that are interrupted, fail for a moment, or do less than they could.
+//! System calls that are interrupted, or fail.
 
-use crate::harness::{Frame, Launch, Need, Op, Server, Trace, Variant, program, skipped};
+use crate::harness::{Frame, Launch, Need, Op, Server, Trace, skipped};
 
 /// Has clients talk to a server whose system call fails like that, each `when` of strace(1).
 fn serves(call: &str, error: &str, when: &str) {
@@ -95,29 +95,5 @@ fn accepting_fails() {
     }
     for error in ["ECONNABORTED", "EMFILE", "ENOMEM", "ENOBUFS"] {
         serves("accept4", error, "3");
-    }
-}
-
-/// CONTRACT S14: bytes that come and go a few at a time, and not at all now and then.
-#[test]
-fn short_calls() {
-    for launch in [Launch::probe(), Launch::probe().tcp()] {
-        let preload = launch.dir().join("short_calls.so");
-        std::fs::copy(program("short_calls.c", Variant::Preload), &preload).expect("a copy");
-        let mut server = launch.env("LD_PRELOAD", &preload.display().to_string()).start();
-        for _ in 0..5 {
-            let mut client = server.connect();
-            // As long as there is, in many frames.
-            client.text("!write 0 1 1000000 2");
-            let mut left = 2_000_000;
-            while left > 0 {
-                left -= client.receive().payload.len();
-            }
-            client.expect_queued(32);
-            client.send(&Frame::close(1000, ""));
-            client.expect_close(1000);
-        }
-        talk(&mut server);
-        assert_eq!(server.journal().matches("close ").count(), 8);
     }
 }

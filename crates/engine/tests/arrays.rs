@@ -232,7 +232,7 @@ fn messages(mut bytes: &[u8]) -> (Vec<Vec<u8>>, Option<u16>) {
             0xc1 => {
                 let mut message = Vec::new();
                 let mut inflater = Inflater::new().unwrap();
-                inflater.inflate(MessageKind::Text, payload, 1 << 20, &mut message).unwrap();
+                inflater.inflate_whole(MessageKind::Text, payload, 1 << 20, &mut message).unwrap();
                 message.pop();
                 found.push(message);
             }

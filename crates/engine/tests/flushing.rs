@@ -99,7 +99,8 @@ fn who_was_told_a_length() {
         server.pump();
         assert_eq!(server.drained.len(), 1, "once");
     }
-    let asking: [fn(&mut Engine, ConnId, MessageKind, &[u8]); 2] = [
+    type OnMessage = fn(&mut Engine, ConnId, MessageKind, &[u8]);
+    let asking: [OnMessage; 2] = [
         |engine, id, _, _| {
             answer(engine, id, 5);
             assert_eq!(engine.queued_bytes(id), 7);

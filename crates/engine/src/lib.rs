@@ -9,22 +9,27 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod backlog;
 mod clock;
 mod closing;
 mod config;
 mod conn;
 mod deadlines;
+mod deflaters;
 mod direct;
 mod engine;
 mod event;
 mod id;
 mod inflating;
+mod kept;
 mod memory;
 mod message;
 mod messages;
 mod output;
 mod pool;
 mod queue;
+mod queueing;
+mod reactor;
 mod ready;
 mod respond;
 mod send;
@@ -32,6 +37,7 @@ mod shed;
 mod stats;
 mod sys;
 mod table;
+mod timers;
 mod turn;
 
 pub use accept::Listener;

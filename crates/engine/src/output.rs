@@ -309,48 +309,6 @@ impl Engine {
         self.watch(id, true);
     }
 
-    /// Owes the caller the news that a connection's queue is empty, when it is (CONTRACT S25).
-    pub(crate) fn owe_drain(&mut self, id: ConnId) {
-        if let Some(conn) = self.table.get_mut(id)
-            && conn.drain == Drain::None
-        {
-            conn.drain = Drain::Owed;
-        }
-    }
-
-    /// Whether a connection's input waits until more of its queue is taken: who asks for more than it reads
-    /// must not lose its connection for that, nor fill our memory.
-    pub(crate) fn is_held(&mut self, id: ConnId) -> bool {
-        let Some(conn) = self.table.get_mut(id).filter(|conn| conn.phase == Phase::Open) else {
-            return false;
-        };
-        let Some(key) = conn.queue.filter(|_| !conn.is_stalled && !conn.is_mute) else {
-            return false;
-        };
-        let is_long = self.config.is_half_full(self.queues[key].held(), self.queues[key].frames());
-        if is_long && !std::mem::replace(&mut conn.is_hold_watched, true) {
-            self.set_deadline(id, Kind::Hold, Kind::HOLD);
-        }
-        is_long
-    }
-
-    /// Goes on watching whether something of a long queue is taken.
-    pub(crate) fn watch_hold(&mut self, id: ConnId) {
-        if let Some(conn) = self.table.get_mut(id) {
-            conn.is_hold_watched = false;
-        }
-        self.is_held(id);
-    }
-
-    /// Deals with the input of a connection again whose peer takes nothing: what it asks for makes its queue
-    /// too long.
-    pub(crate) fn stop_holding(&mut self, id: ConnId) {
-        if let Some(conn) = self.table.get_mut(id) {
-            (conn.is_hold_watched, conn.is_stalled) = (false, true);
-        }
-        self.resume(id);
-    }
-
     /// The peer takes nothing more. What it has sent is still read, to its end.
     pub(crate) fn mute(&mut self, id: ConnId) {
         let Some(conn) = self.table.get_mut(id) else { return };

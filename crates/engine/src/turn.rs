@@ -1,6 +1,5 @@
 //! The turn of a connection: what has arrived is read and dealt with, and answered once.
 
-use std::collections::TryReserveError;
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
@@ -10,9 +9,10 @@ use dorrit_proto::{
     receive_short,
 };
 
-use crate::conn::{Conn, Listed, Phase};
-use crate::engine::{Engine, INPUT};
+use crate::conn::{Listed, Phase};
+use crate::engine::Engine;
 use crate::event::{DropCause, Event};
+use crate::kept::MIN_SPARE;
 use crate::message::{InPlace, Message, Terminator};
 use crate::{Buffers, ConnId, sys};
 
@@ -21,13 +21,13 @@ use crate::{Buffers, ConnId, sys};
 pub(crate) struct Turn {
     pub(crate) conn: ConnId,
     /// How much of the input is dealt with.
-    pos: usize,
+    pub(crate) pos: usize,
     /// How much of it was looked at before.
-    seen: usize,
+    pub(crate) seen: usize,
     /// The buffer is the connection's own, and the engine's is parked.
-    is_own: bool,
+    pub(crate) is_own: bool,
     /// There may be more to read.
-    more: bool,
+    pub(crate) more: bool,
     /// How many messages and frames it may deal with yet.
     pub(crate) left: u32,
     /// Where the message stands that the caller deals with.
@@ -42,17 +42,6 @@ impl Turn {
 
 /// How many messages and frames of a connection are dealt with in a turn (CONTRACT S20).
 const MESSAGES: u32 = 64;
-/// A connection's own buffer has room for at least so many bytes more.
-const MIN_SPARE: usize = 512;
-
-/// What is kept of a connection's input.
-#[derive(Default)]
-pub(crate) struct Kept {
-    pub(crate) bytes: Vec<u8>,
-    /// How much of it is dealt with.
-    pub(crate) pos: usize,
-}
-
 impl Engine {
     /// Gives a connection its turn: sends what is queued, and reads once, or goes on with what was read.
     /// Returns what there is to tell already.
@@ -137,20 +126,6 @@ impl Engine {
         let more = conn.reads_to_end || self.input.len() == self.input.capacity();
         self.turn = Some(Turn::new(id, pos, seen, is_own, more));
         self.hear(id, received);
-    }
-
-    /// Makes what is kept of a connection's input the input. Returns where it goes on, and whether there is
-    /// any.
-    pub(crate) fn take_kept(&mut self, id: ConnId) -> (usize, bool) {
-        let Some(key) = self.table.get_mut(id).and_then(|conn| conn.input.take()) else {
-            self.input.truncate(self.input_start);
-            return (self.input_start, false);
-        };
-        let Kept { bytes, pos } = std::mem::take(&mut self.starts[key]);
-        self.memory.change(bytes.capacity(), 0);
-        self.starts.give_back(key);
-        self.parked = std::mem::replace(&mut self.input, bytes);
-        (pos, true)
     }
 
     /// Notes what was read from a client: how many bytes, where there were any.
@@ -369,59 +344,6 @@ impl Engine {
             self.resume(turn.conn);
         }
         None
-    }
-
-    /// Keeps what is left of the input, and has the engine's own in its place.
-    fn put_input_back(&mut self, turn: &Turn, has_rest: bool) {
-        let is_keeping = self.table.get(turn.conn).is_some_and(Conn::is_keeping);
-        let is_lost = is_keeping && self.keep(turn, has_rest).is_err();
-        if turn.is_own {
-            let own = std::mem::replace(&mut self.input, std::mem::take(&mut self.parked));
-            if own.capacity() > self.spare.capacity() && own.capacity() <= INPUT {
-                self.spare = own;
-            }
-        }
-        if is_lost && let Step::Event(event) = self.drop_for_memory(turn.conn) {
-            self.report(event);
-        }
-    }
-
-    /// Keeps what is left of the input in a buffer of the connection's own. Where that is a rest that was not
-    /// looked at, it comes again after the others.
-    fn keep(&mut self, turn: &Turn, has_rest: bool) -> Result<(), TryReserveError> {
-        let Turn { conn: id, pos, is_own, .. } = *turn;
-        let left = &self.input[pos..];
-        if left.is_empty() {
-            return Ok(());
-        }
-        self.starts.reserve()?;
-        let kept = if is_own && (has_rest || pos == 0) {
-            Kept { bytes: std::mem::take(&mut self.input), pos }
-        } else {
-            let mut bytes = if has_rest { std::mem::take(&mut self.spare) } else { Vec::new() };
-            bytes.clear();
-            bytes.try_reserve_exact(left.len() + MIN_SPARE)?;
-            bytes.extend_from_slice(left);
-            Kept { bytes, pos: 0 }
-        };
-        let Some(conn) = self.table.get_mut(id) else { return Ok(()) };
-        let key = self.starts.take();
-        self.memory.change(0, kept.bytes.capacity());
-        self.starts[key] = kept;
-        (conn.input, conn.has_rest) = (Some(key), has_rest);
-        if has_rest {
-            self.ready.push_next(id, &mut self.table);
-        }
-        Ok(())
-    }
-
-    /// Frees what is kept of a connection's input.
-    pub(crate) fn drop_start(&mut self, id: ConnId) {
-        if let Some(key) = self.table.get_mut(id).and_then(|conn| conn.input.take()) {
-            self.memory.change(self.starts[key].bytes.capacity(), 0);
-            self.starts[key] = Kept::default();
-            self.starts.give_back(key);
-        }
     }
 
     pub(crate) fn phase(&self, id: ConnId) -> Phase {

@@ -26,7 +26,7 @@ impl Engine {
         self.poll.registry().register(&mut SourceFd(&fd), CONTROL, Interest::READABLE)
     }
 
-    /// Ends that. It must be done before the pipe is closed.
+    /// Watches a pipe no more that was given to [`Engine::watch_control`]: to be called before it is closed.
     pub fn unwatch_control(&mut self, pipe: impl AsFd) -> io::Result<()> {
         let fd = pipe.as_fd().as_raw_fd();
         self.poll.registry().deregister(&mut SourceFd(&fd))

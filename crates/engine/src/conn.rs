@@ -147,7 +147,9 @@ impl Listed {
     /// waited since its last one. Returns whether that is news.
     pub(crate) fn enter_now(&mut self) -> bool {
         let is_new = self.0 & (Self::NOW | Self::NEXT) == 0;
-        self.0 |= u8::from(is_new) * Self::NOW;
+        if is_new {
+            self.0 |= Self::NOW;
+        }
         is_new
     }
 
@@ -228,6 +230,19 @@ pub(crate) mod tests {
     pub(crate) fn conn() -> Conn {
         let (socket, _) = std::os::unix::net::UnixStream::pair().unwrap();
         Conn::new(std::os::fd::OwnedFd::from(socket).into())
+    }
+
+    /// A connection that was told of once stands in the list once.
+    #[test]
+    fn lists() {
+        let mut listed = Listed::default();
+        assert!(listed.enter_now() && listed.is_any());
+        assert!(!listed.enter_now() && !listed.enter(Listed::NOW));
+        listed.leave(Listed::NOW);
+        assert!(!listed.is_any() && listed.enter(Listed::NEXT));
+        assert!(!listed.enter_now(), "it comes there anyway");
+        listed.leave(Listed::NEXT);
+        assert_eq!(listed, Listed::default());
     }
 
     /// USERS 55: all that an idle connection takes is its place in the table.

@@ -69,6 +69,11 @@ impl Deadlines {
         }
     }
 
+    /// Whether one may be due.
+    pub(crate) fn is_due(&self, now: Moment) -> bool {
+        self.heap.peek().is_some_and(|Reverse(first)| first.at <= now)
+    }
+
     /// The next deadline that is due and that still `is_live`.
     pub(crate) fn pop(
         &mut self,
@@ -76,8 +81,7 @@ impl Deadlines {
         is_live: impl Fn(&Deadline) -> bool,
     ) -> Option<Deadline> {
         // Most often none is.
-        let Reverse(first) = self.heap.peek()?;
-        if first.at > now {
+        if !self.is_due(now) {
             return None;
         }
         self.next_at(is_live).filter(|at| *at <= now)?;

@@ -50,14 +50,16 @@ impl Engine {
             self.report(Event::HeldUp(duration));
         }
         let timeout = self.timeout();
-        let mut is_full = self.poll(timeout)?;
+        let is_full = self.poll(timeout)?;
         self.clock.wake(timeout);
-        // All that has come is known before anybody's time is over.
+        // All that has come until now is known before anybody's time is over: between what the poll has told and
+        // now the process may have been stopped (CONTRACT S21).
+        let mut has_more = is_full || self.deadlines.is_due(self.clock.loop_time());
         for _ in 0..=self.table.len() / EVENTS {
-            if !is_full {
+            if !has_more {
                 break;
             }
-            is_full = self.poll(Some(Duration::ZERO))?;
+            has_more = self.poll(Some(Duration::ZERO))?;
         }
         self.ready.begin_round(&mut self.table);
         self.expire();

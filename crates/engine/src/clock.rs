@@ -25,7 +25,20 @@ pub(crate) struct Moment(NonZeroU64);
 impl Moment {
     /// It is that time.
     pub(crate) fn now() -> Self {
-        let now = clock_gettime(ClockId::Monotonic);
+        Self::on(ClockId::Monotonic)
+    }
+
+    /// About that time, a few milliseconds less at most: what costs least.
+    fn about_now() -> Self {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        const COARSE: ClockId = ClockId::MonotonicCoarse;
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        const COARSE: ClockId = ClockId::Monotonic;
+        Self::on(COARSE)
+    }
+
+    fn on(clock: ClockId) -> Self {
+        let now = clock_gettime(clock);
         Self::at((now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64))
     }
 
@@ -105,7 +118,9 @@ impl Clock {
 
     /// When a deadline is due, in the loop's own time, that is set now for so long (CONTRACT S21).
     pub(crate) fn deadline(&mut self, after: Duration) -> Moment {
-        self.refresh();
+        if self.work > 0 || self.is_outside {
+            self.note(Moment::now());
+        }
         self.loop_time() + after
     }
 
@@ -171,7 +186,13 @@ impl Clock {
 
     #[inline(never)]
     fn read(&mut self) -> bool {
-        self.now = Moment::now();
+        self.note(Moment::about_now().max(self.now));
+        self.is_due()
+    }
+
+    /// Notes that it is that time.
+    fn note(&mut self, now: Moment) {
+        self.now = now;
         let held_up = self.now.nanos_since(self.free_at);
         let standing = if held_up >= BUSY { held_up } else { 0 };
         self.loop_time = Moment::at(self.now.nanos().saturating_sub(self.lost + standing));
@@ -182,6 +203,5 @@ impl Clock {
                 self.slow = self.slow.max(Some(held_up));
             }
         }
-        self.is_due()
     }
 }

@@ -47,3 +47,4 @@ pub use event::{DropCause, Event, SendError};
 pub use id::ConnId;
 pub use respond::Response;
 pub use stats::Stats;
+pub use sys::note_fork;

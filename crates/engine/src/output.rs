@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use dorrit_proto::{Coding, FrameHead, MessageKind, encode_whole, fragments};
 
 use crate::config::{Config, TURN};
-use crate::conn::{Drain, Phase, Then, Watch};
+use crate::conn::{Drain, Listed, Phase, Then, Watch};
 use crate::deadlines::Kind;
 use crate::direct::MIN_DIRECT;
 use crate::engine::Engine;
@@ -252,8 +252,11 @@ impl Engine {
 
     /// Sees to it that a connection's queue, which has grown, is sent, unless it waits for its socket anyway.
     pub(crate) fn flush_soon(&mut self, id: ConnId) {
-        if self.table.get(id).is_some_and(|conn| conn.watch == Watch::Read) {
-            self.ready.push_dirty(id, &mut self.table);
+        if let Some(conn) = self.table.get_mut(id)
+            && conn.watch == Watch::Read
+            && conn.listed.enter(Listed::DIRTY)
+        {
+            self.ready.push_dirty(id, &self.table);
         }
     }
 

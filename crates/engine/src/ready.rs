@@ -36,14 +36,7 @@ impl Ready {
         self.now.is_empty() && self.dirty.is_empty()
     }
 
-    /// Gives a connection a turn in this round, at its end.
-    pub(crate) fn push(&mut self, id: ConnId, table: &mut Table) {
-        if table.get_mut(id).is_some_and(|conn| conn.listed.enter(Listed::NOW)) {
-            self.push_listed(id, table);
-        }
-    }
-
-    /// The same for a connection that has noted already that it stands in [`Listed::NOW`].
+    /// Gives a connection that has noted that it stands in [`Listed::NOW`] a turn in this round, at its end.
     pub(crate) fn push_listed(&mut self, id: ConnId, table: &Table) {
         if self.now.len() == self.now.capacity() {
             // Those that have ended since are in the way.
@@ -52,14 +45,13 @@ impl Ready {
         self.now.push_back(id);
     }
 
-    /// Gives a connection whose queue has grown a turn when all others had theirs.
-    pub(crate) fn push_dirty(&mut self, id: ConnId, table: &mut Table) {
+    /// Gives a connection whose queue has grown, and which has noted that it stands in [`Listed::DIRTY`], a
+    /// turn when all others had theirs.
+    pub(crate) fn push_dirty(&mut self, id: ConnId, table: &Table) {
         if self.dirty.len() == self.dirty.capacity() {
             self.dirty.retain(|id| table.get(*id).is_some());
         }
-        if table.get_mut(id).is_some_and(|conn| conn.listed.enter(Listed::DIRTY)) {
-            self.dirty.push(id);
-        }
+        self.dirty.push(id);
     }
 
     /// Gives a connection a turn in the next round.
@@ -109,7 +101,9 @@ impl Ready {
             if let Some(conn) = table.get_mut(id) {
                 conn.listed.leave(name);
                 note(conn);
-                self.push(id, table);
+                if conn.listed.enter(Listed::NOW) {
+                    self.push_listed(id, table);
+                }
             }
         }
     }
@@ -131,20 +125,32 @@ mod tests {
         std::iter::from_fn(pop).collect()
     }
 
+    fn push(ready: &mut Ready, id: ConnId, table: &mut Table) {
+        if table.get_mut(id).is_some_and(|conn| conn.listed.enter(Listed::NOW)) {
+            ready.push_listed(id, table);
+        }
+    }
+
+    fn push_dirty(ready: &mut Ready, id: ConnId, table: &mut Table) {
+        if table.get_mut(id).is_some_and(|conn| conn.listed.enter(Listed::DIRTY)) {
+            ready.push_dirty(id, table);
+        }
+    }
+
     #[test]
     fn each_has_one_turn_a_round() {
         let mut table = Table::new(3).unwrap();
         let mut ready = Ready::new(3).unwrap();
         let [a, b, c] = [(); 3].map(|()| table.insert(conn()).unwrap());
         for id in [b, a, b, a] {
-            ready.push(id, &mut table);
+            push(&mut ready, id, &mut table);
             ready.push_next(id, &mut table);
-            ready.push_dirty(c, &mut table);
+            push_dirty(&mut ready, c, &mut table);
         }
         assert_eq!(pop_all(&mut ready, &mut table), [b, a, c]);
         assert!(ready.is_round_over() && !ready.is_next_empty());
         assert!(table.get(c).unwrap().can_write && !table.get(c).unwrap().listed.is_any());
-        ready.push(c, &mut table);
+        push(&mut ready, c, &mut table);
         ready.begin_round(&mut table);
         assert_eq!(pop_all(&mut ready, &mut table), [c, b, a]);
         assert!(ready.is_next_empty());
@@ -158,8 +164,8 @@ mod tests {
         let capacity = (ready.now.capacity(), ready.dirty.capacity(), ready.next.capacity());
         for _ in 0..100 {
             let id = table.insert(conn()).unwrap();
-            ready.push(id, &mut table);
-            ready.push_dirty(id, &mut table);
+            push(&mut ready, id, &mut table);
+            push_dirty(&mut ready, id, &mut table);
             ready.push_next(id, &mut table);
             table.remove(id);
         }

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
@@ -12,6 +13,15 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 const SEND: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]
 const SEND: SendFlags = SendFlags::empty();
+
+/// Whether there may be a child that has what this process had open when it was forked.
+static HAS_FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Notes that this process forks: from now on the end of a connection is told to its peer by a call of its own.
+/// To be called before the fork; it may be called by any thread.
+pub fn note_fork() {
+    HAS_FORKED.store(true, Ordering::Relaxed);
+}
 
 /// A connection's socket. Its end reaches the peer when it is dropped, also where a child of the program's
 /// has it too (CONTRACT S23). What was sent before still arrives.
@@ -38,7 +48,9 @@ impl AsRawFd for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        let _ = end(self.as_fd());
+        if HAS_FORKED.load(Ordering::Relaxed) {
+            let _ = end(self.as_fd());
+        }
     }
 }
 

@@ -100,12 +100,19 @@ pub(crate) fn claim() {
 
 /// From now on a process that the program forks has no server: what it calls does nothing (CONTRACT S23).
 pub(crate) fn disown_children() {
+    unsafe extern "C" fn prepare() {
+        dorrit_engine::note_fork();
+    }
     unsafe extern "C" fn disown() {
         OWNER.store(0, Ordering::Relaxed);
         log::silence();
     }
-    // SAFETY: the handler stores two numbers. Where it finds no memory all is as it would be without it.
-    unsafe { libc::pthread_atfork(None, None, Some(disown)) };
+    // SAFETY: the handlers store numbers.
+    let is_set = unsafe { libc::pthread_atfork(Some(prepare), None, Some(disown)) } == 0;
+    if !is_set {
+        // Without memory for them it is as if there were a child already.
+        dorrit_engine::note_fork();
+    }
 }
 
 /// Ends a child of the program's that has returned from a callback: the files that are removed at the

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::frame::{Frame, Op};
 use super::request::{Request, Response};
 use super::stream::Stream;
-use super::wait::{LIMIT, until};
+use super::wait::{LIMIT, uninterrupted, until};
 
 /// One connection, and what has come from it and is not yet looked at.
 pub(crate) struct Client {
@@ -214,15 +214,5 @@ impl Client {
             Err(e) => panic!("nothing comes: {e}; so far {:?}", self.input),
         }
         !self.ended
-    }
-}
-
-/// A read with a timeout is interrupted by a machine that pauses: then the wait begins anew.
-fn uninterrupted(mut read: impl FnMut() -> std::io::Result<usize>) -> std::io::Result<usize> {
-    loop {
-        match read() {
-            Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            result => return result,
-        }
     }
 }

@@ -33,4 +33,4 @@ pub(crate) use server::Server;
 pub(crate) use skip::{Need, find, say, skipped};
 pub(crate) use syslog::Syslog;
 pub(crate) use trace::Trace;
-pub(crate) use wait::{LIMIT, until};
+pub(crate) use wait::{LIMIT, uninterrupted, until};

@@ -22,3 +22,15 @@ pub(crate) fn until<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
         pause = (pause * 2).min(Duration::from_millis(20));
     }
 }
+
+/// A read with a timeout is interrupted by a machine that pauses: then the wait begins anew.
+pub(crate) fn uninterrupted(
+    mut read: impl FnMut() -> std::io::Result<usize>,
+) -> std::io::Result<usize> {
+    loop {
+        match read() {
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -12,7 +12,7 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 
-use crate::harness::{LIMIT, Launch};
+use crate::harness::{LIMIT, Launch, uninterrupted};
 
 /// A service manager's end of sd_notify(3).
 struct Manager {
@@ -57,7 +57,7 @@ impl Manager {
 
     fn take(&self) -> Option<String> {
         let mut buffer = [0; 4096];
-        match self.socket.recv(&mut buffer) {
+        match uninterrupted(|| self.socket.recv(&mut buffer)) {
             Ok(len) => Some(String::from_utf8_lossy(&buffer[..len]).into_owned()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => None,
             Err(error) => panic!("{error}"),

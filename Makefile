@@ -68,6 +68,8 @@ test:
 	@sh tests/setup
 	$(CARGO) build --release
 	$(CARGO) test --workspace
+	@# Once more as they are installed: a compiler that optimises can be wrong, too.
+	$(CARGO) test --release -p dorrit-proto -p dorrit-engine
 
 test-unprivileged: build
 	@CARGO="$(CARGO)" sh tests/unprivileged

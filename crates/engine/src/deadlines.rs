@@ -35,7 +35,7 @@ impl Kind {
     pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
     pub(crate) const CLOSE: Duration = Duration::from_secs(5);
     pub(crate) const DRAIN: Duration = Duration::from_secs(30);
-    pub(crate) const HOLD: Duration = Duration::from_secs(5);
+    pub(crate) const HOLD: Duration = Duration::from_secs(1);
     pub(crate) const RETRY: Duration = Duration::from_millis(10);
 }
 

@@ -50,7 +50,7 @@ impl Engine {
 
     /// Keeps what is left of the input in a buffer of the connection's own. Where that is a rest that was not
     /// looked at, it comes again after the others.
-    pub(crate) fn keep(&mut self, turn: &Turn, has_rest: bool) -> Result<(), TryReserveError> {
+    fn keep(&mut self, turn: &Turn, has_rest: bool) -> Result<(), TryReserveError> {
         let Turn { conn: id, pos, is_own, .. } = *turn;
         let left = &self.input[pos..];
         if left.is_empty() {

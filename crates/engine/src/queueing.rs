@@ -40,7 +40,7 @@ impl Engine {
     }
 
     /// Copies a message behind what waits in a queue: smaller than what a reference to it takes.
-    pub(crate) fn join_copy(&mut self, key: Key, message: MessageId) -> bool {
+    fn join_copy(&mut self, key: Key, message: MessageId) -> bool {
         let mut copy = [0; TINY];
         let bytes = self.messages.bytes(message);
         let copy = &mut copy[..bytes.len()];

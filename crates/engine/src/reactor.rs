@@ -68,7 +68,7 @@ impl Engine {
     }
 
     /// Notes what the poll tells. Returns whether it may have more to tell.
-    pub(crate) fn poll(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
+    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
         match self.poll.poll(&mut self.events, timeout) {
             // By a signal, or by a stop of the process, in which much may have come: it has told nothing.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
@@ -95,7 +95,7 @@ impl Engine {
     }
 
     /// How long the loop may sleep; `None` is for ever.
-    pub(crate) fn timeout(&mut self) -> Option<Duration> {
+    fn timeout(&mut self) -> Option<Duration> {
         let is_idle = self.ready.is_round_over() && self.ready.is_next_empty();
         if !is_idle || self.owes_events() || self.want_accept() || self.has_ended() {
             return Some(Duration::ZERO);

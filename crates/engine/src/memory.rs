@@ -103,10 +103,15 @@ impl Engine {
             return Step::Next;
         }
         self.drop_incoming(id);
+        self.end_for_memory(id);
+        self.stats.dropped_memory += 1;
+        Step::Event(Event::Dropped(id, DropCause::MessageMemory))
+    }
+
+    /// Ends connection `id` with a close frame of 1013, for want of memory.
+    pub(crate) fn end_for_memory(&mut self, id: ConnId) {
         let code = Some(CloseCode::TRY_AGAIN_LATER);
         let (then, reason) = (Then::Discard, "there is no memory");
         self.end(id, Ending { then, code, reason, deadline: Kind::Flush });
-        self.stats.dropped_memory += 1;
-        Step::Event(Event::Dropped(id, DropCause::MessageMemory))
     }
 }

@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
-use dorrit_proto::CloseCode;
-
 use crate::ConnId;
 use crate::accept::SHORT_PAUSE;
-use crate::closing::Ending;
-use crate::conn::{Conn, Phase, Then};
-use crate::deadlines::Kind;
+use crate::conn::{Conn, Phase};
 use crate::engine::Engine;
 use crate::event::{DropCause, Event};
 use crate::message::Message;
@@ -86,9 +82,7 @@ impl Engine {
         self.drop_inflation(id);
         self.drop_incoming(id);
         if self.phase(id) == Phase::Open && self.unsent_bytes(id) <= MUCH {
-            let code = Some(CloseCode::TRY_AGAIN_LATER);
-            let (then, reason) = (Then::Discard, "there is no memory");
-            self.end(id, Ending { then, code, reason, deadline: Kind::Flush });
+            self.end_for_memory(id);
         } else {
             self.close_now(id);
         }

@@ -143,6 +143,11 @@ impl Listed {
         self != Self::default()
     }
 
+    /// Whether it stands in this list.
+    pub(crate) fn is_in(self, list: u8) -> bool {
+        self.0 & list != 0
+    }
+
     /// Notes that its turn comes in the round that begins, unless it comes there anyway, behind those who have
     /// waited since its last one. Returns whether that is news.
     pub(crate) fn enter_now(&mut self) -> bool {

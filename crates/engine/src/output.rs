@@ -64,6 +64,11 @@ impl Output {
         self.enough = self.enough.min(self.room.saturating_sub(ANSWER));
     }
 
+    /// Whether all that a turn may send was sent or queued.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.room == 0
+    }
+
     /// How many bytes may be put here.
     pub(crate) fn room(&self) -> usize {
         self.room.saturating_sub(self.len)
@@ -169,6 +174,7 @@ impl Engine {
         let Some(conn) = self.table.get(id) else { return self.output.clear() };
         let is_flushing = matches!(conn.phase, Phase::Flushing(_));
         let owes_drain = conn.drain == Drain::Owed;
+        let has_queue = conn.queue.is_some();
         if self.output.len() > 0 {
             let all = self.output.len();
             let sent = match &conn.socket {
@@ -182,6 +188,9 @@ impl Engine {
                 return self.queue_unsent(id, sent, all);
             }
             self.output.clear();
+        }
+        if has_queue {
+            self.flush_after_turn(id);
         }
         if owes_drain {
             self.note_drained(id);
@@ -227,8 +236,10 @@ impl Engine {
         bytes.try_reserve_exact(self.output.len())?;
         bytes.extend_from_slice(self.output.bytes());
         let (frames, skip) = (self.output.frames(), self.output.skip());
+        let len = bytes.len();
         self.queue_rest(id, Rest { bytes, frames, skip, sent })?;
         self.output.clear();
+        self.output.charge(len);
         Ok(())
     }
 
@@ -251,12 +262,33 @@ impl Engine {
     }
 
     /// Sees to it that a connection's queue, which has grown, is sent, unless it waits for its socket anyway.
+    /// For the connection whose turn it is, the end of the turn does.
     pub(crate) fn flush_soon(&mut self, id: ConnId) {
-        if let Some(conn) = self.table.get_mut(id)
-            && conn.watch == Watch::Read
-            && conn.listed.enter(Listed::DIRTY)
-        {
+        if !self.is_turn_of(id) {
+            self.flush_in_round(id);
+        }
+    }
+
+    fn flush_in_round(&mut self, id: ConnId) {
+        let Some(conn) = self.table.get_mut(id).filter(|conn| conn.watch == Watch::Read) else {
+            return;
+        };
+        if conn.listed.is_in(Listed::NEXT) {
+            conn.can_write = true;
+        } else if conn.listed.enter(Listed::DIRTY) {
             self.ready.push_dirty(id, &self.table);
+        }
+    }
+
+    /// Sees to it that what a turn has queued is sent: in this round where it is not more than the turn may
+    /// still send, else in the next (CONTRACT D16).
+    #[inline(never)]
+    fn flush_after_turn(&mut self, id: ConnId) {
+        let waits = self.table.get(id).is_some_and(|conn| conn.watch != Watch::Read);
+        if self.output.is_used_up() && !waits {
+            self.resume_sending(id);
+        } else {
+            self.flush_in_round(id);
         }
     }
 

@@ -76,6 +76,43 @@ fn output() {
     }
 }
 
+/// CONTRACT D16: between two turns of another client, who pipelines is sent no more than one turn's worth, also
+/// where an answer finds no room in what its turn still sends.
+#[test]
+fn answers_behind_a_full_output() {
+    for payload in [1000, 9000, 16_000, 25_000, 40_000, 65_535] {
+        let mut server = Server::new(CONFIG);
+        let (mut flooder, flooder_id) = server.open_client();
+        let (mut other, _) = server.open_client();
+        server.on_message = |engine, id, kind, payload| {
+            if payload.len() > 1 {
+                answer(engine, id, kind, payload.len());
+            }
+        };
+        let burst = support::frame(dorrit_proto::OpCode::Binary, &vec![7; payload]);
+        let (mut largest, mut told) = (0, 0);
+        for _ in 0..10 {
+            flooder.write(&burst.repeat(150_000 / burst.len()));
+            other.write(&text("m").repeat(64 * 4));
+            let mut before = server.engine.stats().bytes_out;
+            while told < 64 * 4 {
+                server.step_once();
+                flooder.read();
+                for (id, _, _) in server.messages.drain(..) {
+                    if id != flooder_id {
+                        let sent = server.engine.stats().bytes_out;
+                        largest = largest.max(sent - std::mem::replace(&mut before, sent));
+                        told += 1;
+                    }
+                }
+            }
+            told = 0;
+        }
+        assert!(largest > 32_000, "{largest} bytes: it answers in between");
+        assert!(largest <= 65_540, "{largest} bytes in answers of {payload}");
+    }
+}
+
 fn work(duration: Duration) {
     let start = Instant::now();
     while start.elapsed() < duration {

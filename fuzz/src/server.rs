@@ -1,6 +1,7 @@
 //! A server on the engine with clients on the same thread, which does what an input says, and what must
 //! hold meanwhile and at the end.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::unix::net::UnixListener;
@@ -25,7 +26,6 @@ const KEPT: usize = 1 << 20;
 pub struct Server {
     engine: Engine,
     config: Config,
-    uses_short_way: bool,
     directory: TempDir,
     control: PipeWriter,
     controlled: PipeReader,
@@ -101,7 +101,6 @@ impl Server {
         Self {
             engine,
             config,
-            uses_short_way: bit(7),
             directory,
             control,
             controlled,
@@ -247,23 +246,21 @@ impl Server {
     }
 
     fn step(&mut self) -> bool {
-        while self.uses_short_way
-            && let Some((id, kind, message)) = self.engine.next_whole()
-        {
-            let message = message.to_vec();
-            self.hear(id, kind, message);
-        }
-        match self.engine.next() {
+        let copied = |payload: &[Cell<u8>]| payload.iter().map(Cell::get).collect::<Vec<u8>>();
+        let event = loop {
+            match self.engine.poll_event() {
+                Some(event) => break event.map(copied),
+                None => self.engine.wait(None).expect("a loop"),
+            }
+        };
+        match event {
             Event::Opened(id) => self.open(id),
             Event::Requested(id) => {
                 let keeps_alive = self.engine.plain(id).expect("a request").keeps_alive;
                 let head = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec();
                 self.engine.respond(id, Response { head, body: None, keeps_alive });
             }
-            Event::Message(id, kind) => {
-                let message = self.engine.message().to_vec();
-                self.hear(id, kind, message);
-            }
+            Event::Message(id, kind, message) => self.hear(id, kind, message),
             Event::Closed(id) => {
                 assert!(self.accepted.contains_key(&id), "closed and never accepted");
                 assert!(self.ended.insert(id), "closed twice");
@@ -278,10 +275,9 @@ impl Server {
                 self.is_stopped = true;
                 return false;
             }
-            Event::Failed(error) | Event::AcceptFailed(error) => panic!("{error}"),
+            Event::AcceptFailed(error) => panic!("{error}"),
             Event::Refused(..)
             | Event::Tick
-            | Event::Alarm
             | Event::Overdue
             | Event::HeldUp(_)
             | Event::MemoryReleased

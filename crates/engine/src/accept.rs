@@ -159,13 +159,13 @@ impl Acceptor {
     }
 
     /// Pauses because of an error. Returns it where it is time to tell it.
-    fn pause(&mut self, error: io::Error, now: Moment) -> Option<io::Error> {
+    fn pause(&mut self, error: &io::Error, now: Moment) -> Option<Errno> {
         self.retry_at = Some(now + PAUSE);
         if self.reported_at.is_some_and(|at| now < at + REPORT) {
             return None;
         }
         self.reported_at = Some(now);
-        Some(error)
+        Some(Errno::from_io_error(error).unwrap_or(Errno::IO))
     }
 }
 
@@ -234,7 +234,7 @@ impl Engine {
     }
 
     /// Accepts a batch of connections on each socket. Returns an error that is to be told.
-    pub(crate) fn accept_some(&mut self) -> Option<io::Error> {
+    pub(crate) fn accept_some(&mut self) -> Option<Errno> {
         let now = self.clock.now();
         let mut report = None;
         for index in 0..self.acceptors.len() {
@@ -243,7 +243,7 @@ impl Engine {
                 acceptor.retry_at = None;
             }
             if let Err(error) = self.accept_batch(index) {
-                report = self.acceptors[index].pause(error, now).or(report);
+                report = self.acceptors[index].pause(&error, now).or(report);
             }
         }
         report

@@ -1,5 +1,6 @@
 //! The loop itself.
 
+use std::cell::Cell;
 use std::collections::{TryReserveError, VecDeque};
 use std::io;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::deadlines::Deadlines;
 use crate::deflaters::Deflaters;
-use crate::event::Event;
+use crate::event::{Event, Told};
 use crate::inflating::Inflation;
 use crate::kept::Kept;
 use crate::memory::Memory;
@@ -91,7 +92,7 @@ pub struct Engine {
     /// Connections whose queue has become empty, as the caller is to be told.
     pub(crate) drained: Vec<ConnId>,
     /// What else the caller is to be told.
-    pub(crate) reports: VecDeque<Event>,
+    pub(crate) reports: VecDeque<Told>,
     /// How much memory is held for clients.
     pub(crate) memory: Memory,
     /// What is counted on the way; see [`Engine::stats`].
@@ -102,7 +103,6 @@ pub struct Engine {
     /// When room is made next, where memory lacked.
     pub(crate) shed_at: Option<Moment>,
     pub(crate) tick: Option<(Duration, Moment)>,
-    pub(crate) alarm: Option<Moment>,
     /// Which of them comes first, with the time to make room and the end of the time to wind down.
     pub(crate) timer: Option<Moment>,
     pub(crate) is_winding_down: bool,
@@ -156,7 +156,6 @@ impl Engine {
             is_controlled: false,
             shed_at: None,
             tick: None,
-            alarm: None,
             timer: None,
             is_winding_down: false,
             overdue_at: None,
@@ -191,10 +190,22 @@ impl Engine {
         }
     }
 
-    /// Waits for what happens next, which is all that this thread waits for. It never returns
-    /// without an event.
-    #[allow(clippy::should_implement_trait, reason = "an iterator would borrow the engine")]
-    pub fn next(&mut self) -> Event {
+    /// What the caller is to deal with next; `None` where that is nothing until [`Engine::wait`] has looked
+    /// again. The payload of a message may be written into, and stays where it is as
+    /// [`Buffers`](crate::Buffers) says.
+    #[inline(always)]
+    pub fn poll_event(&mut self) -> Option<Event<&[Cell<u8>]>> {
+        if let Some((id, kind, payload)) = self.take_whole() {
+            self.hand_over();
+            return Some(Event::Message(id, kind, cells(&mut self.input[payload])));
+        }
+        let told = self.next_told()?;
+        self.hand_over();
+        Some(told.map(|()| cells(self.payload())))
+    }
+
+    #[inline(never)]
+    fn next_told(&mut self) -> Option<Told> {
         self.clock.take_over();
         if let Some(id) = self.retiring.take() {
             self.retire(id);
@@ -202,9 +213,7 @@ impl Engine {
         if let Some(id) = self.opening {
             self.refuse(id, Refusal::Forbidden);
         }
-        let event = self.next_event();
-        self.hand_over();
-        event
+        self.find_told()
     }
 
     /// The caller is about to deal with an event. Where much time has gone, it is the last one of its turn.
@@ -217,30 +226,27 @@ impl Engine {
         }
     }
 
-    fn next_event(&mut self) -> Event {
+    fn find_told(&mut self) -> Option<Told> {
         loop {
             if self.turn.is_some() {
                 if let Some((id, kind, _)) = self.take_whole() {
-                    return Event::Message(id, kind);
+                    return Some(Event::Message(id, kind, ()));
                 }
-                if let Some(event) = self.continue_turn() {
-                    return event;
+                if let Some(told) = self.continue_turn() {
+                    return Some(told);
                 }
             }
-            if let Some(event) = self.next_owed() {
-                return event;
+            if let Some(told) = self.next_owed() {
+                return Some(told);
             }
             if self.is_looking
-                && let Some(event) = self.next_outside_turns()
+                && let Some(told) = self.next_outside_turns()
             {
-                return event;
+                return Some(told);
             }
-            if let Some(id) = self.next_turn() {
-                if let Some(event) = self.begin_turn(id) {
-                    return event;
-                }
-            } else if let Err(error) = self.look() {
-                return Event::Failed(error);
+            let id = self.next_turn()?;
+            if let Some(told) = self.begin_turn(id) {
+                return Some(told);
             }
         }
     }
@@ -256,7 +262,7 @@ impl Engine {
     }
 
     /// What the caller is to be told of what happened already.
-    fn next_owed(&mut self) -> Option<Event> {
+    fn next_owed(&mut self) -> Option<Told> {
         if let Some(report) = self.reports.pop_front() {
             return Some(report);
         }
@@ -274,7 +280,7 @@ impl Engine {
     }
 
     /// Owes the caller a report. Without memory for it there is none.
-    pub(crate) fn report(&mut self, event: Event) {
+    pub(crate) fn report(&mut self, event: Told) {
         if self.reports.try_reserve(1).is_ok() {
             self.reports.push_back(event);
         }
@@ -285,7 +291,7 @@ impl Engine {
     }
 
     /// What happens between the turns of connections.
-    fn next_outside_turns(&mut self) -> Option<Event> {
+    fn next_outside_turns(&mut self) -> Option<Told> {
         if self.has_ended() {
             return Some(Event::Stopped);
         }
@@ -321,4 +327,9 @@ impl Engine {
             self.ready.push_next(id, &mut self.table);
         }
     }
+}
+
+/// Bytes that their reader may write into.
+fn cells(bytes: &mut [u8]) -> &[Cell<u8>] {
+    Cell::from_mut(bytes).as_slice_of_cells()
 }

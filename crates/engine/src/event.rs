@@ -1,16 +1,18 @@
 //! What the caller is told.
 
 use std::collections::TryReserveError;
+use std::fmt;
 use std::time::Duration;
-use std::{fmt, io};
 
 use dorrit_proto::{MessageKind, Refusal, Violation};
+use rustix::io::Errno;
 
 use crate::ConnId;
 
-/// What the caller is told by [`Engine::next`](crate::Engine::next).
-#[derive(Debug)]
-pub enum Event {
+/// What the caller is told by [`Engine::poll_event`](crate::Engine::poll_event). `P` is how a message's payload is
+/// given.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<P> {
     /// A client asks for a connection: see [`Engine::request`](crate::Engine::request), and answer with [`Engine::accept`](crate::Engine::accept)
     /// or [`Engine::refuse`](crate::Engine::refuse) before the next event. Messages may be sent to it already.
     Opened(ConnId),
@@ -18,14 +20,12 @@ pub enum Event {
     /// and answer with [`Engine::respond`](crate::Engine::respond) or [`Engine::refuse`](crate::Engine::refuse)
     /// before the next event.
     Requested(ConnId),
-    /// A message has come: see [`Engine::message`](crate::Engine::message).
-    Message(ConnId, MessageKind),
+    /// A message has come: its payload, with a zero byte behind it.
+    Message(ConnId, MessageKind, P),
     /// A connection that was accepted has ended. Its id is good until the next event.
     Closed(ConnId),
     /// The time set by [`Engine::set_tick`](crate::Engine::set_tick) has passed.
     Tick,
-    /// The time set by [`Engine::set_alarm`](crate::Engine::set_alarm) has come.
-    Alarm,
     /// Something was written to a pipe given to [`Engine::watch_control`](crate::Engine::watch_control), or
     /// it has ended.
     Control,
@@ -40,7 +40,7 @@ pub enum Event {
     /// One callback, or several in a row, took so long, a second or more, in which nobody else was served.
     HeldUp(Duration),
     /// Connections cannot be accepted just now. Told once a minute at most.
-    AcceptFailed(io::Error),
+    AcceptFailed(Errno),
     /// [`Config::take_shortage`](crate::Config::take_shortage) has said so, and what can be done was done.
     ShortOfMemory,
     /// The time given to [`Engine::wind_down`](crate::Engine::wind_down) is over, and not all connections have ended.
@@ -48,8 +48,33 @@ pub enum Event {
     /// All connections have ended, after [`Engine::stop`](crate::Engine::stop) or
     /// [`Engine::wind_down`](crate::Engine::wind_down).
     Stopped,
-    /// The loop cannot go on.
-    Failed(io::Error),
+}
+
+/// An event whose payload, where it is a message, stands where the turn says.
+pub(crate) type Told = Event<()>;
+
+impl<P> Event<P> {
+    /// The same event with a message's payload given in another way.
+    #[inline(always)]
+    pub fn map<Q>(self, give: impl FnOnce(P) -> Q) -> Event<Q> {
+        match self {
+            Self::Message(id, kind, payload) => Event::Message(id, kind, give(payload)),
+            Self::Opened(id) => Event::Opened(id),
+            Self::Requested(id) => Event::Requested(id),
+            Self::Closed(id) => Event::Closed(id),
+            Self::Tick => Event::Tick,
+            Self::Control => Event::Control,
+            Self::Drained(id) => Event::Drained(id),
+            Self::Refused(id, refusal) => Event::Refused(id, refusal),
+            Self::Dropped(id, cause) => Event::Dropped(id, cause),
+            Self::MemoryReleased => Event::MemoryReleased,
+            Self::HeldUp(duration) => Event::HeldUp(duration),
+            Self::AcceptFailed(errno) => Event::AcceptFailed(errno),
+            Self::ShortOfMemory => Event::ShortOfMemory,
+            Self::Overdue => Event::Overdue,
+            Self::Stopped => Event::Stopped,
+        }
+    }
 }
 
 /// Why a client is dropped.

@@ -8,7 +8,7 @@ use dorrit_proto::{IncomingError, Inflated, Inflater, MessageKind};
 use crate::ConnId;
 use crate::conn::Phase;
 use crate::engine::Engine;
-use crate::event::Event;
+use crate::event::Told;
 use crate::message::Message;
 use crate::pool::Key;
 use crate::turn::{Step, Turn};
@@ -57,7 +57,7 @@ impl Engine {
 
     /// Gives a connection's message that is being decompressed its turn; `None` where there is none. Returns
     /// what there is to tell already.
-    pub(crate) fn go_on_inflating(&mut self, id: ConnId) -> Option<Option<Event>> {
+    pub(crate) fn go_on_inflating(&mut self, id: ConnId) -> Option<Option<Told>> {
         let at = self.inflations.iter().position(|inflation| inflation.conn == id)?;
         let inflation = self.inflations.swap_remove(at);
         let conn = self.table.get_mut(id)?;

@@ -9,7 +9,7 @@ use dorrit_proto::{Coding, Complete, FrameStart, Incoming, IncomingError, Messag
 use crate::config::Buffers;
 use crate::conn::Phase;
 use crate::engine::Engine;
-use crate::event::Event;
+use crate::event::{Event, Told};
 use crate::inflating::Source;
 use crate::pool::Key;
 use crate::turn::{Step, Turn};
@@ -80,10 +80,8 @@ pub(crate) struct InPlace {
 }
 
 impl Engine {
-    /// The payload of the message that [`Event::Message`] told last, with a zero byte behind it. The
-    /// caller may write into it. It stays where it is as [`Buffers`](crate::Buffers) says.
-    #[inline]
-    pub fn message(&mut self) -> &mut [u8] {
+    /// The payload of the message that is told, with a zero byte behind it.
+    pub(crate) fn payload(&mut self) -> &mut [u8] {
         match self.turn.as_ref().map(|turn| &turn.message) {
             Some(Message::Input(range, _)) => &mut self.input[range.start..=range.end],
             Some(Message::Incoming(key)) => self.incoming[*key].message(),
@@ -136,7 +134,7 @@ impl Engine {
     }
 
     /// Goes on with a message of which so many bytes were read in place.
-    pub(crate) fn continue_in_place(&mut self, id: ConnId, key: Key, len: usize) -> Option<Event> {
+    pub(crate) fn continue_in_place(&mut self, id: ConnId, key: Key, len: usize) -> Option<Told> {
         let step = match self.incoming[key].receive_in_place(len) {
             Ok(Some(complete)) => self.deliver_incoming(id, complete, key),
             Ok(None) => Step::End,
@@ -250,7 +248,7 @@ impl Engine {
         if self.phase(id) == Phase::Open {
             self.stats.messages_in += 1;
         }
-        Step::Event(Event::Message(id, kind))
+        Step::Event(Event::Message(id, kind, ()))
     }
 
     /// Takes back what the caller has dealt with: what stood behind it in the input, or its memory.

@@ -1,7 +1,7 @@
 //! The poll: what it is asked for, and what it tells.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
 use mio::unix::SourceFd;
@@ -37,9 +37,16 @@ impl Engine {
         Token((NOT_A_CONNECTION | number as u64) as usize)
     }
 
-    /// Looks at the poll, and sleeps until something happens where nothing is left to do. Those to whom it
-    /// happened have their turn.
-    pub(crate) fn look(&mut self) -> io::Result<()> {
+    /// What becomes readable when something happens that the engine waits for: where somebody else sleeps,
+    /// for [`Engine::timeout`] at most, and calls [`Engine::wait`] then with no time to wait.
+    pub fn fd(&self) -> RawFd {
+        self.poll.as_raw_fd()
+    }
+
+    /// Looks at what has happened, and sleeps until something does where nothing is left to do, for `longest`
+    /// at most. To be called when [`Engine::poll_event`] has nothing to tell. An error says that the loop cannot
+    /// go on.
+    pub fn wait(&mut self, longest: Option<Duration>) -> io::Result<()> {
         self.clock.refresh();
         self.report_released();
         if (self.config.take_shortage)() {
@@ -49,7 +56,7 @@ impl Engine {
         if let Some(duration) = self.clock.take_slow() {
             self.report(Event::HeldUp(duration));
         }
-        let timeout = self.timeout();
+        let timeout = [self.timeout(), longest].into_iter().flatten().min();
         let is_full = self.poll(timeout)?;
         self.clock.wake(timeout);
         // All that has come until now is known before anybody's time is over: between what the poll has told and
@@ -94,8 +101,9 @@ impl Engine {
         Ok(count == EVENTS)
     }
 
-    /// How long the loop may sleep; `None` is for ever.
-    fn timeout(&mut self) -> Option<Duration> {
+    /// How long [`Engine::wait`] may sleep; `None` is until something happens.
+    pub fn timeout(&mut self) -> Option<Duration> {
+        self.clock.refresh();
         let is_idle = self.ready.is_round_over() && self.ready.is_next_empty();
         if !is_idle || self.owes_events() || self.want_accept() || self.has_ended() {
             return Some(Duration::ZERO);

@@ -1,10 +1,10 @@
-//! What the loop's caller waits for besides its clients: ticks, one alarm, and the ends of times to drain.
+//! What the loop's caller waits for besides its clients: ticks, and the ends of times to drain.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::engine::Engine;
-use crate::event::Event;
+use crate::event::{Event, Told};
 
 impl Engine {
     /// Asks for [`Event::Tick`] each time this long after the last one was due; those that come too late
@@ -14,19 +14,12 @@ impl Engine {
         self.set_timer();
     }
 
-    /// Asks for one [`Event::Alarm`] at that time, in the place of what was asked for before.
-    pub fn set_alarm(&mut self, at: Option<Instant>) {
-        let now = Instant::now();
-        self.alarm = at.map(|at| Moment::now() + at.saturating_duration_since(now));
-        self.set_timer();
-    }
-
     pub(crate) fn set_timer(&mut self) {
         let tick = self.tick.map(|(_, at)| at).filter(|_| self.stop_at.is_none());
-        self.timer = [tick, self.alarm, self.overdue_at, self.shed_at].into_iter().flatten().min();
+        self.timer = [tick, self.overdue_at, self.shed_at].into_iter().flatten().min();
     }
 
-    pub(crate) fn next_timer(&mut self) -> Option<Event> {
+    pub(crate) fn next_timer(&mut self) -> Option<Told> {
         let now = self.clock.now();
         let event = match self.tick {
             // Before a tick, which may always be due.
@@ -39,7 +32,7 @@ impl Engine {
                 self.tick = Some((period, next_tick(period, at, now)));
                 Some(Event::Tick)
             }
-            _ => self.alarm.take_if(|at| *at <= now).map(|_| Event::Alarm),
+            _ => None,
         };
         self.set_timer();
         event

@@ -11,7 +11,7 @@ use dorrit_proto::{
 
 use crate::conn::{Listed, Phase};
 use crate::engine::Engine;
-use crate::event::{DropCause, Event};
+use crate::event::{DropCause, Event, Told};
 use crate::kept::MIN_SPARE;
 use crate::message::{InPlace, Message, Terminator};
 use crate::{Buffers, ConnId, sys};
@@ -45,7 +45,7 @@ const MESSAGES: u32 = 64;
 impl Engine {
     /// Gives a connection its turn: sends what is queued, and reads once, or goes on with what was read.
     /// Returns what there is to tell already.
-    pub(crate) fn begin_turn(&mut self, id: ConnId) -> Option<Event> {
+    pub(crate) fn begin_turn(&mut self, id: ConnId) -> Option<Told> {
         let mut conn = self.table.get_mut(id)?;
         conn.listed.leave(Listed::NOW);
         let can_write = std::mem::take(&mut conn.can_write);
@@ -89,7 +89,7 @@ impl Engine {
 
     /// Goes on with what is kept of a connection's input, and reads more where that is not enough.
     #[inline(never)]
-    fn go_on(&mut self, id: ConnId) -> Option<Event> {
+    fn go_on(&mut self, id: ConnId) -> Option<Told> {
         if let Some(event) = self.go_on_inflating(id) {
             return event;
         }
@@ -164,18 +164,8 @@ impl Engine {
         }
     }
 
-    /// Tells the next message of the turn by the shortest way, where that is a whole one of less than
-    /// 64 KiB: what [`Engine::next`] would tell, and where its payload stands with a zero byte behind it.
-    /// `None` says nothing.
-    #[inline(always)]
-    pub fn next_whole(&mut self) -> Option<(ConnId, MessageKind, &mut [u8])> {
-        let (id, kind, payload) = self.take_whole()?;
-        self.hand_over();
-        Some((id, kind, &mut self.input[payload]))
-    }
-
-    /// Takes what [`Engine::next_whole`] tells. Returns where in the input the payload stands with its zero
-    /// byte.
+    /// Takes the next message of the turn by the shortest way, where that is a whole one of less than 64 KiB.
+    /// Returns where in the input its payload stands with its zero byte; `None` says nothing.
     #[inline(always)]
     pub(crate) fn take_whole(&mut self) -> Option<(ConnId, MessageKind, Range<usize>)> {
         let turn = self.turn.as_mut()?;
@@ -221,7 +211,7 @@ impl Engine {
     }
 
     /// Goes on with the turn. Without an event it has ended.
-    pub(crate) fn continue_turn(&mut self) -> Option<Event> {
+    pub(crate) fn continue_turn(&mut self) -> Option<Told> {
         self.take_back_message();
         loop {
             let turn = self.turn.as_mut()?;
@@ -333,7 +323,7 @@ impl Engine {
     }
 
     /// Ends the turn: keeps what was not dealt with, and sends the answers.
-    pub(crate) fn end_turn(&mut self, has_rest: bool) -> Option<Event> {
+    pub(crate) fn end_turn(&mut self, has_rest: bool) -> Option<Told> {
         self.take_back_message();
         let turn = self.turn.take()?;
         if turn.is_own || turn.pos < self.input.len() {
@@ -371,7 +361,7 @@ impl Engine {
 /// How a turn goes on.
 pub(crate) enum Step {
     Next,
-    Event(Event),
+    Event(Told),
     /// More of the input must come.
     End,
     /// What is left of the input is not to be dealt with now.

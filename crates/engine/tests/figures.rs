@@ -1,11 +1,13 @@
-//! What an engine counts, and the alarm.
+//! What an engine counts, and how it waits.
 
 mod support;
 
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use dorrit_engine::{Event, Stats};
+use dorrit_engine::{Engine, Event, Stats};
 use dorrit_proto::{OpCode, Refusal};
+use rustix::event::{PollFd, PollFlags};
 use support::*;
 
 /// Whatever way a message goes, it is counted once, and its bytes are those of the wire.
@@ -97,24 +99,57 @@ fn refusals() {
     assert_eq!((refused_full, refused_bad, refused_slow, refused_caller), (1, 1, 0, 1));
 }
 
-/// It comes once, at its time, and wakes an engine that has nothing else to do.
+/// Who waits is back at the time that it has named, where nothing else happens, and where something does before.
 #[test]
-fn the_alarm() {
+fn a_wait_is_bounded() {
     let mut server = Server::new(CONFIG);
+    server.pump();
     let start = Instant::now();
-    server.engine.set_alarm(Some(start + Duration::from_millis(10)));
-    assert!(matches!(server.engine.next(), Event::Alarm));
+    assert!(server.engine.poll_event().is_none());
+    server.engine.wait(Some(Duration::from_millis(10))).unwrap();
     assert!(start.elapsed() >= Duration::from_millis(10));
-    server.pump();
-    assert_eq!(server.alarms, 0);
-    server.engine.set_alarm(Some(start));
-    server.engine.set_alarm(None);
-    server.pump();
-    assert_eq!(server.alarms, 0);
-    // Beside a tick that is due at the same time.
-    server.engine.set_tick(Some(Duration::ZERO));
-    server.engine.set_alarm(Some(start));
-    let events: Vec<_> = (0..2).map(|_| format!("{:?}", server.engine.next())).collect();
+    assert!(server.engine.poll_event().is_none());
+    server.engine.set_tick(Some(Duration::from_millis(10)));
+    while !matches!(server.engine.poll_event(), Some(Event::Tick)) {
+        server.engine.wait(Some(Duration::from_secs(3600))).unwrap();
+    }
     server.engine.set_tick(None);
-    assert!(events.contains(&"Alarm".to_owned()), "{events:?}");
+    server.pump();
+    server.engine.set_tick(Some(Duration::ZERO));
+    server.engine.wait(Some(Duration::from_secs(3600))).unwrap();
+    assert!(matches!(server.engine.poll_event(), Some(Event::Tick)));
+}
+
+/// Somebody else may sleep: what the engine waits for shows at its descriptor, and in how long it would wait.
+#[test]
+fn somebody_else_sleeps() {
+    let mut server = Server::new(CONFIG);
+    let (mut client, id) = server.open_client();
+    server.pump();
+    while server.engine.poll_event().is_some() {}
+    assert!(!sleep(&mut server.engine, Some(Duration::ZERO)), "nothing has happened");
+    client.write(&text("hello"));
+    assert!(sleep(&mut server.engine, None));
+    server.engine.wait(Some(Duration::ZERO)).unwrap();
+    assert!(
+        matches!(server.next(), Event::Message(of, _, payload) if of == id && payload == b"hello")
+    );
+    server.pump();
+    server.engine.set_tick(Some(Duration::from_millis(20)));
+    let timeout = server.engine.timeout().unwrap();
+    assert!(timeout <= Duration::from_millis(40), "{timeout:?}");
+    assert!(!sleep(&mut server.engine, None), "only time has passed");
+    while !matches!(server.engine.poll_event(), Some(Event::Tick)) {
+        server.engine.wait(Some(Duration::ZERO)).unwrap();
+    }
+}
+
+/// Sleeps as another loop would, for so long at most. Returns whether something has happened.
+fn sleep(engine: &mut Engine, longest: Option<Duration>) -> bool {
+    let timeout = [engine.timeout(), longest].into_iter().flatten().min();
+    let timeout = timeout.map(|timeout| timeout.try_into().unwrap());
+    // SAFETY: the engine has it.
+    let fd = unsafe { BorrowedFd::borrow_raw(engine.fd()) };
+    let mut fds = [PollFd::new(&fd, PollFlags::IN)];
+    rustix::event::poll(&mut fds, timeout.as_ref()).unwrap() > 0
 }

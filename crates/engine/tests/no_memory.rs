@@ -76,7 +76,7 @@ fn an_acceptance_that_finds_none() {
     let mut server = Server::new(CONFIG);
     let mut client = server.client();
     client.write(REQUEST);
-    let Event::Opened(id) = server.engine.next() else { panic!("it asks for a connection") };
+    let Event::Opened(id) = server.next() else { panic!("it asks for a connection") };
     server.engine.accept(id, Some(&LARGE));
     server.pump();
     server.pump();

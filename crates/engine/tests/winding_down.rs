@@ -69,7 +69,7 @@ fn the_time_is_over() {
     server.engine.wind_down(Duration::from_millis(20));
     let mut ticks = 0;
     loop {
-        match server.engine.next() {
+        match server.next() {
             Event::Tick => ticks += 1,
             Event::Overdue => break,
             event => panic!("{event:?}"),

@@ -5,6 +5,7 @@
 
 use std::collections::TryReserveError;
 use std::ffi::c_int;
+use std::time::Instant;
 
 use dorrit_engine::{ConnId, DropCause, Engine, Event};
 use dorrit_proto::{CloseCode, MessageKind, Refusal, Request};
@@ -13,10 +14,11 @@ use crate::handle::from_id;
 use crate::host::{self, Misuse, State, guard, with_engine};
 use crate::launch::Server;
 use crate::log::{self, Level};
+use crate::notify::{self, Notifier};
 use crate::opening::Openings;
 use crate::program::{Introduction, Program, Told};
 use crate::start::words;
-use crate::{notify, reserve, signals, stats};
+use crate::{reserve, signals, stats};
 
 /// Serves until the server has stopped. Returns the exit status.
 pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
@@ -51,18 +53,24 @@ fn step_engine<R>(act: impl FnOnce(&mut Engine) -> R) -> Result<R, Misuse> {
     guard(Err(Misuse), || with_engine(act))
 }
 
+/// What the engine tells next. A message's payload is where it stands: nothing of the engine is borrowed while
+/// the program deals with it.
+#[inline(always)]
+fn poll_event(engine: &mut Engine) -> Option<Event<*mut [u8]>> {
+    let event = reserve::spare(|| engine.poll_event())?;
+    Some(event.map(|payload| {
+        let start = payload.as_ptr().cast::<u8>().cast_mut();
+        std::ptr::slice_from_raw_parts_mut(start, payload.len())
+    }))
+}
+
 impl<P: Program> Dispatch<'_, P> {
     /// Hands over what is there, and what happens next. Returns the exit status where that is the end.
     fn turn(&mut self) -> Result<Option<c_int>, Misuse> {
-        self.read_whole()?;
-        let (event, start, len) = step_engine(|engine| {
-            let event = reserve::spare(|| engine.next());
-            let message = engine.message();
-            (event, message.as_mut_ptr(), message.len())
-        })?;
+        let Some(event) = step_engine(poll_event)? else { return self.wait() };
         match event {
             // SAFETY: the engine has just told where it is.
-            Event::Message(id, kind) => unsafe { self.read(id, kind, start, len) },
+            Event::Message(id, kind, payload) => unsafe { self.read(id, kind, payload) },
             Event::Opened(id) => self.open(id)?,
             Event::Closed(id) => {
                 self.program.close(from_id(id));
@@ -75,18 +83,28 @@ impl<P: Program> Dispatch<'_, P> {
         Ok(None)
     }
 
-    /// Hands over whole messages as long as one follows the other.
-    #[inline(always)]
-    fn read_whole(&mut self) -> Result<(), Misuse> {
-        let next = |engine: &mut Engine| {
-            let (id, kind, message) = engine.next_whole()?;
-            Some((id, kind, message.as_mut_ptr(), message.len()))
-        };
-        while let Some((id, kind, start, len)) = step_engine(next)? {
-            // SAFETY: the engine has just told where it is.
-            unsafe { self.read(id, kind, start, len) };
-        }
-        Ok(())
+    /// Waits for what happens next, or for what the log or the service manager is to be told. Returns the exit
+    /// status where the loop cannot go on.
+    fn wait(&mut self) -> Result<Option<c_int>, Misuse> {
+        let waited = step(|State { engine, notifier, .. }| {
+            let notifier = notifier.as_ref().and_then(Notifier::due);
+            let due = [log::due(), notifier].into_iter().flatten().min();
+            let longest = due.map(|due| due.saturating_duration_since(Instant::now()));
+            let engine = engine.as_mut()?;
+            Some((reserve::spare(|| engine.wait(longest)), due))
+        })?;
+        guard(Err(Misuse), || {
+            let (waited, due) = waited.ok_or(Misuse)?;
+            if let Err(error) = waited {
+                log::error(&format!("the loop has failed: {}", words(&error)));
+                return Ok(Some(1));
+            }
+            if due.is_some_and(|due| due <= Instant::now()) {
+                log::tell_left_out();
+                notify::tell_due();
+            }
+            Ok(None)
+        })
     }
 
     /// Hands a message over.
@@ -94,9 +112,9 @@ impl<P: Program> Dispatch<'_, P> {
     /// # Safety
     /// It stands there: the engine leaves it where it is, and touches it only at the next event.
     #[inline(always)]
-    unsafe fn read(&mut self, id: ConnId, kind: MessageKind, start: *mut u8, len: usize) {
+    unsafe fn read(&mut self, id: ConnId, kind: MessageKind, payload: *mut [u8]) {
         // SAFETY: the caller's promise.
-        let message = unsafe { std::slice::from_raw_parts_mut(start, len) };
+        let message = unsafe { &mut *payload };
         self.program.read(from_id(id), kind, message);
     }
 
@@ -160,16 +178,12 @@ impl Introduction {
 
 impl Server {
     /// Deals with what is no affair of the program's. Returns the exit status where it is the end.
-    fn deal_with(&mut self, event: Event) -> Option<c_int> {
+    fn deal_with(&mut self, event: Event<*mut [u8]>) -> Option<c_int> {
         match event {
             Event::Requested(id) => {
                 let answer =
                     |engine: &mut _| self.pages.as_ref().map(|pages| pages.answer(engine, id));
                 let _ = with_engine(answer);
-            }
-            Event::Alarm => {
-                log::tell_left_out();
-                notify::tell_due();
             }
             Event::Control => self.heed_signals(),
             Event::Refused(_, refusal) => {
@@ -191,8 +205,8 @@ impl Server {
                 };
                 log::folded(level, format_args!("a client is dropped: {cause}"));
             }
-            Event::AcceptFailed(error) => {
-                log::warning(&format!("connections have to wait: {}", words(&error)));
+            Event::AcceptFailed(errno) => {
+                log::warning(&format!("connections have to wait: {}", words(&errno.into())));
             }
             Event::ShortOfMemory => {
                 log::folded(Level::Warning, "there is not enough memory");
@@ -210,10 +224,6 @@ impl Server {
             Event::Stopped => {
                 self.handover.tell_end();
                 return Some(0);
-            }
-            Event::Failed(error) => {
-                log::error(&format!("the loop has failed: {}", words(&error)));
-                return Some(1);
             }
             // The program's; see `Dispatch::turn`.
             Event::Message(..)

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dorrit_engine::Engine;
 use nix::sys::pthread::pthread_self;
@@ -36,30 +36,6 @@ pub(crate) struct State {
     /// There from the moment the server listens.
     pub(crate) engine: Option<Engine>,
     pub(crate) notifier: Option<Notifier>,
-    /// When the loop is to wake for each of [`Alarm`].
-    alarms: [Option<Instant>; 2],
-}
-
-/// What the engine's one alarm is asked for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Alarm {
-    Log,
-    Notifier,
-}
-
-impl State {
-    /// Has the loop wake at that time for this; `None` is never.
-    pub(crate) fn set_alarm(&mut self, alarm: Alarm, at: Option<Instant>) {
-        self.alarms[alarm as usize] = at;
-        self.renew_alarm();
-    }
-
-    /// Asks the engine for the first of them; one that has just been made knows of none.
-    pub(crate) fn renew_alarm(&mut self) {
-        if let Some(engine) = &mut self.engine {
-            engine.set_alarm(self.alarms.into_iter().flatten().min());
-        }
-    }
 }
 
 /// What `ws_set_periodic` set.
@@ -86,7 +62,6 @@ static HOST: Host = Host(RefCell::new(State {
     periodic: None,
     engine: None,
     notifier: None,
-    alarms: [None; 2],
 }));
 
 /// The thread that `main` runs on; 0 before it does, and in a child of the program's.

@@ -332,7 +332,6 @@ impl<P: Program> Launch<'_, P> {
         let _ = host::with(|state| {
             let engine = state.engine.insert(engine);
             engine.set_tick(state.periodic.map(|periodic| periodic.period));
-            state.renew_alarm();
         });
         Ok(pages)
     }

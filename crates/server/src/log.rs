@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Instant;
 
 use crate::fold::Fold;
-use crate::host::{self, Alarm};
 use crate::sink;
 pub(crate) use crate::sink::{Destination, open, set_destination, set_program_lines};
 
@@ -60,6 +59,9 @@ static LEVELS: AtomicU8 = AtomicU8::new(Level::Info as u8 + 1);
 /// Lines that clients cause, by level: a flood at one must not hide what is said at another.
 static FOLDS: Mutex<[Fold; 5]> = Mutex::new([const { Fold::new() }; 5]);
 
+/// Whether a minute runs in which lines are counted.
+static IS_COUNTING: AtomicBool = AtomicBool::new(false);
+
 /// From now on only lines that matter so much are written.
 pub(crate) fn set_level(level: Level) {
     LEVELS.store(level as u8 + 1, Ordering::Relaxed);
@@ -111,14 +113,20 @@ pub(crate) fn close() {
     with_folds(|folds| each(folds, |level, fold| fold.end(|text| line(level, text))));
 }
 
-/// Acts on them, and sees to it that the next minute's end is noticed.
+/// When [`tell_left_out`] is to be called next, where it is.
+pub(crate) fn due() -> Option<Instant> {
+    if !IS_COUNTING.load(Ordering::Relaxed) {
+        return None;
+    }
+    FOLDS.try_lock().ok()?.iter().filter_map(Fold::due).min()
+}
+
+/// Acts on the lines that clients cause, and notes whether a minute's end is to be told.
 fn with_folds(act: impl FnOnce(&mut [Fold; 5])) {
     // A program's signal handler that has interrupted a line must not wait for it.
     let Ok(mut folds) = FOLDS.try_lock() else { return };
     act(&mut folds);
-    let due = folds.iter().filter_map(Fold::due).min();
-    drop(folds);
-    let _ = host::with(|state| state.set_alarm(Alarm::Log, due));
+    IS_COUNTING.store(folds.iter().any(|fold| fold.due().is_some()), Ordering::Relaxed);
 }
 
 fn each(folds: &mut [Fold; 5], mut act: impl FnMut(Level, &mut Fold)) {

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketType, sendto, socket};
 use sd_notify::NotifyState;
 
-use crate::host::{self, Alarm};
+use crate::host;
 use crate::log;
 use crate::signals::without_sigpipe;
 use crate::start::words;
@@ -39,6 +39,8 @@ pub(crate) struct Notifier {
     watchdog: Option<Duration>,
     /// When that is due next.
     watchdog_at: Option<Instant>,
+    /// When what waits is sent again.
+    retry_at: Option<Instant>,
     /// A failure was told since a message was sent.
     has_told: bool,
     /// Another process is the server now.
@@ -106,15 +108,13 @@ pub(crate) fn tell_due() {
     });
 }
 
-/// Acts on it, and sees to it that the loop wakes for what is due next.
+/// Acts on the notifier.
 fn with(act: impl FnOnce(&mut Notifier, Instant)) {
     let _ = host::with(|state| {
         let Some(notifier) = &mut state.notifier else { return };
         let now = Instant::now();
         act(notifier, now);
-        let retry = (!notifier.waiting.is_empty()).then(|| now + RETRY);
-        let due = [notifier.watchdog_at, retry].into_iter().flatten().min();
-        state.set_alarm(Alarm::Notifier, due);
+        notifier.retry_at = (!notifier.waiting.is_empty()).then(|| now + RETRY);
     });
 }
 
@@ -129,9 +129,15 @@ impl Notifier {
             // Half of what the service manager waits for.
             watchdog: watchdog.map(|interval| interval / 2).filter(|half| !half.is_zero()),
             watchdog_at: None,
+            retry_at: None,
             has_told: false,
             is_replaced: false,
         }
+    }
+
+    /// When [`tell_due`] is to be called next, where it is.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        [self.watchdog_at, self.retry_at].into_iter().flatten().min()
     }
 
     /// Tells that another process is the server, which has the whole interval for its first word.

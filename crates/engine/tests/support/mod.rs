@@ -51,7 +51,8 @@ pub struct Server {
     pub on_drain: fn(&mut Engine, ConnId),
     pub dropped: Vec<DropCause>,
     pub refused: Vec<Refusal>,
-    pub alarms: u32,
+    /// The address of the message that was told last.
+    pub place: usize,
     pub is_overdue: bool,
     pub is_stopped: bool,
     /// The targets of plain requests, each of which is answered with this file.
@@ -86,7 +87,7 @@ impl Server {
             on_drain: |_, _| {},
             dropped: Vec::new(),
             refused: Vec::new(),
-            alarms: 0,
+            place: 0,
             is_overdue: false,
             is_stopped: false,
             targets: Vec::new(),
@@ -137,8 +138,25 @@ impl Server {
         self.step();
     }
 
+    /// What the engine tells next, for which it waits, with a copy of a message's payload, over which is written
+    /// then.
+    pub fn next(&mut self) -> Event<Vec<u8>> {
+        loop {
+            if let Some(event) = self.engine.poll_event() {
+                return event.map(|payload| {
+                    self.place = payload.as_ptr().addr();
+                    let (last, payload) = payload.split_last().unwrap();
+                    assert_eq!(last.get(), 0, "there is no zero byte behind the message");
+                    last.set(0xaa);
+                    payload.iter().map(|byte| byte.replace(0xaa)).collect()
+                });
+            }
+            self.engine.wait(None).unwrap();
+        }
+    }
+
     fn step(&mut self) -> bool {
-        match self.engine.next() {
+        match self.next() {
             Event::Opened(id) => {
                 if (self.on_open)(&mut self.engine, id) {
                     self.engine.accept(id, None);
@@ -156,11 +174,7 @@ impl Server {
                 let body = body.map(|(file, len)| (file.try_clone().unwrap(), *len));
                 self.engine.respond(id, Response { head, body, keeps_alive });
             }
-            Event::Message(id, kind) => {
-                let message = self.engine.message();
-                assert_eq!(message.last(), Some(&0), "there is no zero byte behind the message");
-                let payload = message[..message.len() - 1].to_vec();
-                message.fill(0xaa);
+            Event::Message(id, kind, payload) => {
                 self.messages.push((id, kind, payload.clone()));
                 (self.on_message)(&mut self.engine, id, kind, &payload);
             }
@@ -178,7 +192,6 @@ impl Server {
                 self.is_stopped = true;
                 return false;
             }
-            Event::Failed(error) => panic!("{error}"),
             Event::Drained(id) => {
                 self.drained.push(id);
                 (self.on_drain)(&mut self.engine, id);
@@ -186,7 +199,6 @@ impl Server {
             Event::HeldUp(duration) => self.held_up.push(duration),
             Event::Dropped(_, cause) => self.dropped.push(cause),
             Event::Refused(_, refusal) => self.refused.push(refusal),
-            Event::Alarm => self.alarms += 1,
             Event::MemoryReleased => self.released += 1,
             Event::Tick | Event::AcceptFailed(_) => {}
         }

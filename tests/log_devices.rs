@@ -148,11 +148,9 @@ fn syslog_is_gone_for_a_while() {
     let mut server = launch.name(&name).start_daemon();
     server.signal(Signal::USR1);
     syslog.await_line(&name, "connections=");
-    drop(syslog);
+    let turn = syslog.go();
     log_a_line(&server);
-    let Some(syslog) = Syslog::listen() else {
-        return;
-    };
+    let syslog = Syslog::come(turn);
     server.signal(Signal::USR1);
     syslog.await_line(&name, "connections=");
     syslog.await_line(&name, "1 lines of the log were lost before this");

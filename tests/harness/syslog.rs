@@ -14,20 +14,28 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Listens on /dev/log while it lives.
 pub(crate) struct Syslog {
+    listener: Listener,
+    /// Given back when nothing listens any more.
+    turn: Turn,
+}
+
+/// The right to /dev/log, which is one test's at a time.
+pub(crate) type Turn = MutexGuard<'static, ()>;
+
+struct Listener {
     lines: Arc<Mutex<Vec<String>>>,
     over: Arc<AtomicBool>,
     reader: Option<std::thread::JoinHandle<()>>,
-    _turn: MutexGuard<'static, ()>,
 }
 
 impl Syslog {
     /// Waits for its turn, then listens. `None` where the test must be skipped, which is said.
     pub(crate) fn listen() -> Option<Syslog> {
-        // A test that failed with the lock in its hands has removed the socket all the same.
-        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
-        if skipped(&[Need::Root, Need::Free(SOCKET)]) {
-            return None;
-        }
+        Self::absent().map(Self::come)
+    }
+
+    /// Listens, in a turn that the test has already.
+    pub(crate) fn come(turn: Turn) -> Self {
         let socket = UnixDatagram::bind(SOCKET).expect("/dev/log can be bound");
         let everyone = std::fs::Permissions::from_mode(0o666);
         std::fs::set_permissions(SOCKET, everyone).expect("/dev/log for everyone");
@@ -39,12 +47,18 @@ impl Syslog {
             let (lines, over) = (Arc::clone(&lines), Arc::clone(&over));
             move || read(&socket, &lines, &over)
         });
-        Some(Syslog { lines, over, reader: Some(reader), _turn: turn })
+        Self { listener: Listener { lines, over, reader: Some(reader) }, turn }
+    }
+
+    /// Listens no more, and leaves the test its turn.
+    pub(crate) fn go(self) -> Turn {
+        self.turn
     }
 
     /// Waits for its turn, in which there is no syslogd. `None` where the test must be skipped,
     /// which is said.
-    pub(crate) fn absent() -> Option<MutexGuard<'static, ()>> {
+    pub(crate) fn absent() -> Option<Turn> {
+        // A test that failed with the lock in its hands has removed the socket all the same.
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
         (!skipped(&[Need::Root, Need::Free(SOCKET)])).then_some(turn)
     }
@@ -57,12 +71,12 @@ impl Syslog {
 
     /// The lines so far that hold this ident.
     pub(crate) fn lines(&self, ident: &str) -> Vec<String> {
-        let lines = self.lines.lock().expect("no panic under it");
+        let lines = self.listener.lines.lock().expect("no panic under it");
         lines.iter().filter(|line| line.contains(ident)).cloned().collect()
     }
 }
 
-impl Drop for Syslog {
+impl Drop for Listener {
     fn drop(&mut self) {
         // It is ours: it was bound under the lock, which is still held.
         let _ = std::fs::remove_file(SOCKET);

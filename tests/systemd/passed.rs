@@ -3,7 +3,7 @@
 use std::net::{Ipv6Addr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use crate::harness::{Client, Launch, Need, Process, Request, Server, skipped, snapshot};
@@ -325,7 +325,8 @@ fn by_systemd_socket_activate() {
     let listen = format!("--listen={}", path.display());
     let launch = launch.under(["systemd-socket-activate", &listen]);
     let server = launch.start_passed();
-    let there = crate::harness::until(|| path.exists().then_some(()));
+    // The file is there before anything listens on it.
+    let there = crate::harness::until(|| UnixStream::connect(&path).ok());
     assert!(there.is_some(), "{}", server.stderr());
     on_unix(&path).echo("hello");
     server.process().signal(rustix::process::Signal::TERM);

@@ -200,7 +200,7 @@ impl Server {
         let before: Vec<_> = ids.iter().map(|id| queued(&mut self.engine, id)).collect();
         let payload = message.payload();
         let sent = match ids {
-            [id] if self.engine.send_at_once(*id, kind, &payload).expect("memory") => Ok(1),
+            [id] => self.engine.send_to(*id, kind, &payload),
             _ => self.engine.send(ids.iter().copied(), kind, &payload),
         };
         let Ok(count) = sent else { return };
@@ -278,7 +278,7 @@ impl Server {
             Event::AcceptFailed(error) => panic!("{error}"),
             Event::Refused(..)
             | Event::Tick
-            | Event::Overdue
+            | Event::DrainExpired
             | Event::HeldUp(_)
             | Event::MemoryReleased
             | Event::ShortOfMemory => {}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use dorrit_proto::{MessageKind, Refusal, Violation};
 use rustix::io::Errno;
 
-use crate::ConnId;
+use crate::id::ConnId;
 
 /// What the caller is told by [`Engine::poll_event`](crate::Engine::poll_event). `P` is how a message's payload is
 /// given.
@@ -43,10 +43,10 @@ pub enum Event<P> {
     AcceptFailed(Errno),
     /// [`Config::take_shortage`](crate::Config::take_shortage) has said so, and what can be done was done.
     ShortOfMemory,
-    /// The time given to [`Engine::wind_down`](crate::Engine::wind_down) is over, and not all connections have ended.
-    Overdue,
+    /// The time given to [`Engine::drain`](crate::Engine::drain) is over, and not all connections have ended.
+    DrainExpired,
     /// All connections have ended, after [`Engine::stop`](crate::Engine::stop) or
-    /// [`Engine::wind_down`](crate::Engine::wind_down).
+    /// [`Engine::drain`](crate::Engine::drain).
     Stopped,
 }
 
@@ -71,7 +71,7 @@ impl<P> Event<P> {
             Self::HeldUp(duration) => Event::HeldUp(duration),
             Self::AcceptFailed(errno) => Event::AcceptFailed(errno),
             Self::ShortOfMemory => Event::ShortOfMemory,
-            Self::Overdue => Event::Overdue,
+            Self::DrainExpired => Event::DrainExpired,
             Self::Stopped => Event::Stopped,
         }
     }

@@ -2,8 +2,6 @@
 
 use dorrit_proto::Refusal;
 
-use crate::engine::Engine;
-
 /// The figures of an engine since it was made, but for those that say what is now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -59,18 +57,5 @@ impl Stats {
             Refusal::Forbidden | Refusal::Origin | Refusal::Status(_) => &mut self.refused_caller,
         };
         *count += 1;
-    }
-}
-
-impl Engine {
-    /// The figures so far. It looks at every queue.
-    pub fn stats(&self) -> Stats {
-        let queued: usize = self.queues.iter().map(|queue| queue.bytes()).sum();
-        Stats {
-            connections: self.open as u64,
-            queued_bytes: (queued + self.output.len()) as u64,
-            held_bytes: self.held_memory() as u64,
-            ..self.stats
-        }
     }
 }

@@ -114,14 +114,11 @@ impl Model {
         payload.extend((8..len).map(|_| b'a' + self.chance.below(26) as u8));
         let before: Vec<_> = self.peers.iter().map(|it| engine.queued_frames(it.id)).collect();
         let skipped = engine.stats().skipped;
-        // As a C program's call does: the shortest way first, where it is for one.
-        let is_sent = array.len() == 1
-            && payload.len() < 8192
-            && engine.send_at_once(array[0], MessageKind::Text, &payload).unwrap();
-        let returned = match is_sent {
-            true => 1,
-            false => engine.send(array.iter().copied(), MessageKind::Text, &payload).unwrap(),
+        let returned = match array[..] {
+            [id] if payload.len() < 8192 => engine.send_to(id, MessageKind::Text, &payload),
+            _ => engine.send(array.iter().copied(), MessageKind::Text, &payload),
         };
+        let returned = returned.unwrap();
         let mut total = 0..=0;
         for (index, before) in before.into_iter().enumerate() {
             let id = self.peers[index].id;

@@ -236,12 +236,10 @@ fn produce(engine: &mut Engine, id: ConnId, kind: MessageKind) {
     }
 }
 
-/// Answers as a C program's call does: the short way first.
+/// Answers as a C program's call does.
 fn answer(engine: &mut Engine, id: ConnId, kind: MessageKind, len: usize) {
     let payload = vec![b'a'; len];
-    if !engine.send_at_once(id, kind, &payload).unwrap() {
-        engine.send([id].into_iter(), kind, &payload).unwrap();
-    }
+    engine.send_to(id, kind, &payload).unwrap();
 }
 
 /// A loop that was held up for a second is told of it.

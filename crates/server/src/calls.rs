@@ -142,8 +142,7 @@ unsafe fn queue(
     // SAFETY: the caller's promise.
     match unsafe { std::slice::from_raw_parts(conns, count) } {
         &[conn] => match handle::to_id(conn) {
-            Some(id) if engine.send_at_once(id, kind, data)? => Ok(1),
-            Some(id) => reserve::spare(|| engine.send([id].into_iter(), kind, data)),
+            Some(id) => reserve::spare(|| engine.send_to(id, kind, data)),
             None => Ok(0),
         },
         conns => {

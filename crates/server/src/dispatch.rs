@@ -217,7 +217,7 @@ impl Server {
                 let why = "the program's functions have held everybody up for";
                 log::folded(Level::Warning, format_args!("{why} {seconds:.1} s"));
             }
-            Event::Overdue => {
+            Event::DrainExpired => {
                 self.handover.tell_overdue();
                 let _ = with_engine(|engine| engine.stop(CloseCode::SERVICE_RESTART));
             }

@@ -201,7 +201,7 @@ impl HandOver {
         restart::disarm();
         files.give_away();
         let drain = self.drain;
-        let _ = with_engine(|engine| engine.wind_down(drain));
+        let _ = with_engine(|engine| engine.drain(drain));
         log::notice(&format!(
             "hand-over: process {pid} has taken over; those who are here are served for {} s at most",
             drain.as_secs()

@@ -53,7 +53,7 @@ pub struct Server {
     pub refused: Vec<Refusal>,
     /// The address of the message that was told last.
     pub place: usize,
-    pub is_overdue: bool,
+    pub is_drain_expired: bool,
     pub is_stopped: bool,
     /// The targets of plain requests, each of which is answered with this file.
     pub targets: Vec<Vec<u8>>,
@@ -88,7 +88,7 @@ impl Server {
             dropped: Vec::new(),
             refused: Vec::new(),
             place: 0,
-            is_overdue: false,
+            is_drain_expired: false,
             is_stopped: false,
             targets: Vec::new(),
             page: None,
@@ -187,7 +187,7 @@ impl Server {
                 return false;
             }
             Event::ShortOfMemory => panic!("there is memory"),
-            Event::Overdue => self.is_overdue = true,
+            Event::DrainExpired => self.is_drain_expired = true,
             Event::Stopped => {
                 self.is_stopped = true;
                 return false;

@@ -1,0 +1,165 @@
+//! The table of connections.
+
+use std::collections::TryReserveError;
+use std::num::NonZeroU32;
+
+use crate::conn::Conn;
+use crate::id::ConnId;
+
+/// Connections by their id. It takes its memory when it is made, and none later.
+pub(crate) struct Conns {
+    /// How many of them are accepted and not removed.
+    pub(crate) open: usize,
+    slots: Vec<Slot>,
+    vacant: Option<u32>,
+    len: usize,
+    capacity: usize,
+}
+
+struct Slot {
+    /// Of the connection that is there, or of the next one.
+    generation: NonZeroU32,
+    content: Content,
+}
+
+enum Content {
+    Conn(Conn),
+    Vacant { next: Option<u32> },
+}
+
+impl Conns {
+    pub(crate) fn new(capacity: usize) -> Result<Self, TryReserveError> {
+        let mut slots = Vec::new();
+        slots.try_reserve_exact(capacity)?;
+        Ok(Self { open: 0, slots, vacant: None, len: 0, capacity })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.len == self.capacity
+    }
+
+    /// Whether a connection is there.
+    pub(crate) fn has(&self, id: ConnId) -> bool {
+        self.get(id).is_some()
+    }
+
+    /// Puts a connection in; `None` where the table is full.
+    pub(crate) fn insert(&mut self, conn: Conn) -> Option<ConnId> {
+        if self.is_full() {
+            return None;
+        }
+        self.len += 1;
+        if let Some(index) = self.vacant {
+            let slot = &mut self.slots[index as usize];
+            if let Content::Vacant { next } = slot.content {
+                self.vacant = next;
+            }
+            slot.content = Content::Conn(conn);
+            return Some(ConnId::new(index, slot.generation));
+        }
+        let id = ConnId::new(self.slots.len() as u32, NonZeroU32::MIN);
+        self.slots.push(Slot { generation: id.generation(), content: Content::Conn(conn) });
+        Some(id)
+    }
+
+    pub(crate) fn remove(&mut self, id: ConnId) -> Option<Conn> {
+        let slot = self.slots.get_mut(id.index())?;
+        if slot.generation != id.generation() || matches!(slot.content, Content::Vacant { .. }) {
+            return None;
+        }
+        let vacant = Content::Vacant { next: self.vacant };
+        let Content::Conn(conn) = std::mem::replace(&mut slot.content, vacant) else { return None };
+        self.len -= 1;
+        // A slot whose generations are used up is never used again: an id names one connection.
+        if let Some(generation) = slot.generation.checked_add(1).filter(|g| *g != NonZeroU32::MAX) {
+            slot.generation = generation;
+            self.vacant = Some(id.index() as u32);
+        } else {
+            slot.content = Content::Vacant { next: None };
+            slot.generation = NonZeroU32::MAX;
+        }
+        Some(conn)
+    }
+
+    pub(crate) fn get(&self, id: ConnId) -> Option<&Conn> {
+        match self.slots.get(id.index()) {
+            Some(Slot { generation, content: Content::Conn(conn) })
+                if *generation == id.generation() =>
+            {
+                Some(conn)
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ConnId) -> Option<&mut Conn> {
+        match self.slots.get_mut(id.index()) {
+            Some(Slot { generation, content: Content::Conn(conn) })
+                if *generation == id.generation() =>
+            {
+                Some(conn)
+            }
+            _ => None,
+        }
+    }
+
+    /// The id of the first connection at or behind this index.
+    pub(crate) fn first_from(&self, index: usize) -> Option<ConnId> {
+        let slots = self.slots.iter().enumerate().skip(index);
+        slots
+            .filter(|(_, slot)| matches!(slot.content, Content::Conn(_)))
+            .map(|(index, slot)| ConnId::new(index as u32, slot.generation))
+            .next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conn::tests::conn;
+
+    /// CONTRACT S6: an id names one connection, however often its slot is used.
+    #[test]
+    fn stale_ids_are_recognised() {
+        let mut conns = Conns::new(2).unwrap();
+        let first = conns.insert(conn()).unwrap();
+        let second = conns.insert(conn()).unwrap();
+        assert!(conns.insert(conn()).is_none());
+        assert!(conns.remove(first).is_some());
+        assert!(conns.remove(first).is_none());
+        let third = conns.insert(conn()).unwrap();
+        assert_eq!(third.index(), first.index());
+        assert_ne!(third, first);
+        assert!(conns.get(first).is_none() && conns.get_mut(first).is_none());
+        assert!(conns.get(second).is_some() && conns.get(third).is_some());
+        assert_eq!(conns.first_from(0), Some(third));
+        assert_eq!(conns.first_from(2), None);
+    }
+
+    #[test]
+    fn a_slot_without_further_generations_is_retired() {
+        let mut conns = Conns::new(1).unwrap();
+        let first = conns.insert(conn()).unwrap();
+        conns.remove(first);
+        conns.slots[0].generation = NonZeroU32::new(u32::MAX - 1).unwrap();
+        let last = conns.insert(conn()).unwrap();
+        assert_eq!(last.generation().get(), u32::MAX - 1);
+        conns.remove(last);
+        let next = conns.insert(conn()).unwrap();
+        assert_eq!((next.index(), next.generation()), (1, NonZeroU32::MIN));
+    }
+
+    #[test]
+    fn any_bits_are_safe() {
+        let conns = Conns::new(1).unwrap();
+        assert!(ConnId::from_bits(0).is_none());
+        assert!(ConnId::from_bits(u64::from(u32::MAX)).is_none());
+        for bits in [1 << 32, u64::MAX, 0x7fff_ffff_dead_beef] {
+            assert!(conns.get(ConnId::from_bits(bits).unwrap()).is_none());
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Looking at the poll: waiting, and accepting.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use super::Engine;
+use crate::conn::Conn;
+use crate::event::Event;
+use crate::reactor::{self, Batch, Source, Watch};
+use crate::sys::{self, Stream};
+use crate::timers::Kind;
+use crate::transport::Transport;
+
+impl Engine {
+    /// What becomes readable when something happens that the engine waits for: where somebody else sleeps,
+    /// for [`Engine::timeout`] at most, and calls [`Engine::wait`] then with no time to wait.
+    pub fn fd(&self) -> RawFd {
+        self.reactor.fd()
+    }
+
+    /// How long [`Engine::wait`] may sleep; `None` is until something happens.
+    pub fn timeout(&mut self) -> Option<Duration> {
+        self.timers.clock.refresh();
+        let is_idle = self.ready.is_round_over() && self.ready.is_next_empty();
+        let want_accept = self.reactor.listeners.want_accept() && !self.conns.is_full();
+        if !is_idle || !self.pending.is_empty() || want_accept || self.has_ended() {
+            return Some(Duration::ZERO);
+        }
+        let deadline = self.next_deadline();
+        let clock = &self.timers.clock;
+        let deadline = deadline.map(|at| at.since(clock.loop_time()));
+        let next = [self.timers.next_at(), self.reactor.listeners.retry_at()];
+        let next = next.into_iter().flatten().min().map(|at| at.since(clock.now()));
+        [deadline, next].into_iter().flatten().min()
+    }
+
+    /// Looks at what has happened, and sleeps until something does where nothing is left to do, for `longest`
+    /// at most. To be called when [`Engine::poll_event`] has nothing to tell. An error says that the loop cannot
+    /// go on.
+    pub fn wait(&mut self, longest: Option<Duration>) -> io::Result<()> {
+        self.timers.clock.refresh();
+        self.report();
+        let timeout = [self.timeout(), longest].into_iter().flatten().min();
+        let is_full = self.poll(timeout)?;
+        self.timers.clock.wake(timeout);
+        // All that has come until now is known before anybody's time is over: between what the poll has told and
+        // now the process may have been stopped (CONTRACT S21).
+        let loop_time = self.timers.clock.loop_time();
+        let mut has_more = is_full || self.timers.deadlines.is_due(loop_time);
+        for _ in 0..reactor::looks(self.conns.len()) {
+            if !has_more {
+                break;
+            }
+            has_more = self.poll(Some(Duration::ZERO))?;
+        }
+        self.ready.begin_round(&mut self.conns);
+        self.expire();
+        self.pending.is_looking = true;
+        Ok(())
+    }
+
+    /// Owes the caller the news of what was noticed since the last look.
+    fn report(&mut self) {
+        let most_queued = self.outbox.take_peak();
+        if self.memory.is_released(self.outbox.held(), most_queued) {
+            self.pending.report(Event::MemoryReleased);
+        }
+        if (self.config.take_shortage)() {
+            self.timers.shed_soon();
+        }
+        if let Some(duration) = self.timers.clock.take_slow() {
+            self.pending.report(Event::HeldUp(duration));
+        }
+    }
+
+    /// Notes what the poll tells. Returns whether it may have more to tell: after an interruption, in which much may
+    /// have come, it has told nothing.
+    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
+        if !self.reactor.poll(timeout)? {
+            return Ok(true);
+        }
+        let mut count = 0;
+        for event in &self.reactor.events {
+            count += 1;
+            match Source::of(event.token()) {
+                Some(Source::Conn(id)) => {
+                    if let Some(conn) = self.conns.get_mut(id) {
+                        conn.note(event);
+                        if conn.listed.enter_now() {
+                            self.ready.push_listed(id, &self.conns);
+                        }
+                    }
+                }
+                Some(Source::Control) => self.pending.is_controlled = true,
+                Some(Source::Listener(number)) => self.reactor.listeners.set_ready(number),
+                None => {}
+            }
+        }
+        Ok(reactor::is_full(count))
+    }
+
+    /// Accepts a batch of connections on each socket. Returns an error that is to be told.
+    pub(super) fn accept_some(&mut self) -> Option<Errno> {
+        let now = self.timers.clock.now();
+        self.reactor.listeners.resume(now);
+        let mut report = None;
+        for number in 0..self.reactor.listeners.len() {
+            if let Err(error) = self.accept_batch(number) {
+                report = self.reactor.listeners.fail(number, &error, now).or(report);
+            }
+        }
+        report
+    }
+
+    fn accept_batch(&mut self, number: usize) -> io::Result<()> {
+        let turn = self.config.turn();
+        let mut batch = Batch::default();
+        while !self.conns.is_full() {
+            match self.reactor.listeners.accept(number, turn, &mut batch)? {
+                Some(socket) => self.insert(socket)?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a new connection in. Where that cannot be, it is closed.
+    fn insert(&mut self, socket: Stream) -> io::Result<()> {
+        if sys::prepare(&socket).is_err() {
+            // Its client has gone.
+            return Ok(());
+        }
+        let fd = socket.as_raw_fd();
+        let conn = Conn::new(Transport::Plain(socket));
+        let Some(id) = self.conns.insert(conn) else { return Ok(()) };
+        let watched = self.reactor.register(fd, id, Watch::Read);
+        if watched.is_ok() {
+            self.with(id, |_, cx| cx.wants.deadline(Kind::Handshake));
+        } else {
+            self.conns.remove(id);
+        }
+        watched
+    }
+}

@@ -1,0 +1,236 @@
+//! Operations on connections, and what follows from them: in one place, for all.
+
+use std::time::Duration;
+
+use super::Engine;
+use crate::conn::{Conn, Context, Wants};
+use crate::conns::Conns;
+use crate::id::ConnId;
+use crate::inbox::Payload;
+use crate::reactor::{SHORT_PAUSE, Watch};
+use crate::timers::{Deadline, Moment};
+
+/// How many deadlines are dealt with before connections have their turns (CONTRACT S20).
+const EXPIRED: usize = 64;
+/// There is memory again where so much can be had at once, in bytes.
+const ENOUGH: usize = 64 * 1024;
+/// Nobody is dropped for less, in bytes: it would not help.
+const MUCH: usize = 64 * 1024;
+
+impl Engine {
+    /// Acts on a connection, and settles what follows; `None` where it is not there.
+    #[inline(always)]
+    pub(crate) fn with<R>(
+        &mut self,
+        id: ConnId,
+        act: impl FnOnce(&mut Conn, &mut Context<'_>) -> R,
+    ) -> Option<R> {
+        let (acted, wants) = self.act(id, act)?;
+        if !wants.is_none() {
+            self.settle(id, wants);
+        }
+        Some(acted)
+    }
+
+    /// Acts on a connection. Returns what is to follow.
+    #[inline(always)]
+    fn act<R>(
+        &mut self,
+        id: ConnId,
+        act: impl FnOnce(&mut Conn, &mut Context<'_>) -> R,
+    ) -> Option<(R, Wants)> {
+        let open = self.conns.open;
+        let conn = self.conns.get_mut(id)?;
+        let lifecycle = self.timers.lifecycle();
+        let mut cx = Context {
+            id,
+            config: &self.config,
+            clock: &mut self.timers.clock,
+            lifecycle,
+            turn: &mut self.turn,
+            inbox: &mut self.inbox,
+            outbox: &mut self.outbox,
+            pending: &mut self.pending,
+            memory: &mut self.memory,
+            stats: &mut self.stats,
+            open,
+            wants: Wants::default(),
+        };
+        let acted = act(conn, &mut cx);
+        let wants = cx.wants;
+        if let Some(turn) = &mut self.turn
+            && turn.conn == id
+        {
+            turn.ways = conn.ways(&self.config);
+        }
+        Some((acted, wants))
+    }
+
+    /// Does what is to follow from an operation on a connection: alone registers what its socket is watched for, arms
+    /// its deadlines, lists it for another turn, reports its end, and removes it.
+    #[inline(never)]
+    fn settle(&mut self, id: ConnId, mut wants: Wants) {
+        while !wants.is_none() {
+            let is_done = wants.is_end() || (self.watch(id, wants) && self.arm(id, wants));
+            if wants.is_turn() {
+                self.ready.push_next(id, &mut self.conns);
+            }
+            if wants.is_flush() && self.conns.get_mut(id).is_some_and(Conn::note_dirty) {
+                self.ready.push_dirty(id, &self.conns);
+            }
+            if wants.is_drained() {
+                let conns = &self.conns;
+                self.pending.push_drained(id, |id| conns.has(*id));
+            }
+            if wants.is_end() {
+                self.settle_end(id);
+            }
+            let rest = (!is_done).then(|| self.act(id, Conn::end)).flatten();
+            wants = rest.map_or(Wants::default(), |((), wants)| wants);
+        }
+    }
+
+    /// Watches a connection's socket for what is wanted. Returns whether that can be.
+    fn watch(&mut self, id: ConnId, wants: Wants) -> bool {
+        let Some(is_blocked) = wants.is_blocked() else { return true };
+        let Some(conn) = self.conns.get_mut(id) else { return true };
+        let Some(fd) = conn.fd() else { return true };
+        let watch = match (conn.is_reading(), is_blocked) {
+            (true, true) => Watch::Both,
+            (false, true) => Watch::Write,
+            (_, false) => Watch::Read,
+        };
+        let was = std::mem::replace(&mut conn.watch, watch);
+        was == watch || self.reactor.reregister(fd, id, watch).is_ok()
+    }
+
+    /// Arms the deadlines of a connection that are wanted. Returns whether there is memory for them.
+    fn arm(&mut self, id: ConnId, wants: Wants) -> bool {
+        if !wants.is_timed() {
+            return true;
+        }
+        wants.deadlines().all(|kind| {
+            let deadline = self.act(id, |conn, cx| conn.deadline(cx, kind));
+            let deadline = deadline.and_then(|(deadline, _)| deadline);
+            deadline.is_none_or(|deadline| self.timers.deadlines.push(deadline).is_ok())
+        })
+    }
+
+    /// Owes the caller the end of a connection that it has accepted, and removes another one, unless it is to be
+    /// decided on, or its turn is not over.
+    fn settle_end(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get(id) else { return };
+        let is_turn = self.turn.as_ref().is_some_and(|turn| turn.conn == id);
+        if conn.is_accepted {
+            self.pending.push_closed(id);
+        } else if self.pending.opening != Some(id) && !is_turn {
+            self.remove(id);
+        }
+    }
+
+    /// Frees the place of a connection that has ended.
+    pub(crate) fn remove(&mut self, id: ConnId) {
+        self.act(id, |conn, cx| {
+            conn.drop_queue(cx);
+            conn.drop_incoming(cx);
+        });
+        if let Some(conn) = self.conns.remove(id)
+            && conn.is_accepted
+        {
+            self.conns.open -= 1;
+        }
+    }
+
+    /// Acts on each connection.
+    pub(crate) fn each(&mut self, mut act: impl FnMut(&mut Conn, &mut Context<'_>)) {
+        let mut index = 0;
+        while let Some(id) = self.conns.first_from(index) {
+            index = id.index() + 1;
+            self.with(id, &mut act);
+        }
+    }
+
+    /// Ends the connections whose time is over, as many as may be at a time.
+    pub(super) fn expire(&mut self) {
+        if self.timers.is_stop_over() {
+            self.each(Conn::end);
+        }
+        let now = self.timers.clock.loop_time();
+        for _ in 0..EXPIRED {
+            let conns = &self.conns;
+            let Some(due) = self.timers.deadlines.pop(now, |deadline| is_live(conns, deadline))
+            else {
+                return;
+            };
+            let later = self.with(due.conn, |conn, cx| conn.expire(cx, due)).flatten();
+            if let Some(later) = later
+                && self.timers.deadlines.push(later).is_err()
+            {
+                self.with(due.conn, Conn::end);
+            }
+        }
+    }
+
+    /// When the next deadline is due.
+    pub(super) fn next_deadline(&mut self) -> Option<Moment> {
+        let conns = &self.conns;
+        self.timers.deadlines.tidy(conns.len(), |deadline| is_live(conns, deadline));
+        self.timers.deadlines.next_at(|deadline| is_live(conns, deadline))
+    }
+
+    /// Makes room where memory could not be had, step by step until there is enough: gives back what is
+    /// kept for later, drops the client that holds most, and where nobody holds much accepts nobody for a
+    /// moment, after which it looks again.
+    pub(super) fn shed(&mut self) {
+        if has_enough() {
+            return;
+        }
+        self.drop_kept();
+        if has_enough() {
+            return;
+        }
+        let holder = self.holder();
+        if let Some(id) = holder {
+            self.with(id, |conn, cx| conn.drop_holder(cx, MUCH));
+            self.drop_kept();
+        }
+        if has_enough() {
+            return;
+        }
+        let until = self.timers.clock.now() + SHORT_PAUSE;
+        self.reactor.listeners.pause(until);
+        self.timers.shed_after(if holder.is_some() { Duration::ZERO } else { SHORT_PAUSE });
+    }
+
+    /// Gives back what no connection needs, and the caller does not look at.
+    fn drop_kept(&mut self) {
+        let told = self.turn.as_ref().map_or(&Payload::None, |turn| &turn.payload);
+        self.inbox.drop_kept(told, &mut self.memory);
+        self.outbox.body = Vec::new();
+    }
+
+    /// The connection that holds most memory, if that is much.
+    fn holder(&self) -> Option<ConnId> {
+        let mut most = (MUCH, None);
+        let mut next = self.conns.first_from(0);
+        while let Some(id) = next {
+            let held = self.conns.get(id).map_or(0, |conn| conn.held(&self.inbox, &self.outbox));
+            let held = held + self.inbox.inflating(id);
+            if held > most.0 {
+                most = (held, Some(id));
+            }
+            next = self.conns.first_from(id.index() + 1);
+        }
+        most.1
+    }
+}
+
+/// Whether a connection still does what a deadline is for.
+fn is_live(conns: &Conns, deadline: &Deadline) -> bool {
+    conns.get(deadline.conn).is_some_and(|conn| conn.awaits(deadline.kind))
+}
+
+/// Whether memory can be had.
+fn has_enough() -> bool {
+    Vec::<u8>::new().try_reserve_exact(ENOUGH).is_ok()
+}

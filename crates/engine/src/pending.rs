@@ -1,0 +1,85 @@
+//! What the caller is still to be told.
+
+use std::collections::{TryReserveError, VecDeque};
+
+use crate::event::Told;
+use crate::id::ConnId;
+
+/// What the caller is still to be told, and to decide.
+pub(crate) struct Pending {
+    /// Connections whose end the caller is owed.
+    closed: VecDeque<ConnId>,
+    /// Connections whose queue has become empty, as the caller is to be told.
+    drained: Vec<ConnId>,
+    /// What else the caller is to be told.
+    reports: VecDeque<Told>,
+    /// The connection that is to be accepted or refused.
+    pub(crate) opening: Option<ConnId>,
+    /// The connection whose end the caller was told last: its id is good until the next event.
+    pub(crate) last_closed: Option<ConnId>,
+    /// Something was written to a pipe that is watched.
+    pub(crate) is_controlled: bool,
+    /// What happens between the turns of connections was not dealt with since the last look at the poll.
+    pub(crate) is_looking: bool,
+}
+
+impl Pending {
+    /// Nothing yet, with the memory that so many connections will ever need.
+    pub(crate) fn new(conns: usize) -> Result<Self, TryReserveError> {
+        let mut pending = Self {
+            closed: VecDeque::new(),
+            drained: Vec::new(),
+            reports: VecDeque::new(),
+            opening: None,
+            last_closed: None,
+            is_controlled: false,
+            is_looking: false,
+        };
+        // Each connection stands there once, so that they never grow.
+        pending.closed.try_reserve_exact(conns)?;
+        pending.drained.try_reserve_exact(conns + 1)?;
+        Ok(pending)
+    }
+
+    /// Whether there is anything to tell.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.reports.is_empty() && self.closed.is_empty() && self.drained.is_empty()
+    }
+
+    /// Owes the caller a report. Without memory for it there is none.
+    pub(crate) fn report(&mut self, event: Told) {
+        if self.reports.try_reserve(1).is_ok() {
+            self.reports.push_back(event);
+        }
+    }
+
+    pub(crate) fn next_report(&mut self) -> Option<Told> {
+        self.reports.pop_front()
+    }
+
+    /// Owes the caller the end of a connection.
+    pub(crate) fn push_closed(&mut self, id: ConnId) {
+        self.closed.push_back(id);
+    }
+
+    /// The next connection whose end is told, which is gone when the next event is.
+    pub(crate) fn next_closed(&mut self) -> Option<ConnId> {
+        self.last_closed = Some(self.closed.pop_front()?);
+        self.last_closed
+    }
+
+    /// Owes the caller the news that a connection's queue is empty. Those of which `is_there` is not true have
+    /// ended, and leave their places when these are needed.
+    pub(crate) fn push_drained(&mut self, id: ConnId, is_there: impl Fn(&ConnId) -> bool) {
+        if self.drained.len() == self.drained.capacity() {
+            self.drained.retain(is_there);
+        }
+        self.drained.push(id);
+    }
+
+    /// The next connection of which it is told. Once a round: who sends more each time must not keep the others
+    /// waiting.
+    pub(crate) fn next_drained(&mut self) -> Option<ConnId> {
+        self.drained.pop_if(|_| self.is_looking)
+    }
+}

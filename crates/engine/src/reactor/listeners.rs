@@ -1,0 +1,276 @@
+//! The sockets that are listened on, and accepting from them.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use mio::{Interest, Registry, Token};
+use rustix::io::Errno;
+use rustix::net::sockopt::set_socket_send_buffer_size;
+
+use crate::config::TURN;
+use crate::sys::{self, Stream};
+use crate::timers::Moment;
+
+/// How many connections are accepted before others have their turn.
+const BATCH: usize = 64;
+/// How long accepting pauses when there are no descriptors left (CONTRACT S16).
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long it pauses when there is no memory, which others may give back at any time.
+pub(crate) const SHORT_PAUSE: Duration = Duration::from_millis(100);
+/// How often a pause for descriptors is told at most.
+const REPORT: Duration = Duration::from_secs(60);
+
+/// A socket that is bound and listens. Where it is dropped nobody can connect to it any more, also where a
+/// child of the program's has it too (CONTRACT S23), unless it is shared with others.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    is_shared: bool,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Unix(mio::net::UnixListener),
+    Tcp(mio::net::TcpListener),
+}
+
+impl From<UnixListener> for Listener {
+    fn from(socket: UnixListener) -> Self {
+        Socket::Unix(mio::net::UnixListener::from_std(socket)).into()
+    }
+}
+
+impl From<TcpListener> for Listener {
+    fn from(socket: TcpListener) -> Self {
+        Socket::Tcp(mio::net::TcpListener::from_std(socket)).into()
+    }
+}
+
+impl From<Socket> for Listener {
+    fn from(socket: Socket) -> Self {
+        Self { socket, is_shared: false }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if !self.is_shared && sys::end(self.as_fd()).is_ok() {
+            // Those who wait to be accepted would wait for whoever has it too.
+            while let Ok(socket) = self.accept(0) {
+                drop(socket);
+            }
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.socket {
+            Socket::Unix(socket) => socket.as_fd(),
+            Socket::Tcp(socket) => socket.as_fd(),
+        }
+    }
+}
+
+impl Listener {
+    /// One that others listen on too, and go on to when this server ends.
+    pub fn shared(mut self) -> Self {
+        self.is_shared = true;
+        self
+    }
+
+    /// Whether it is one of those.
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        rustix::io::ioctl_fionbio(self.as_fd(), true)?;
+        match &mut self.socket {
+            Socket::Unix(socket) => registry.register(socket, token, Interest::READABLE),
+            Socket::Tcp(socket) => registry.register(socket, token, Interest::READABLE),
+        }
+    }
+
+    /// Another process may listen on: the poll would go on telling of what is then its own.
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match &mut self.socket {
+            Socket::Unix(socket) => registry.deregister(socket),
+            Socket::Tcp(socket) => registry.deregister(socket),
+        }
+    }
+
+    /// Accepts a connection that is to be sent so many bytes in a turn.
+    fn accept(&self, turn: usize) -> io::Result<Stream> {
+        match &self.socket {
+            Socket::Unix(socket) => {
+                let (stream, _) = socket.accept()?;
+                // TCP sees to its buffer itself.
+                if turn > TURN {
+                    let _ = set_socket_send_buffer_size(&stream, turn);
+                }
+                Ok(OwnedFd::from(stream).into())
+            }
+            Socket::Tcp(socket) => {
+                let (stream, _) = socket.accept()?;
+                // What a turn produces goes out with one call, which must not wait for an
+                // acknowledgement. It fails for a client that has gone, as reading will.
+                let _ = stream.set_nodelay(true);
+                Ok(OwnedFd::from(stream).into())
+            }
+        }
+    }
+}
+
+/// A listening socket, and how accepting from it stands.
+struct Acceptor {
+    listener: Listener,
+    /// There may be connections to accept.
+    is_ready: bool,
+    retry_at: Option<Moment>,
+    reported_at: Option<Moment>,
+}
+
+/// The sockets that are listened on.
+#[derive(Default)]
+pub(crate) struct Listeners(Vec<Acceptor>);
+
+/// What was accepted from a socket before others have their turn.
+#[derive(Default)]
+pub(crate) struct Batch {
+    calls: usize,
+    /// How many calls have failed for one client.
+    failures: usize,
+    /// How the last one of them has failed.
+    failure: Option<io::Error>,
+}
+
+impl Listeners {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Listens on one more, for which the poll has this token.
+    pub(crate) fn push(
+        &mut self,
+        mut listener: Listener,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<()> {
+        listener.register(registry, token)?;
+        let (is_ready, retry_at, reported_at) = (true, None, None);
+        self.0.push(Acceptor { listener, is_ready, retry_at, reported_at });
+        Ok(())
+    }
+
+    /// Closes all of them.
+    pub(crate) fn close(&mut self, registry: &Registry) {
+        for mut acceptor in self.0.drain(..) {
+            // Closing it is all that is left where that fails.
+            let _ = acceptor.listener.deregister(registry);
+        }
+    }
+
+    /// From now on others listen on the same sockets.
+    pub(crate) fn share(&mut self) {
+        self.0.iter_mut().for_each(|acceptor| acceptor.listener.is_shared = true);
+    }
+
+    pub(crate) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.0.iter().map(|acceptor| acceptor.listener.as_fd())
+    }
+
+    /// Notes that there may be connections to accept from the socket with this number.
+    pub(crate) fn set_ready(&mut self, number: usize) {
+        if let Some(acceptor) = self.0.get_mut(number) {
+            acceptor.is_ready = true;
+        }
+    }
+
+    /// Whether there may be connections to accept.
+    pub(crate) fn want_accept(&self) -> bool {
+        self.0.iter().any(|acceptor| acceptor.is_ready && acceptor.retry_at.is_none())
+    }
+
+    /// When accepting goes on that pauses.
+    pub(crate) fn retry_at(&self) -> Option<Moment> {
+        self.0.iter().filter_map(|acceptor| acceptor.retry_at).min()
+    }
+
+    /// Accepts nothing until then.
+    pub(crate) fn pause(&mut self, until: Moment) {
+        self.0.iter_mut().for_each(|acceptor| acceptor.retry_at = Some(until));
+    }
+
+    /// Goes on with those whose pause is over.
+    pub(crate) fn resume(&mut self, now: Moment) {
+        for acceptor in &mut self.0 {
+            acceptor.retry_at.take_if(|at| *at <= now);
+        }
+    }
+
+    /// Accepts a connection, which is to be sent so many bytes in a turn, from the socket with this number; `None`
+    /// where there is none, or the batch is over. An error of a client counts as one of it, and is one of the
+    /// socket's where there is nothing else (CONTRACT S16).
+    pub(crate) fn accept(
+        &mut self,
+        number: usize,
+        turn: usize,
+        batch: &mut Batch,
+    ) -> io::Result<Option<Stream>> {
+        let Some(acceptor) = self.0.get_mut(number) else { return Ok(None) };
+        while batch.calls < BATCH && acceptor.is_ready && acceptor.retry_at.is_none() {
+            batch.calls += 1;
+            match acceptor.listener.accept(turn) {
+                Ok(socket) => return Ok(Some(socket)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    acceptor.is_ready = false;
+                }
+                Err(error) if is_of_client(&error) => {
+                    (batch.failure, batch.failures) = (Some(error), batch.failures + 1);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        batch.failure.take().filter(|_| batch.failures == BATCH).map_or(Ok(None), Err)
+    }
+
+    /// Pauses accepting from a socket because of an error. Returns it where it is time to tell it.
+    pub(crate) fn fail(&mut self, number: usize, error: &io::Error, now: Moment) -> Option<Errno> {
+        let acceptor = self.0.get_mut(number)?;
+        acceptor.retry_at = Some(now + PAUSE);
+        if acceptor.reported_at.is_some_and(|at| now < at + REPORT) {
+            return None;
+        }
+        acceptor.reported_at = Some(now);
+        Some(Errno::from_io_error(error).unwrap_or(Errno::IO))
+    }
+}
+
+/// Whether a call has failed for the one client, and can be made again for the next. Linux tells by
+/// accept(2) what happened to the connection meanwhile, or what a firewall says of it.
+fn is_of_client(error: &io::Error) -> bool {
+    const OF_CLIENT: [Errno; 12] = [
+        Errno::INTR,
+        Errno::CONNABORTED,
+        Errno::CONNRESET,
+        Errno::HOSTDOWN,
+        Errno::HOSTUNREACH,
+        Errno::NETDOWN,
+        Errno::NETUNREACH,
+        Errno::NOPROTOOPT,
+        Errno::OPNOTSUPP,
+        Errno::PERM,
+        Errno::PROTO,
+        Errno::TIMEDOUT,
+    ];
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const OF_LINUX: &[Errno] = &[Errno::NONET];
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const OF_LINUX: &[Errno] = &[];
+    Errno::from_io_error(error)
+        .is_some_and(|errno| OF_CLIENT.contains(&errno) || OF_LINUX.contains(&errno))
+}

@@ -1,0 +1,144 @@
+//! The poll: what it is asked for, and what it tells.
+
+mod listeners;
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::id::ConnId;
+
+pub use listeners::Listener;
+pub(crate) use listeners::{Batch, Listeners, SHORT_PAUSE};
+
+/// How many events are taken from the poll at a time.
+const EVENTS: usize = 1024;
+/// No connection's id has this generation, so tokens with it name other things.
+const NOT_A_CONNECTION: u64 = (u32::MAX as u64) << 32;
+const CONTROL: Token = Token((NOT_A_CONNECTION | u32::MAX as u64) as usize);
+
+/// The poll, and the sockets that are listened on.
+pub(crate) struct Reactor {
+    poll: Poll,
+    /// What it has told last.
+    pub(crate) events: Events,
+    pub(crate) listeners: Listeners,
+}
+
+/// What an event is of.
+pub(crate) enum Source {
+    Conn(ConnId),
+    /// A pipe that is watched.
+    Control,
+    /// The listening socket with this number.
+    Listener(usize),
+}
+
+/// What the poll watches a socket for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    Read,
+    Write,
+    Both,
+}
+
+impl Watch {
+    /// What the poll is asked for.
+    pub(crate) fn interest(self) -> Interest {
+        match self {
+            Self::Read => READ,
+            Self::Write => Interest::WRITABLE,
+            Self::Both => READ.add(Interest::WRITABLE),
+        }
+    }
+}
+
+/// Urgent data is announced where the system does so: a read stops before it (CONTRACT S24).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const READ: Interest = Interest::READABLE.add(Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const READ: Interest = Interest::READABLE;
+
+impl Reactor {
+    /// A poll that watches nothing yet.
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            poll: Poll::new()?,
+            events: Events::with_capacity(EVENTS),
+            listeners: Listeners::default(),
+        })
+    }
+
+    /// What becomes readable when there is something to tell.
+    pub(crate) fn fd(&self) -> RawFd {
+        self.poll.as_raw_fd()
+    }
+
+    /// Takes events, for which it waits so long at most. An interruption, by a signal or by a stop of the process,
+    /// gives none, and `false`.
+    pub(crate) fn poll(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+            result => result.map(|()| true),
+        }
+    }
+
+    /// Watches a connection's socket that is not watched yet.
+    pub(crate) fn register(&self, fd: RawFd, id: ConnId, watch: Watch) -> io::Result<()> {
+        let token = Token(id.to_bits() as usize);
+        self.poll.registry().register(&mut SourceFd(&fd), token, watch.interest())
+    }
+
+    /// Watches a connection's socket for something else.
+    pub(crate) fn reregister(&self, fd: RawFd, id: ConnId, watch: Watch) -> io::Result<()> {
+        let token = Token(id.to_bits() as usize);
+        self.poll.registry().reregister(&mut SourceFd(&fd), token, watch.interest())
+    }
+
+    /// Watches the reading end of a pipe.
+    pub(crate) fn watch_control(&self, pipe: BorrowedFd<'_>) -> io::Result<()> {
+        let fd = pipe.as_raw_fd();
+        self.poll.registry().register(&mut SourceFd(&fd), CONTROL, Interest::READABLE)
+    }
+
+    /// Watches that pipe no more.
+    pub(crate) fn unwatch_control(&self, pipe: BorrowedFd<'_>) -> io::Result<()> {
+        let fd = pipe.as_raw_fd();
+        self.poll.registry().deregister(&mut SourceFd(&fd))
+    }
+
+    /// Listens on this socket, too.
+    pub(crate) fn listen(&mut self, listener: Listener) -> io::Result<()> {
+        let token = Token((NOT_A_CONNECTION | self.listeners.len() as u64) as usize);
+        self.listeners.push(listener, self.poll.registry(), token)
+    }
+
+    /// Closes the listening sockets.
+    pub(crate) fn unlisten(&mut self) {
+        self.listeners.close(self.poll.registry());
+    }
+}
+
+impl Source {
+    /// What an event with this token is of.
+    pub(crate) fn of(token: Token) -> Option<Self> {
+        let bits = token.0 as u64;
+        if bits < NOT_A_CONNECTION {
+            return ConnId::from_bits(bits).map(Self::Conn);
+        }
+        Some(if token == CONTROL { Self::Control } else { Self::Listener(bits as u32 as usize) })
+    }
+}
+
+/// Whether so many events are all that the poll can tell at a time, so that it may have more.
+pub(crate) fn is_full(count: usize) -> bool {
+    count == EVENTS
+}
+
+/// How many looks at the poll tell all that there may be for so many connections.
+pub(crate) fn looks(conns: usize) -> usize {
+    1 + conns / EVENTS
+}

@@ -1,0 +1,41 @@
+//! The end of a server: when its clients have left, or now.
+
+use std::time::Duration;
+
+use dorrit_proto::CloseCode;
+
+use crate::conn::Phase;
+use crate::engine::Engine;
+
+impl Engine {
+    /// Leaves the listening sockets to others who have them: accepts nothing more, and serves those who
+    /// are there until [`Event::Stopped`](crate::Event::Stopped) says that they have left, or
+    /// [`Event::DrainExpired`](crate::Event::DrainExpired) that `patience` is over.
+    pub fn drain(&mut self, patience: Duration) {
+        if self.timers.lifecycle().is_ending() {
+            return;
+        }
+        self.reactor.listeners.share();
+        self.reactor.unlisten();
+        self.timers.drain(patience);
+    }
+
+    /// Ends the server: accepts nothing more, and tells every client so with this code (CONTRACT S10),
+    /// with [`CloseCode::SERVICE_RESTART`] also those whose request comes within that time.
+    /// The loop goes on until [`Event::Stopped`](crate::Event::Stopped).
+    pub fn stop(&mut self, code: CloseCode) {
+        if self.timers.lifecycle().is_stopping() {
+            return;
+        }
+        let is_restart = code == CloseCode::SERVICE_RESTART;
+        self.reactor.unlisten();
+        self.timers.stop();
+        self.each(|conn, cx| match conn.phase {
+            Phase::Open => conn.close(cx, code, ""),
+            // No connect is lost to a restart: who has not asked yet may, and is told then.
+            Phase::Handshake if is_restart && conn.response.is_none() => {}
+            Phase::Handshake => conn.end(cx),
+            _ => {}
+        });
+    }
+}

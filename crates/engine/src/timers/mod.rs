@@ -1,0 +1,178 @@
+//! What comes by the clock: the deadlines of connections, ticks, and the ends of times to drain and to stop.
+
+mod clock;
+mod deadlines;
+
+use std::time::Duration;
+
+pub(crate) use clock::{Clock, Moment};
+pub(crate) use deadlines::{Deadline, Deadlines, Kind};
+
+/// After [`Engine::stop`](crate::Engine::stop), how long what is queued may take to be sent (CONTRACT S10).
+const STOP: Duration = Duration::from_secs(2);
+
+/// What is awaited by the clock.
+pub(crate) struct Timers {
+    pub(crate) clock: Clock,
+    pub(crate) deadlines: Deadlines,
+    /// The period of the caller's ticks, and when the next one is due.
+    tick: Option<(Duration, Moment)>,
+    /// When room is made next, where memory lacked.
+    shed_at: Option<Moment>,
+    lifecycle: Lifecycle,
+    /// Which of the tick, the time to make room and the end of the time to drain comes first.
+    next: Option<Moment>,
+}
+
+/// How far a server is on the way to its end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lifecycle {
+    is_draining: bool,
+    /// When clients have had long enough to leave.
+    drain_expires_at: Option<Moment>,
+    /// When what is queued has had long enough to be sent.
+    stop_at: Option<Moment>,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    Tick,
+    /// Room is to be made.
+    Shed,
+    DrainExpired,
+}
+
+impl Lifecycle {
+    /// Whether the server is to end, now or when its clients have left.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_stopping() || self.is_draining
+    }
+
+    /// Whether the server ends now.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop_at.is_some()
+    }
+}
+
+impl Timers {
+    /// Nothing is awaited yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            clock: Clock::new(),
+            deadlines: Deadlines::default(),
+            tick: None,
+            shed_at: None,
+            lifecycle: Lifecycle::default(),
+            next: None,
+        }
+    }
+
+    pub(crate) fn lifecycle(&self) -> Lifecycle {
+        self.lifecycle
+    }
+
+    /// Awaits ticks with this period, or none.
+    pub(crate) fn set_tick(&mut self, period: Option<Duration>) {
+        self.tick = period.map(|period| (period, Moment::now() + period));
+        self.set_next();
+    }
+
+    /// Awaits the time to make room: now, unless it is awaited already.
+    pub(crate) fn shed_soon(&mut self) {
+        self.shed_at.get_or_insert(self.clock.now());
+        self.set_next();
+    }
+
+    /// Awaits the time to make room again, so long from now.
+    pub(crate) fn shed_after(&mut self, pause: Duration) {
+        self.shed_at = Some(self.clock.now() + pause);
+        self.set_next();
+    }
+
+    /// The server ends when its clients have left, for which they have so long.
+    pub(crate) fn drain(&mut self, patience: Duration) {
+        self.lifecycle.is_draining = true;
+        self.lifecycle.drain_expires_at = Some(Moment::now() + patience);
+        self.set_next();
+    }
+
+    /// The server ends now.
+    pub(crate) fn stop(&mut self) {
+        self.lifecycle.drain_expires_at = None;
+        self.lifecycle.stop_at = Some(Moment::now() + STOP);
+        self.set_next();
+    }
+
+    /// Whether a server that ends now has had long enough to send what is queued.
+    pub(crate) fn is_stop_over(&self) -> bool {
+        self.lifecycle.stop_at.is_some_and(|at| at <= self.clock.now())
+    }
+
+    /// The first moment for which the loop must wake, but for deadlines.
+    pub(crate) fn next_at(&self) -> Option<Moment> {
+        [self.next, self.lifecycle.stop_at].into_iter().flatten().min()
+    }
+
+    fn set_next(&mut self) {
+        let tick = self.tick.map(|(_, at)| at).filter(|_| !self.lifecycle.is_stopping());
+        let all = [tick, self.lifecycle.drain_expires_at, self.shed_at];
+        self.next = all.into_iter().flatten().min();
+    }
+
+    /// What is due now, one after the other.
+    pub(crate) fn poll(&mut self) -> Option<Due> {
+        let now = self.clock.now();
+        if self.next.is_none_or(|at| at > now) {
+            return None;
+        }
+        let lifecycle = &mut self.lifecycle;
+        let due = match self.tick {
+            // Before a tick, which may always be due.
+            _ if self.shed_at.take_if(|at| *at <= now).is_some() => Some(Due::Shed),
+            _ if lifecycle.drain_expires_at.take_if(|at| *at <= now).is_some() => {
+                Some(Due::DrainExpired)
+            }
+            Some((period, at)) if at <= now && !lifecycle.is_stopping() => {
+                self.tick = Some((period, next_tick(period, at, now)));
+                Some(Due::Tick)
+            }
+            _ => None,
+        };
+        self.set_next();
+        due
+    }
+}
+
+/// When a tick is due again that was due `at`: those that come too late for the next one are left out
+/// (CONTRACT S21).
+fn next_tick(period: Duration, at: Moment, now: Moment) -> Moment {
+    let late = now.since(at).as_nanos();
+    let next = (late / period.as_nanos().max(1) + 1).saturating_mul(period.as_nanos().max(1));
+    at + Duration::from_nanos(u64::try_from(next).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// CONTRACT S21: a period counts from the moment at which its last call was due.
+    #[test]
+    fn ticks() {
+        let start = Moment::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let next = |due, now| next_tick(Duration::from_millis(100), at(due), at(now));
+        for (due, now, expected) in [
+            (100, 100, 200),
+            (100, 199, 200),
+            (100, 200, 300),
+            (100, 250, 300),
+            (100, 1_099, 1_100),
+            (100, 1_000_000_000, 1_000_000_100),
+        ] {
+            assert_eq!(next(due, now), at(expected), "due {due}, told {now}");
+        }
+        assert!(next_tick(Duration::ZERO, start, at(5)) > at(5));
+        assert!(next_tick(Duration::MAX, start, at(5)) > at(1_000_000_000));
+    }
+}

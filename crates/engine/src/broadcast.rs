@@ -17,19 +17,20 @@ impl Engine {
         kind: MessageKind,
         payload: &[u8],
     ) -> Result<usize, SendError> {
-        let output = &mut self.outbox.output;
-        if let Some(turn) = &mut self.turn
+        let cx = &mut self.cx;
+        let output = &mut cx.outbox.output;
+        if let Some(turn) = &mut cx.turn
             && turn.conn == id
             && turn.ways.frames_whole
             && payload.len() < MIN_DIRECT
-            && payload.len() <= self.config.max_fragment
-            && !self.config.is_overflow(output.len(), payload.len())
+            && payload.len() <= cx.config.max_fragment
+            && !cx.config.is_overflow(output.len(), payload.len())
             && output.push_whole(kind, payload)
         {
             if output.is_enough() {
                 turn.left = 0;
             }
-            self.stats.messages_out += 1;
+            cx.stats.messages_out += 1;
             return Ok(1);
         }
         self.send_one(id, kind, payload)
@@ -44,7 +45,7 @@ impl Engine {
     ) -> Result<usize, SendError> {
         let sent = self.with(id, |conn, cx| conn.send_in_turn(cx, kind, payload));
         if sent.transpose()? == Some(true) {
-            self.stats.messages_out += 1;
+            self.cx.stats.messages_out += 1;
             return Ok(1);
         }
         self.send(std::iter::once(id), kind, payload)
@@ -67,7 +68,7 @@ impl Engine {
         if is_single {
             let single = self.with(first, |conn, cx| conn.send_single(cx, kind, payload));
             if let Some(count) = single.transpose()?.flatten() {
-                self.stats.messages_out += count as u64;
+                self.cx.stats.messages_out += count as u64;
                 return Ok(count);
             }
         }
@@ -91,7 +92,7 @@ impl Engine {
         for id in conns {
             self.with(id, Conn::end_call);
         }
-        self.stats.messages_out += count as u64;
+        self.cx.stats.messages_out += count as u64;
         Ok(count)
     }
 
@@ -101,8 +102,8 @@ impl Engine {
         mut conns: impl Iterator<Item = ConnId>,
         len: usize,
     ) -> Result<(), SendError> {
-        let Some(limit) = self.config.max_queued_frames else { return Ok(()) };
-        let frames = len.div_ceil(self.config.max_fragment).max(1);
+        let Some(limit) = self.cx.config.max_queued_frames else { return Ok(()) };
+        let frames = len.div_ceil(self.cx.config.max_fragment).max(1);
         let is_full = conns.any(|id| {
             let unsent =
                 self.with(id, |conn, cx| conn.is_writable().then(|| conn.unsent_frames(cx)));
@@ -128,7 +129,7 @@ impl Engine {
                 conn.reserve_queue(cx)?;
                 let variant = conn.variant(payload.len());
                 if messages[variant].is_none() {
-                    let made = cx.outbox.make(cx.config, variant, kind, payload)?;
+                    let made = cx.outbox.make(&cx.config, variant, kind, payload)?;
                     messages[variant] = Some(made);
                 }
                 Ok(())
@@ -144,7 +145,7 @@ impl Engine {
     /// Gives back the references to what was prepared.
     fn release(&mut self, messages: Prepared) {
         for message in messages.into_iter().flatten() {
-            self.outbox.frames.release(message);
+            self.cx.outbox.frames.release(message);
         }
     }
 }

@@ -8,8 +8,6 @@ use crate::id::ConnId;
 
 /// Connections by their id. It takes its memory when it is made, and none later.
 pub(crate) struct Conns {
-    /// How many of them are accepted and not removed.
-    pub(crate) open: usize,
     slots: Vec<Slot>,
     vacant: Option<u32>,
     len: usize,
@@ -31,7 +29,7 @@ impl Conns {
     pub(crate) fn new(capacity: usize) -> Result<Self, TryReserveError> {
         let mut slots = Vec::new();
         slots.try_reserve_exact(capacity)?;
-        Ok(Self { open: 0, slots, vacant: None, len: 0, capacity })
+        Ok(Self { slots, vacant: None, len: 0, capacity })
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -10,6 +10,9 @@ pub struct ConnId {
 }
 
 impl ConnId {
+    /// Names no connection, ever.
+    pub(crate) const NONE: Self = Self { index: u32::MAX, generation: NonZeroU32::MAX };
+
     pub(crate) fn new(index: u32, generation: NonZeroU32) -> Self {
         Self { index, generation }
     }

@@ -7,7 +7,7 @@ pub(crate) struct Memory {
     held: usize,
     /// How much may be held altogether.
     limit: usize,
-    /// The most that was held altogether since the caller was told that it is much less.
+    /// The most that was held since the caller was told that it is much less.
     peak: usize,
 }
 
@@ -23,6 +23,7 @@ impl Memory {
     /// Notes that something takes `after` bytes that took `before`.
     pub(crate) fn change(&mut self, before: usize, after: usize) {
         self.held = self.held.saturating_sub(before).saturating_add(after);
+        self.peak = self.peak.max(self.held);
     }
 
     /// How many bytes are held where queues take that much.
@@ -37,13 +38,13 @@ impl Memory {
 
     /// Whether much less is held than there was, where queues take that much, and took so much at most.
     #[inline(always)]
-    pub(crate) fn is_released(&mut self, queued: usize, most_queued: usize) -> bool {
-        let held = self.held + queued;
-        self.peak = self.peak.max(self.held + most_queued);
-        let is_released = held <= self.peak / 2 && self.peak - held >= RELEASED;
-        if is_released {
-            self.peak = held;
-        }
-        is_released
+    pub(crate) fn is_released(&self, queued: usize, most_queued: usize) -> bool {
+        let (held, peak) = (self.held + queued, self.peak + most_queued);
+        peak.saturating_sub(held) >= RELEASED && held <= peak / 2
+    }
+
+    /// Begins to note anew what is the most that is held.
+    pub(crate) fn reset_peak(&mut self) {
+        self.peak = self.held;
     }
 }

@@ -6,17 +6,19 @@ use dorrit_proto::CloseCode;
 
 use crate::conn::Phase;
 use crate::engine::Engine;
+use crate::timers::Lifecycle;
 
 impl Engine {
     /// Leaves the listening sockets to others who have them: accepts nothing more, and serves those who
     /// are there until [`Event::Stopped`](crate::Event::Stopped) says that they have left, or
     /// [`Event::DrainExpired`](crate::Event::DrainExpired) that `patience` is over.
     pub fn drain(&mut self, patience: Duration) {
-        if self.timers.lifecycle().is_ending() {
+        if self.cx.lifecycle.is_ending() {
             return;
         }
         self.reactor.listeners.share();
         self.reactor.unlisten();
+        self.cx.lifecycle = Lifecycle::Draining;
         self.timers.drain(patience);
     }
 
@@ -24,11 +26,12 @@ impl Engine {
     /// with [`CloseCode::SERVICE_RESTART`] also those whose request comes within that time.
     /// The loop goes on until [`Event::Stopped`](crate::Event::Stopped).
     pub fn stop(&mut self, code: CloseCode) {
-        if self.timers.lifecycle().is_stopping() {
+        if self.cx.lifecycle.is_stopping() {
             return;
         }
         let is_restart = code == CloseCode::SERVICE_RESTART;
         self.reactor.unlisten();
+        self.cx.lifecycle = Lifecycle::Stopping;
         self.timers.stop();
         self.each(|conn, cx| match conn.phase {
             Phase::Open => conn.close(cx, code, ""),

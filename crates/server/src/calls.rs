@@ -8,9 +8,10 @@ use std::time::Duration;
 use dorrit_engine::SendError;
 use dorrit_proto::{CloseCode, MessageKind};
 
+use crate::handle;
 use crate::host::{Periodic, Stage, State, guard, with, with_engine};
 use crate::log::{self, Level};
-use crate::{handle, reserve};
+use crate::reserve::Spared;
 
 /// What `ws_write_conn` returns.
 const QUEUED: c_int = 0;
@@ -140,15 +141,14 @@ unsafe fn queue(
     // SAFETY: the caller's promise. No object is longer than isize::MAX.
     let data = unsafe { std::slice::from_raw_parts(data, len.min(isize::MAX as usize)) };
     // SAFETY: the caller's promise.
-    match unsafe { std::slice::from_raw_parts(conns, count) } {
+    let conns = unsafe { std::slice::from_raw_parts(conns, count) };
+    let _spared = Spared::begin();
+    match conns {
         &[conn] => match handle::to_id(conn) {
-            Some(id) => reserve::spare(|| engine.send_to(id, kind, data)),
+            Some(id) => engine.send_to(id, kind, data),
             None => Ok(0),
         },
-        conns => {
-            let conns = conns.iter().filter_map(|&conn| handle::to_id(conn));
-            reserve::spare(|| engine.send(conns, kind, data))
-        }
+        conns => engine.send(conns.iter().filter_map(|&conn| handle::to_id(conn)), kind, data),
     }
 }
 

@@ -5,9 +5,10 @@
 
 use std::collections::TryReserveError;
 use std::ffi::c_int;
+use std::io;
 use std::time::Instant;
 
-use dorrit_engine::{ConnId, DropCause, Engine, Event};
+use dorrit_engine::{ConnId, DropCause, Event};
 use dorrit_proto::{CloseCode, MessageKind, Refusal, Request};
 
 use crate::handle::from_id;
@@ -17,8 +18,9 @@ use crate::log::{self, Level};
 use crate::notify::{self, Notifier};
 use crate::opening::Openings;
 use crate::program::{Introduction, Program, Told};
+use crate::reserve::{self, Spared};
 use crate::start::words;
-use crate::{reserve, signals, stats};
+use crate::{signals, stats};
 
 /// Serves until the server has stopped. Returns the exit status.
 pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
@@ -48,29 +50,79 @@ fn step<R>(act: impl FnOnce(&mut State) -> R) -> Result<R, Misuse> {
     guard(Err(Misuse), || host::with(act))
 }
 
-/// The same on the engine.
-fn step_engine<R>(act: impl FnOnce(&mut Engine) -> R) -> Result<R, Misuse> {
-    guard(Err(Misuse), || with_engine(act))
+/// A message, where it stands: nothing of the engine is borrowed while the program deals with it.
+struct Message {
+    conn: ConnId,
+    kind: MessageKind,
+    payload: *mut [u8],
 }
 
-/// What the engine tells next. A message's payload is where it stands: nothing of the engine is borrowed while
-/// the program deals with it.
+/// What else the loop has to deal with.
+enum Other {
+    Event(Event<()>),
+    /// The log or the service manager is to be told something.
+    Due,
+    /// The loop cannot go on.
+    Failed(io::Error),
+}
+
+/// The next message, for which it waits, unless there is something else to deal with.
 #[inline(always)]
-fn poll_event(engine: &mut Engine) -> Option<Event<*mut [u8]>> {
-    let event = reserve::spare(|| engine.poll_event())?;
-    Some(event.map(|payload| {
-        let start = payload.as_ptr().cast::<u8>().cast_mut();
-        std::ptr::slice_from_raw_parts_mut(start, payload.len())
-    }))
+fn next(state: &mut State) -> Result<Message, Result<Other, Misuse>> {
+    let State { engine, notifier, .. } = state;
+    let engine = engine.as_mut().ok_or(Err(Misuse))?;
+    let _spared = Spared::begin();
+    loop {
+        match engine.poll_event() {
+            Some(Event::Message(conn, kind, payload)) => {
+                let start = payload.as_ptr().cast::<u8>().cast_mut();
+                let payload = std::ptr::slice_from_raw_parts_mut(start, payload.len());
+                return Ok(Message { conn, kind, payload });
+            }
+            Some(event) => return Err(Ok(Other::Event(event.map(drop)))),
+            None => {}
+        }
+        let notifier = notifier.as_ref().and_then(Notifier::due);
+        let due =
+            log::due().map_or(notifier, |at| Some(notifier.map_or(at, |other| at.min(other))));
+        let longest = due.map(|due| due.saturating_duration_since(Instant::now()));
+        if let Err(error) = engine.wait(longest) {
+            return Err(Ok(Other::Failed(error)));
+        }
+        if due.is_some_and(|due| due <= Instant::now()) {
+            return Err(Ok(Other::Due));
+        }
+    }
 }
 
 impl<P: Program> Dispatch<'_, P> {
     /// Hands over what is there, and what happens next. Returns the exit status where that is the end.
     fn turn(&mut self) -> Result<Option<c_int>, Misuse> {
-        let Some(event) = step_engine(poll_event)? else { return self.wait() };
-        match event {
+        let mut other = Err(Misuse);
+        let message = step(|state| next(state).map_err(|it| other = it).ok())?;
+        if let Some(message) = message {
             // SAFETY: the engine has just told where it is.
-            Event::Message(id, kind, payload) => unsafe { self.read(id, kind, payload) },
+            unsafe { self.read(message) };
+            return Ok(None);
+        }
+        match other? {
+            Other::Event(event) => self.tell(event),
+            Other::Due => guard(Err(Misuse), || {
+                log::tell_left_out();
+                notify::tell_due();
+                Ok(None)
+            }),
+            Other::Failed(error) => guard(Err(Misuse), || {
+                log::error(&format!("the loop has failed: {}", words(&error)));
+                Ok(Some(1))
+            }),
+        }
+    }
+
+    /// Hands an event over that is no message. Returns the exit status where that is the end.
+    #[inline(never)]
+    fn tell(&mut self, event: Event<()>) -> Result<Option<c_int>, Misuse> {
+        match event {
             Event::Opened(id) => self.open(id)?,
             Event::Closed(id) => {
                 self.program.close(from_id(id));
@@ -83,39 +135,15 @@ impl<P: Program> Dispatch<'_, P> {
         Ok(None)
     }
 
-    /// Waits for what happens next, or for what the log or the service manager is to be told. Returns the exit
-    /// status where the loop cannot go on.
-    fn wait(&mut self) -> Result<Option<c_int>, Misuse> {
-        let waited = step(|State { engine, notifier, .. }| {
-            let notifier = notifier.as_ref().and_then(Notifier::due);
-            let due = [log::due(), notifier].into_iter().flatten().min();
-            let longest = due.map(|due| due.saturating_duration_since(Instant::now()));
-            let engine = engine.as_mut()?;
-            Some((reserve::spare(|| engine.wait(longest)), due))
-        })?;
-        guard(Err(Misuse), || {
-            let (waited, due) = waited.ok_or(Misuse)?;
-            if let Err(error) = waited {
-                log::error(&format!("the loop has failed: {}", words(&error)));
-                return Ok(Some(1));
-            }
-            if due.is_some_and(|due| due <= Instant::now()) {
-                log::tell_left_out();
-                notify::tell_due();
-            }
-            Ok(None)
-        })
-    }
-
     /// Hands a message over.
     ///
     /// # Safety
     /// It stands there: the engine leaves it where it is, and touches it only at the next event.
     #[inline(always)]
-    unsafe fn read(&mut self, id: ConnId, kind: MessageKind, payload: *mut [u8]) {
+    unsafe fn read(&mut self, message: Message) {
         // SAFETY: the caller's promise.
-        let message = unsafe { &mut *payload };
-        self.program.read(from_id(id), kind, message);
+        let payload = unsafe { &mut *message.payload };
+        self.program.read(from_id(message.conn), message.kind, payload);
     }
 
     fn open(&mut self, id: ConnId) -> Result<(), Misuse> {
@@ -178,7 +206,7 @@ impl Introduction {
 
 impl Server {
     /// Deals with what is no affair of the program's. Returns the exit status where it is the end.
-    fn deal_with(&mut self, event: Event<*mut [u8]>) -> Option<c_int> {
+    fn deal_with(&mut self, event: Event<()>) -> Option<c_int> {
         match event {
             Event::Requested(id) => {
                 let answer =

@@ -114,10 +114,14 @@ pub(crate) fn close() {
 }
 
 /// When [`tell_left_out`] is to be called next, where it is.
+#[inline(always)]
 pub(crate) fn due() -> Option<Instant> {
-    if !IS_COUNTING.load(Ordering::Relaxed) {
-        return None;
-    }
+    if IS_COUNTING.load(Ordering::Relaxed) { minute_end() } else { None }
+}
+
+/// When the first minute ends in which lines are counted.
+#[inline(never)]
+fn minute_end() -> Option<Instant> {
     FOLDS.try_lock().ok()?.iter().filter_map(Fold::due).min()
 }
 

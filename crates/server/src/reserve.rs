@@ -28,18 +28,30 @@ pub(crate) fn take_shortage() -> bool {
     IS_SHORT.load(Ordering::Relaxed) && IS_SHORT.swap(false, Ordering::Relaxed)
 }
 
+/// While this lives, the server's thread does without the reserve.
+pub(crate) struct Spared;
+
+impl Spared {
+    /// From now on the server's thread does without the reserve; see [`spare`].
+    #[inline(always)]
+    pub(crate) fn begin() -> Self {
+        IS_SPARED.store(true, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Spared {
+    #[inline(always)]
+    fn drop(&mut self) {
+        IS_SPARED.store(false, Ordering::Relaxed);
+    }
+}
+
 /// Acts without the reserve, on the server's thread: for what reports that it had no memory, so that nothing of the kind, however
 /// often it comes, takes what others cannot go on without.
 #[inline(always)]
 pub(crate) fn spare<R>(act: impl FnOnce() -> R) -> R {
-    struct End;
-    impl Drop for End {
-        fn drop(&mut self) {
-            IS_SPARED.store(false, Ordering::Relaxed);
-        }
-    }
-    IS_SPARED.store(true, Ordering::Relaxed);
-    let _end = End;
+    let _spared = Spared::begin();
     act()
 }
 

@@ -6,7 +6,7 @@ use crate::timers::Kind;
 impl Conn {
     /// How many frames wait for a connection (CONTRACT D11). Where that is not 0, the caller is told when it is
     /// (CONTRACT S25).
-    pub(crate) fn queued_frames(&mut self, cx: &Context<'_>) -> u32 {
+    pub(crate) fn queued_frames(&mut self, cx: &Context) -> u32 {
         let frames = self.unsent_frames(cx);
         if frames > 0 {
             self.owe_drain();
@@ -16,7 +16,7 @@ impl Conn {
 
     /// How many bytes wait for a connection, their frames' headers included. Where that is not 0, the caller is told
     /// when it is (CONTRACT S25).
-    pub(crate) fn queued_bytes(&mut self, cx: &Context<'_>) -> usize {
+    pub(crate) fn queued_bytes(&mut self, cx: &Context) -> usize {
         let bytes = self.unsent_bytes(cx);
         if bytes > 0 {
             self.owe_drain();
@@ -24,13 +24,13 @@ impl Conn {
         bytes
     }
 
-    pub(crate) fn unsent_frames(&self, cx: &Context<'_>) -> u32 {
+    pub(crate) fn unsent_frames(&self, cx: &Context) -> u32 {
         let queued = self.queue.map_or(0, |key| cx.outbox.queues[key].frames());
         let output = if cx.is_turn() { cx.outbox.output.frames() } else { 0 };
         queued.saturating_add(output)
     }
 
-    pub(crate) fn unsent_bytes(&self, cx: &Context<'_>) -> usize {
+    pub(crate) fn unsent_bytes(&self, cx: &Context) -> usize {
         let queued = self.queue.map_or(0, |key| cx.outbox.queues[key].bytes());
         queued + if cx.is_turn() { cx.outbox.output.len() } else { 0 }
     }
@@ -43,7 +43,7 @@ impl Conn {
     }
 
     /// Has the caller told that a connection's queue is empty, where that is so and is owed.
-    pub(super) fn note_drained(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn note_drained(&mut self, cx: &mut Context) {
         if self.drain == Drain::Owed && self.is_empty() {
             self.drain = Drain::Listed;
             cx.wants.drained();
@@ -64,7 +64,7 @@ impl Conn {
 
     /// Whether a connection's input waits until more of its queue is taken: who asks for more than it reads
     /// must not lose its connection for that, nor fill our memory.
-    pub(super) fn is_held(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(super) fn is_held(&mut self, cx: &mut Context) -> bool {
         let is_waiting = self.phase == Phase::Open && !self.is_stalled && !self.is_write_closed;
         let Some(key) = self.queue.filter(|_| is_waiting) else { return false };
         let queue = &cx.outbox.queues[key];
@@ -76,14 +76,14 @@ impl Conn {
     }
 
     /// Goes on watching whether something of a long queue is taken.
-    pub(super) fn watch_hold(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn watch_hold(&mut self, cx: &mut Context) {
         self.is_hold_watched = false;
         self.is_held(cx);
     }
 
     /// Deals with the input of a connection again whose peer takes nothing: what it asks for makes its queue
     /// too long.
-    pub(super) fn stop_holding(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn stop_holding(&mut self, cx: &mut Context) {
         (self.is_hold_watched, self.is_stalled) = (false, true);
         self.resume(cx);
     }

@@ -24,7 +24,7 @@ const MAX_REASON: usize = 123;
 
 impl Conn {
     /// Accepts a connection, with a sub-protocol where one of those was chosen that its request offers.
-    pub(crate) fn accept(&mut self, cx: &mut Context<'_>, protocol: Option<&[u8]>) {
+    pub(crate) fn accept(&mut self, cx: &mut Context, protocol: Option<&[u8]>) {
         self.drop_response(cx);
         // From here on the caller is owed its end, also where the answer cannot be sent (CONTRACT S5).
         self.is_accepted = true;
@@ -45,7 +45,7 @@ impl Conn {
         }
     }
 
-    fn answer(&mut self, cx: &mut Context<'_>, protocol: Option<&[u8]>) -> Result<(), OutOfMemory> {
+    fn answer(&mut self, cx: &mut Context, protocol: Option<&[u8]>) -> Result<(), OutOfMemory> {
         let mut answer = Vec::new();
         answer.try_reserve_exact(512 + protocol.map_or(0, <[u8]>::len))?;
         encode_accept(cx.inbox.request.key(), protocol, self.deflate, &mut answer);
@@ -53,7 +53,7 @@ impl Conn {
     }
 
     /// Answers a request without a connection. Nothing that was sent before goes out.
-    pub(crate) fn refuse(&mut self, cx: &mut Context<'_>, refusal: Refusal) {
+    pub(crate) fn refuse(&mut self, cx: &mut Context, refusal: Refusal) {
         if cx.pending.opening == Some(cx.id) {
             cx.pending.opening = None;
         }
@@ -78,13 +78,13 @@ impl Conn {
     }
 
     /// Refuses a client whose request is not complete in time (CONTRACT S17).
-    pub(super) fn refuse_slow(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn refuse_slow(&mut self, cx: &mut Context) {
         self.refuse(cx, Refusal::TooSlow);
         cx.pending.report(Event::Refused(cx.id, Refusal::TooSlow));
     }
 
     /// Closes a connection when its queue is sent, with this code and reason. Nothing more is read from it.
-    pub(crate) fn close(&mut self, cx: &mut Context<'_>, code: CloseCode, reason: &str) {
+    pub(crate) fn close(&mut self, cx: &mut Context, code: CloseCode, reason: &str) {
         if self.is_write_closed {
             return self.end(cx);
         }
@@ -93,13 +93,13 @@ impl Conn {
     }
 
     /// Closes a connection now, and throws its queue away.
-    pub(crate) fn close_now(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn close_now(&mut self, cx: &mut Context) {
         self.drop_queue(cx);
         self.end(cx);
     }
 
     /// Drops a client that broke the protocol (CONTRACT S8).
-    pub(super) fn fail(&mut self, cx: &mut Context<'_>, violation: Violation) {
+    pub(super) fn fail(&mut self, cx: &mut Context, violation: Violation) {
         if self.phase == Phase::AwaitingClose {
             // Where its next frame starts is not known any more, and our close frame is out.
             self.phase = Phase::Flushing(Then::Discard);
@@ -111,7 +111,7 @@ impl Conn {
     }
 
     /// Answers a client's close frame with its own code (RFC 6455 5.5.1), unless it is an answer itself.
-    pub(super) fn answer_close(&mut self, cx: &mut Context<'_>, code: Option<CloseCode>) {
+    pub(super) fn answer_close(&mut self, cx: &mut Context, code: Option<CloseCode>) {
         if self.phase == Phase::AwaitingClose {
             return self.end(cx);
         }
@@ -120,7 +120,7 @@ impl Conn {
     }
 
     /// Drops a client for whose message there is no memory.
-    pub(super) fn drop_for_memory(&mut self, cx: &mut Context<'_>) -> Step {
+    pub(super) fn drop_for_memory(&mut self, cx: &mut Context) -> Step {
         if self.phase != Phase::Open {
             self.end(cx);
             return Step::Next;
@@ -133,7 +133,7 @@ impl Conn {
 
     /// Drops a client that holds much: told so, where what it must be sent before is not what takes the memory,
     /// which is so for no more than `most` bytes.
-    pub(crate) fn drop_holder(&mut self, cx: &mut Context<'_>, most: usize) {
+    pub(crate) fn drop_holder(&mut self, cx: &mut Context, most: usize) {
         cx.stats.dropped_memory += 1;
         self.keep_first(cx);
         self.drop_inflation(cx);
@@ -147,14 +147,14 @@ impl Conn {
     }
 
     /// Closes a connection with 1013, for want of memory.
-    fn close_for_memory(&mut self, cx: &mut Context<'_>) {
+    fn close_for_memory(&mut self, cx: &mut Context) {
         let code = Some(CloseCode::TRY_AGAIN_LATER);
         let (then, reason) = (Then::Discard, "there is no memory");
         self.begin_close(cx, Closing { then, code, reason, deadline: Kind::Flush });
     }
 
     /// Queues a close frame as the last one of a connection that is open.
-    pub(super) fn begin_close(&mut self, cx: &mut Context<'_>, closing: Closing<'_>) {
+    pub(super) fn begin_close(&mut self, cx: &mut Context, closing: Closing<'_>) {
         let Closing { then, code, reason, deadline } = closing;
         if !matches!(self.phase, Phase::Open | Phase::Opening) {
             return;
@@ -177,13 +177,13 @@ impl Conn {
     }
 
     /// Ends a connection for its client. The caller learns of it by an event of its own.
-    pub(crate) fn end(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn end(&mut self, cx: &mut Context) {
         if self.phase == Phase::Ended {
             return;
         }
         self.phase = Phase::Ended;
         self.transport = None;
-        cx.inbox.drop_partial(&mut self.partial, cx.memory);
+        cx.inbox.drop_partial(&mut self.partial, &mut cx.memory);
         self.drop_response(cx);
         self.drop_inflation(cx);
         if cx.is_turn() {

@@ -1,5 +1,7 @@
 //! What the methods of a connection may touch besides it.
 
+use std::collections::TryReserveError;
+
 use dorrit_proto::Refusal;
 
 use super::wants::Wants;
@@ -13,27 +15,53 @@ use crate::stats::Stats;
 use crate::timers::{Clock, Lifecycle};
 use crate::turn::Turn;
 
-/// What an operation on a connection may touch besides it.
-pub(crate) struct Context<'a> {
-    /// The connection's.
+/// What an operation on a connection may touch besides it, lent by the engine: of one connection at a time.
+pub(crate) struct Context {
+    /// The connection that is acted on.
     pub(crate) id: ConnId,
-    pub(crate) config: &'a Config,
-    pub(crate) clock: &'a mut Clock,
-    pub(crate) lifecycle: Lifecycle,
-    /// Whosever turn it is.
-    pub(crate) turn: &'a mut Option<Turn>,
-    pub(crate) inbox: &'a mut Inbox,
-    pub(crate) outbox: &'a mut Outbox,
-    pub(crate) pending: &'a mut Pending,
-    pub(crate) memory: &'a mut Memory,
-    pub(crate) stats: &'a mut Stats,
-    /// How many connections are accepted and not closed.
-    pub(crate) open: usize,
     /// What is to follow.
     pub(crate) wants: Wants,
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) lifecycle: Lifecycle,
+    /// The connection whose input is being dealt with.
+    pub(crate) turn: Option<Turn>,
+    pub(crate) inbox: Inbox,
+    pub(crate) outbox: Outbox,
+    pub(crate) pending: Pending,
+    /// How much memory is held for clients.
+    pub(crate) memory: Memory,
+    /// What is counted on the way.
+    pub(crate) stats: Stats,
+    /// How many connections are accepted and not removed.
+    pub(crate) open: usize,
 }
 
-impl Context<'_> {
+impl Context {
+    /// What is lent by an engine without connections.
+    pub(crate) fn new(config: Config) -> Result<Self, TryReserveError> {
+        Ok(Self {
+            id: ConnId::NONE,
+            wants: Wants::default(),
+            clock: Clock::new(),
+            lifecycle: Lifecycle::default(),
+            turn: None,
+            inbox: Inbox::new()?,
+            outbox: Outbox::new(&config)?,
+            pending: Pending::new(config.max_sockets())?,
+            memory: Memory::new(config.max_memory),
+            stats: Stats::default(),
+            open: 0,
+            config,
+        })
+    }
+
+    /// Lends all this for an operation on a connection.
+    #[inline(always)]
+    pub(crate) fn lend(&mut self, id: ConnId) -> &mut Self {
+        (self.id, self.wants) = (id, Wants::default());
+        self
+    }
     /// Whether it is the connection's turn.
     pub(crate) fn is_turn(&self) -> bool {
         self.turn.as_ref().is_some_and(|turn| turn.conn == self.id)
@@ -61,10 +89,26 @@ impl Context<'_> {
         if !self.memory.is_full(self.outbox.held(), more) {
             return false;
         }
-        let told = self.turn.as_ref().map_or(&Payload::None, |turn| &turn.payload);
-        self.inbox.drop_kept(told, self.memory);
-        self.outbox.body = Vec::new();
+        self.drop_kept();
         self.memory.is_full(self.outbox.held(), more)
+    }
+
+    /// Whether much less memory is held than there was since this was said last.
+    #[inline(always)]
+    pub(crate) fn take_released(&mut self) -> bool {
+        let is_released = self.memory.is_released(self.outbox.held(), self.outbox.peak());
+        if is_released {
+            self.memory.reset_peak();
+            self.outbox.frames.reset_peak();
+        }
+        is_released
+    }
+
+    /// Gives back what no connection needs, and the caller does not look at.
+    pub(crate) fn drop_kept(&mut self) {
+        let told = self.turn.as_ref().map_or(&Payload::None, |turn| &turn.payload);
+        self.inbox.drop_kept(told, &mut self.memory);
+        self.outbox.body = Vec::new();
     }
 
     /// Whether a message that takes so much memory is too much for a queue that takes that much. An empty

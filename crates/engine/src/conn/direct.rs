@@ -17,9 +17,10 @@ impl Conn {
     /// Sends the output of a turn, and a plain message behind it, now; false where that is more than the turn
     /// may still send. What the socket does not take is queued. Without memory for that, the connection is cut
     /// where a part of it is sent: a frame of which a part is lost cannot be made up for.
+    #[inline(never)]
     pub(super) fn send_directly(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut Context,
         kind: MessageKind,
         payload: &[u8],
     ) -> Result<bool, OutOfMemory> {
@@ -33,9 +34,9 @@ impl Conn {
         let (sent, len) = match count {
             1 => {
                 let head = FrameHead::new(kind.into(), payload.len());
-                self.write_frame(output, head, payload, cx.stats)
+                self.write_frame(output, head, payload, &mut cx.stats)
             }
-            _ => self.write_fragments(output, kind, payload, max, cx.stats),
+            _ => self.write_fragments(output, kind, payload, max, &mut cx.stats),
         };
         if sent != Sent::Bytes(len) {
             let rest = rest(&cx.outbox.output, kind, payload, max, sent.bytes(), len);
@@ -70,6 +71,7 @@ impl Conn {
     }
 
     /// Sends a message in fragments behind some bytes, likewise.
+    #[inline(never)]
     fn write_fragments(
         &self,
         output: &[u8],

@@ -30,7 +30,7 @@ impl Conn {
     }
 
     /// A connection's deadline of this kind, reckoned from now (CONTRACT S21).
-    pub(crate) fn deadline(&self, cx: &mut Context<'_>, kind: Kind) -> Option<Deadline> {
+    pub(crate) fn deadline(&self, cx: &mut Context, kind: Kind) -> Option<Deadline> {
         let mark = self.mark(cx, kind);
         let at = match kind {
             Kind::Handshake => cx.clock.deadline(Kind::HANDSHAKE),
@@ -51,7 +51,7 @@ impl Conn {
     }
 
     /// What a connection has reached of what a deadline is for.
-    fn mark(&self, cx: &Context<'_>, kind: Kind) -> u64 {
+    fn mark(&self, cx: &Context, kind: Kind) -> u64 {
         match kind {
             Kind::Drain | Kind::Hold => self.unsent_bytes(cx) as u64,
             Kind::Page => 0,
@@ -60,12 +60,12 @@ impl Conn {
     }
 
     /// Has the client asked for a sign of life when it has been silent for long.
-    pub(super) fn watch_idle(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn watch_idle(&mut self, cx: &mut Context) {
         cx.wants.deadline(Kind::Idle);
     }
 
     /// Does what follows where a connection's time is over. Returns a deadline that takes the place of this one.
-    pub(crate) fn expire(&mut self, cx: &mut Context<'_>, due: Deadline) -> Option<Deadline> {
+    pub(crate) fn expire(&mut self, cx: &mut Context, due: Deadline) -> Option<Deadline> {
         let has_moved = self.mark(cx, due.kind) != due.mark;
         match due.kind {
             Kind::Drain if has_moved => cx.wants.deadline(due.kind),
@@ -88,7 +88,7 @@ impl Conn {
         None
     }
 
-    fn expire_now(&mut self, cx: &mut Context<'_>, kind: Kind) {
+    fn expire_now(&mut self, cx: &mut Context, kind: Kind) {
         match kind {
             Kind::Handshake => self.refuse_slow(cx),
             Kind::Hold => self.stop_holding(cx),
@@ -103,7 +103,7 @@ impl Conn {
 
     /// When a connection whose time is over is looked at again, because it waits for its turn, in which that what its
     /// client has done is noticed (CONTRACT S21). One that was read since then has had it, however much more it sends.
-    fn wait_for_turn(&self, cx: &mut Context<'_>, due: Deadline) -> Option<Deadline> {
+    fn wait_for_turn(&self, cx: &mut Context, due: Deadline) -> Option<Deadline> {
         let mark = match due.kind {
             Kind::Handshake | Kind::Flush | Kind::Close => LOOKED_AT | self.heard_at,
             _ => due.mark,
@@ -116,7 +116,7 @@ impl Conn {
     }
 
     /// Sends a ping to a client that has been silent.
-    fn ask(&mut self, cx: &mut Context<'_>) {
+    fn ask(&mut self, cx: &mut Context) {
         // Without memory for the ping the client is cut off unless it speaks by itself.
         let _ = self.queue_control(cx, dorrit_proto::OpCode::Ping, b"");
         cx.wants.deadline(Kind::Pong);

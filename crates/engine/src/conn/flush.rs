@@ -26,14 +26,14 @@ impl Conn {
     }
 
     /// Sends what the turn of a connection produced.
-    pub(super) fn send_output(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn send_output(&mut self, cx: &mut Context) {
         let is_flushing = matches!(self.phase, Phase::Flushing(_));
         let owes_drain = self.drain == Drain::Owed;
         let has_queue = self.queue.is_some();
         let all = cx.outbox.output.len();
         if all > 0 {
             if self.transport.is_some() && !self.is_write_closed {
-                let sent = self.write(&[IoSlice::new(cx.outbox.output.bytes())], cx.stats);
+                let sent = self.write(&[IoSlice::new(cx.outbox.output.bytes())], &mut cx.stats);
                 if sent != Sent::Bytes(all) {
                     return self.queue_unsent(cx, sent, all);
                 }
@@ -54,7 +54,7 @@ impl Conn {
     /// Queues what was not sent of a turn's output. Where the peer takes nothing more, it is counted as queued
     /// until the connection's end.
     #[inline(never)]
-    fn queue_unsent(&mut self, cx: &mut Context<'_>, sent: Sent, all: usize) {
+    fn queue_unsent(&mut self, cx: &mut Context, sent: Sent, all: usize) {
         let queued = self.spill_output(cx, sent.bytes());
         cx.outbox.output.clear();
         match queued {
@@ -65,7 +65,7 @@ impl Conn {
     }
 
     /// Does what follows from a call that was to send so many bytes, of which the rest is queued.
-    pub(super) fn note_sent(&mut self, cx: &mut Context<'_>, sent: Sent, all: usize) {
+    pub(super) fn note_sent(&mut self, cx: &mut Context, sent: Sent, all: usize) {
         match sent {
             Sent::Bytes(len) if len == all => {}
             Sent::Bytes(_) => {
@@ -84,7 +84,7 @@ impl Conn {
     /// Moves the output of a turn, of which this much is sent, into the connection's queue.
     pub(super) fn spill_output(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut Context,
         sent: usize,
     ) -> Result<(), OutOfMemory> {
         let output = &cx.outbox.output;
@@ -103,7 +103,7 @@ impl Conn {
     }
 
     /// Has a connection's queue, which has grown, be sent. In its turn, the end of the turn does.
-    pub(super) fn flush_soon(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn flush_soon(&mut self, cx: &mut Context) {
         if !cx.is_turn() {
             cx.wants.flush();
         }
@@ -112,7 +112,7 @@ impl Conn {
     /// Has what a turn has queued be sent: in this round where it is not more than the turn may still send, else
     /// in the next (CONTRACT D16).
     #[inline(never)]
-    fn flush_after_turn(&mut self, cx: &mut Context<'_>) {
+    fn flush_after_turn(&mut self, cx: &mut Context) {
         if cx.outbox.output.is_used_up() && self.watch == Watch::Read {
             self.resume_sending(cx);
         } else {
@@ -135,7 +135,8 @@ impl Conn {
 
     /// Sends from a connection's queue what the socket takes, as much as a turn allows. Returns how many
     /// bytes that was.
-    pub(super) fn flush(&mut self, cx: &mut Context<'_>) -> usize {
+    #[inline(never)]
+    pub(super) fn flush(&mut self, cx: &mut Context) -> usize {
         let (Some(key), true, false) = (self.queue, self.transport.is_some(), self.is_write_closed)
         else {
             self.proceed(cx);
@@ -144,11 +145,11 @@ impl Conn {
         let (queue, frames) = (&cx.outbox.queues[key], &cx.outbox.frames);
         let budget = cx.config.turn();
         let (sent, total) = match queue.only(frames, budget) {
-            Some(bytes) => (self.write(&[IoSlice::new(bytes)], cx.stats), bytes.len()),
+            Some(bytes) => (self.write(&[IoSlice::new(bytes)], &mut cx.stats), bytes.len()),
             None => {
                 let mut slices = [IoSlice::new(&[]); SLICES];
                 let (count, total) = queue.slices(frames, budget, &mut slices);
-                (self.write(&slices[..count], cx.stats), total)
+                (self.write(&slices[..count], &mut cx.stats), total)
             }
         };
         let len = sent.bytes();
@@ -167,7 +168,7 @@ impl Conn {
     }
 
     /// Goes on where all that was queued for a connection is sent.
-    fn finish_flush(&mut self, cx: &mut Context<'_>, key: Key) {
+    fn finish_flush(&mut self, cx: &mut Context, key: Key) {
         cx.outbox.drop_queue(key);
         self.queue = None;
         self.note_drained(cx);
@@ -180,25 +181,25 @@ impl Conn {
     }
 
     /// The peer takes nothing more. What it has sent is still read, to its end.
-    fn note_write_closed(&mut self, cx: &mut Context<'_>) {
+    fn note_write_closed(&mut self, cx: &mut Context) {
         self.is_write_closed = true;
         if self.phase == Phase::Open { self.resume(cx) } else { self.end(cx) }
     }
 
     /// Has the loop try again soon what the system had no memory for.
-    pub(super) fn retry(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn retry(&mut self, cx: &mut Context) {
         cx.wants.deadline(Kind::Retry);
     }
 
     /// Frees a connection's queue.
-    pub(crate) fn drop_queue(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn drop_queue(&mut self, cx: &mut Context) {
         if let Some(key) = self.queue.take() {
             cx.outbox.drop_queue(key);
         }
     }
 
     /// Goes on with a connection that waited for its queue to be empty, where it is.
-    pub(super) fn proceed(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn proceed(&mut self, cx: &mut Context) {
         let Phase::Flushing(then) = self.phase else { return };
         if self.queue.is_some() && !self.is_write_closed {
             return;

@@ -14,7 +14,7 @@ impl Conn {
     /// Decompresses a message, and tells it where that does not take more than a turn.
     pub(super) fn deliver_deflated(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut Context,
         kind: MessageKind,
         source: Source,
     ) -> Step {
@@ -28,12 +28,12 @@ impl Conn {
 
     /// Gives a connection's message that is being decompressed its turn; `None` where there is none. Returns
     /// what there is to tell already.
-    pub(super) fn go_on_inflating(&mut self, cx: &mut Context<'_>) -> Option<Option<Told>> {
+    pub(super) fn go_on_inflating(&mut self, cx: &mut Context) -> Option<Option<Told>> {
         let inflation = cx.inbox.take_inflation(cx.id)?;
         self.has_rest = false;
         let more = std::mem::take(&mut self.can_read);
-        let (pos, is_own) = cx.inbox.take_partial(&mut self.partial, cx.memory);
-        *cx.turn = Some(Turn::new(cx.id, pos, pos, is_own, more));
+        let (pos, is_own) = cx.inbox.take_partial(&mut self.partial, &mut cx.memory);
+        cx.turn = Some(Turn::new(cx.id, pos, pos, is_own, more));
         if self.phase != Phase::Open {
             // What comes behind our close frame is passed over.
             self.end_inflation(cx, inflation);
@@ -47,17 +47,17 @@ impl Conn {
     }
 
     /// Frees what a connection's message takes that is being decompressed.
-    pub(super) fn drop_inflation(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn drop_inflation(&mut self, cx: &mut Context) {
         if let Some(inflation) = cx.inbox.take_inflation(cx.id) {
             self.end_inflation(cx, inflation);
         }
     }
 
-    fn inflate_on(&mut self, cx: &mut Context<'_>, mut inflation: Inflation) -> Step {
+    fn inflate_on(&mut self, cx: &mut Context, mut inflation: Inflation) -> Step {
         let kind = inflation.kind;
         match inflate(cx, &mut inflation) {
             Ok(Inflated { is_complete: false, .. }) => {
-                if cx.inbox.ready_to_suspend(&mut inflation, cx.memory).is_err() {
+                if cx.inbox.ready_to_suspend(&mut inflation, &mut cx.memory).is_err() {
                     self.end_inflation(cx, inflation);
                     return self.drop_for_memory(cx);
                 }
@@ -77,12 +77,12 @@ impl Conn {
         }
     }
 
-    fn end_inflation(&mut self, cx: &mut Context<'_>, inflation: Inflation) {
-        let source = cx.inbox.end_inflation(inflation, cx.memory);
+    fn end_inflation(&mut self, cx: &mut Context, inflation: Inflation) {
+        let source = cx.inbox.end_inflation(inflation, &mut cx.memory);
         self.drop_source(cx, source);
     }
 
-    fn drop_source(&mut self, cx: &mut Context<'_>, source: Source) {
+    fn drop_source(&mut self, cx: &mut Context, source: Source) {
         match source {
             Source::Input(_) => {}
             Source::Copy(bytes) => cx.memory.change(bytes.capacity(), 0),
@@ -92,12 +92,12 @@ impl Conn {
 }
 
 /// Decompresses as much as a turn may, and counts it as work of the turn.
-fn inflate(cx: &mut Context<'_>, inflation: &mut Inflation) -> Result<Inflated, IncomingError> {
+fn inflate(cx: &mut Context, inflation: &mut Inflation) -> Result<Inflated, IncomingError> {
     let max = cx.config.rules.max_payload;
     if cx.is_memory_full(inflation.growth(max)) {
         return Err(IncomingError::OutOfMemory);
     }
-    let inflated = cx.inbox.inflate(inflation, max, cx.memory);
+    let inflated = cx.inbox.inflate(inflation, max, &mut cx.memory);
     let messages = inflated.as_ref().map_or(0, |inflated| inflated.work / MESSAGE) as u32;
     let is_due = cx.clock.count(messages);
     if let Some(turn) = &mut cx.turn {
@@ -106,7 +106,7 @@ fn inflate(cx: &mut Context<'_>, inflation: &mut Inflation) -> Result<Inflated, 
     inflated
 }
 
-fn take_inflater(cx: &mut Context<'_>) -> Option<Inflater> {
+fn take_inflater(cx: &mut Context) -> Option<Inflater> {
     if let Some(inflater) = cx.inbox.take_inflater() {
         return Some(inflater);
     }

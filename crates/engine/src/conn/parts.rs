@@ -22,12 +22,7 @@ pub(super) struct InPlace {
 
 impl Conn {
     /// Takes a place for a message that comes in parts, or goes on with it.
-    pub(super) fn begin_part(
-        &mut self,
-        cx: &mut Context<'_>,
-        start: FrameStart,
-        pos: usize,
-    ) -> Step {
+    pub(super) fn begin_part(&mut self, cx: &mut Context, start: FrameStart, pos: usize) -> Step {
         let Some(key) = cx.inbox.take_incoming(&mut self.incoming) else {
             return self.drop_for_memory(cx);
         };
@@ -37,7 +32,7 @@ impl Conn {
 
     /// Reads the next bytes of a long message to where it is kept; `None` where they have to come through the
     /// input.
-    pub(super) fn receive_in_place(&mut self, cx: &mut Context<'_>) -> Option<(Key, InPlace)> {
+    pub(super) fn receive_in_place(&mut self, cx: &mut Context) -> Option<(Key, InPlace)> {
         let key = self.incoming.filter(|_| self.phase == Phase::Open)?;
         let transport = self.transport.as_ref()?;
         let incoming = &mut cx.inbox.incoming[key];
@@ -60,7 +55,7 @@ impl Conn {
     /// Goes on with a message of which so many bytes were read in place.
     pub(super) fn continue_in_place(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut Context,
         key: Key,
         len: usize,
     ) -> Option<Told> {
@@ -76,7 +71,7 @@ impl Conn {
     }
 
     /// Takes the next bytes of a message that comes in parts from the input.
-    pub(super) fn receive_part(&mut self, cx: &mut Context<'_>, key: Key, pos: usize) -> Step {
+    pub(super) fn receive_part(&mut self, cx: &mut Context, key: Key, pos: usize) -> Step {
         let left = cx.inbox.input.len() - pos;
         let incoming = &cx.inbox.incoming[key];
         let (before, growth) = (incoming.capacity(), incoming.growth(left));
@@ -101,7 +96,7 @@ impl Conn {
     }
 
     /// Drops a client whose message cannot be taken.
-    pub(super) fn failed(&mut self, cx: &mut Context<'_>, error: IncomingError) -> Step {
+    pub(super) fn failed(&mut self, cx: &mut Context, error: IncomingError) -> Step {
         match error {
             IncomingError::Violation(violation) => self.violated(cx, violation),
             IncomingError::OutOfMemory => self.drop_for_memory(cx),
@@ -109,20 +104,20 @@ impl Conn {
     }
 
     /// Frees a connection's place for a message that comes in parts.
-    pub(crate) fn drop_incoming(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn drop_incoming(&mut self, cx: &mut Context) {
         if let Some(key) = self.incoming.take() {
-            cx.inbox.drop_incoming(key, cx.memory);
+            cx.inbox.drop_incoming(key, &mut cx.memory);
         }
     }
 
     /// Gives a connection's place for messages in parts back.
-    pub(super) fn release_incoming(&mut self, cx: &mut Context<'_>, key: Key) {
+    pub(super) fn release_incoming(&mut self, cx: &mut Context, key: Key) {
         self.incoming = None;
-        cx.inbox.release_incoming(key, cx.memory);
+        cx.inbox.release_incoming(key, &mut cx.memory);
     }
 
     /// Tells a message that came in parts.
-    fn deliver_incoming(&mut self, cx: &mut Context<'_>, complete: Complete, key: Key) -> Step {
+    fn deliver_incoming(&mut self, cx: &mut Context, complete: Complete, key: Key) -> Step {
         if complete.coding == Coding::Plain {
             return self.tell_message(cx, complete.kind, Payload::Incoming(key));
         }
@@ -132,7 +127,7 @@ impl Conn {
     /// Tells a message that stands in the input.
     pub(super) fn deliver(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut Context,
         complete: Complete,
         payload: Range<usize>,
     ) -> Step {
@@ -151,19 +146,19 @@ impl Conn {
     }
 
     /// Copies a message that has come in one piece to the connection's own place; `None` where there is no memory.
-    fn set_own(&mut self, cx: &mut Context<'_>, payload: Range<usize>) -> Option<Key> {
+    fn set_own(&mut self, cx: &mut Context, payload: Range<usize>) -> Option<Key> {
         let key = cx.inbox.take_incoming(&mut self.incoming)?;
         let growth = (payload.len() + 1).saturating_sub(cx.inbox.incoming[key].capacity());
         if growth > 0 && cx.is_memory_full(growth) {
             return None;
         }
-        cx.inbox.set_incoming(key, payload, cx.memory).is_ok().then_some(key)
+        cx.inbox.set_incoming(key, payload, &mut cx.memory).is_ok().then_some(key)
     }
 
     /// Tells a message whose payload stands there.
     pub(super) fn tell_message(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut Context,
         kind: MessageKind,
         payload: Payload,
     ) -> Step {
@@ -178,17 +173,24 @@ impl Conn {
     }
 
     /// Takes back what the caller has dealt with: what stood behind it in the input, or its memory.
-    #[inline]
-    pub(super) fn take_back_payload(&mut self, cx: &mut Context<'_>) {
-        let Some(turn) = &mut cx.turn else { return };
-        if turn.payload.take_back(&mut cx.inbox.input) {
-            return;
+    #[inline(always)]
+    pub(super) fn take_back_payload(&mut self, cx: &mut Context) {
+        if let Some(turn) = &mut cx.turn
+            && !turn.payload.take_back(&mut cx.inbox.input)
+        {
+            self.take_back_own_payload(cx);
         }
+    }
+
+    /// The same for a message that does not stand in the input.
+    #[inline(never)]
+    fn take_back_own_payload(&mut self, cx: &mut Context) {
+        let Some(turn) = &mut cx.turn else { return };
         match std::mem::replace(&mut turn.payload, Payload::None) {
             Payload::Incoming(key) if cx.config.buffers == Buffers::Shared => {
                 self.release_incoming(cx, key);
             }
-            Payload::Inflated => cx.inbox.shrink_inflated(cx.memory),
+            Payload::Inflated => cx.inbox.shrink_inflated(&mut cx.memory),
             Payload::None | Payload::Input(..) | Payload::Incoming(_) => {}
         }
     }

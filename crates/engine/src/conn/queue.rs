@@ -23,7 +23,7 @@ impl Conn {
     }
 
     /// Whether what is queued for a connection now may go into its turn's output.
-    fn is_output(&self, cx: &Context<'_>) -> bool {
+    fn is_output(&self, cx: &Context) -> bool {
         self.queue.is_none() && cx.is_turn()
     }
 
@@ -31,12 +31,12 @@ impl Conn {
     /// [`Conn::ways`] says so. Returns whether it could.
     pub(crate) fn send_in_turn(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut Context,
         kind: MessageKind,
         payload: &[u8],
     ) -> Result<bool, OutOfMemory> {
         if !cx.is_turn()
-            || !self.ways(cx.config).frames_whole
+            || !self.ways(&cx.config).frames_whole
             || cx.config.is_overflow(cx.outbox.output.len(), payload.len())
         {
             return Ok(false);
@@ -56,7 +56,7 @@ impl Conn {
     /// connections that was.
     pub(crate) fn send_single(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut Context,
         kind: MessageKind,
         payload: &[u8],
     ) -> Result<Option<usize>, OutOfMemory> {
@@ -68,13 +68,13 @@ impl Conn {
             return Ok(Some(0));
         }
         let variant = self.variant(payload.len());
-        let is_taken = cx.outbox.push_message(cx.config, variant, kind, payload)?;
+        let is_taken = cx.outbox.push_message(&cx.config, variant, kind, payload)?;
         cx.note_output();
         Ok(is_taken.then_some(1))
     }
 
     /// Joins a small message to what waits for a connection, which takes no memory of its own.
-    fn join(&mut self, cx: &mut Context<'_>, kind: MessageKind, payload: &[u8]) -> bool {
+    fn join(&mut self, cx: &mut Context, kind: MessageKind, payload: &[u8]) -> bool {
         let Some(key) = self.queue else { return false };
         let len = FrameHead::MAX + payload.len();
         let is_small = len <= SMALL && payload.len() <= cx.config.max_fragment;
@@ -85,7 +85,7 @@ impl Conn {
             return false;
         }
         let head = FrameHead::new(kind.into(), payload.len());
-        let Outbox { queues, frames, .. } = &mut *cx.outbox;
+        let Outbox { queues, frames, .. } = &mut cx.outbox;
         if !queues[key].join([head.as_bytes(), payload], frames) {
             return false;
         }
@@ -96,7 +96,7 @@ impl Conn {
     /// Queues a message that was prepared for a connection, where its limit allows. Returns whether it does.
     pub(crate) fn queue_prepared(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut Context,
         messages: &Prepared,
         len: usize,
     ) -> bool {
@@ -124,7 +124,7 @@ impl Conn {
         if self.excess != Excess::None {
             return false;
         }
-        let Outbox { queues, frames, .. } = &mut *cx.outbox;
+        let Outbox { queues, frames, .. } = &mut cx.outbox;
         if !(is_small && join_copy(&mut queues[key], message, frames)) {
             queues[key].push(message, frames);
         }
@@ -133,7 +133,7 @@ impl Conn {
     }
 
     /// Ends what a call has begun with a connection: what was too much for it is acted upon.
-    pub(crate) fn end_call(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn end_call(&mut self, cx: &mut Context) {
         let excess = std::mem::replace(&mut self.excess, Excess::None);
         self.unreserve_queue(cx);
         match excess {
@@ -144,7 +144,7 @@ impl Conn {
     }
 
     /// Notes that so many bytes more wait in a connection's queue.
-    fn note_queued(&mut self, cx: &mut Context<'_>, len: usize) {
+    fn note_queued(&mut self, cx: &mut Context, len: usize) {
         if cx.is_turn() {
             cx.outbox.output.charge(len);
             cx.note_output();
@@ -153,7 +153,7 @@ impl Conn {
     }
 
     /// Does with a client that does not read what the configuration says.
-    fn overflow(&mut self, cx: &mut Context<'_>, cause: DropCause) {
+    fn overflow(&mut self, cx: &mut Context, cause: DropCause) {
         if cx.config.queue_limit.policy == OverflowPolicy::Skip {
             cx.stats.skipped += 1;
             return self.owe_drain();
@@ -173,7 +173,7 @@ impl Conn {
     }
 
     /// Throws a connection's queue away, but for the message of which a part may be sent.
-    pub(super) fn keep_first(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn keep_first(&mut self, cx: &mut Context) {
         if let Some(key) = self.queue {
             cx.outbox.queues[key].keep_first(&mut cx.outbox.frames);
         }
@@ -182,7 +182,7 @@ impl Conn {
     /// Queues a control frame. A pong takes the place of one that waits.
     pub(super) fn queue_control(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut Context,
         opcode: OpCode,
         payload: &[u8],
     ) -> Result<(), OutOfMemory> {
@@ -196,7 +196,7 @@ impl Conn {
         bytes.extend_from_slice(payload);
         cx.outbox.frames.reserve()?;
         let key = self.reserve_queue(cx)?;
-        let Outbox { queues, frames, .. } = &mut *cx.outbox;
+        let Outbox { queues, frames, .. } = &mut cx.outbox;
         if opcode == OpCode::Pong {
             queues[key].push_pong(bytes, frames);
         } else {
@@ -210,7 +210,7 @@ impl Conn {
     /// Sends the answer to a request before all that is queued already.
     pub(super) fn queue_answer(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut Context,
         answer: Vec<u8>,
     ) -> Result<(), OutOfMemory> {
         if self.is_output(cx) && cx.outbox.output.prepend(&answer) {
@@ -218,7 +218,7 @@ impl Conn {
         }
         cx.outbox.frames.reserve()?;
         let key = self.reserve_queue(cx)?;
-        let Outbox { queues, frames, .. } = &mut *cx.outbox;
+        let Outbox { queues, frames, .. } = &mut cx.outbox;
         let message = frames.insert(answer, 0);
         queues[key].push_answer(message, frames);
         self.flush_soon(cx);
@@ -226,7 +226,7 @@ impl Conn {
     }
 
     /// Makes room in a connection's queue, behind the output of its turn.
-    pub(crate) fn reserve_queue(&mut self, cx: &mut Context<'_>) -> Result<Key, OutOfMemory> {
+    pub(crate) fn reserve_queue(&mut self, cx: &mut Context) -> Result<Key, OutOfMemory> {
         if self.is_output(cx) {
             self.spill_output(cx, 0)?;
         }
@@ -237,7 +237,7 @@ impl Conn {
     }
 
     /// Gives back the room that a call has made and did not use.
-    pub(crate) fn unreserve_queue(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn unreserve_queue(&mut self, cx: &mut Context) {
         let Some(key) = self.queue else { return };
         cx.outbox.queues[key].unreserve();
         if cx.outbox.queues[key].is_empty() {

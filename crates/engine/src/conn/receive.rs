@@ -13,7 +13,7 @@ use crate::turn::{Step, Turn};
 impl Conn {
     /// Begins the turn of a connection: sends what is queued, and reads once, or goes on with what was read.
     /// Returns what there is to tell already.
-    pub(crate) fn begin_turn(&mut self, cx: &mut Context<'_>) -> Option<Told> {
+    pub(crate) fn begin_turn(&mut self, cx: &mut Context) -> Option<Told> {
         self.listed.leave(Listed::NOW);
         let can_write = std::mem::take(&mut self.can_write);
         let mut sent = 0;
@@ -40,27 +40,27 @@ impl Conn {
         let start = cx.inbox.clear_input();
         let received = self.transport.as_ref()?.receive(&mut cx.inbox.input);
         let more = self.reads_to_end || cx.inbox.input.len() == cx.inbox.input.capacity();
-        *cx.turn = Some(Turn::new(cx.id, start, start, false, more));
+        cx.turn = Some(Turn::new(cx.id, start, start, false, more));
         self.received(cx, received);
         None
     }
 
     /// Goes on with what is kept of a connection's input, and reads more where that is not enough.
     #[inline(never)]
-    fn go_on(&mut self, cx: &mut Context<'_>) -> Option<Told> {
+    fn go_on(&mut self, cx: &mut Context) -> Option<Told> {
         if let Some(told) = self.go_on_inflating(cx) {
             return told;
         }
         let can_read = std::mem::take(&mut self.can_read);
         if std::mem::take(&mut self.has_rest) {
-            let (pos, is_own) = cx.inbox.take_partial(&mut self.partial, cx.memory);
-            *cx.turn = Some(Turn::new(cx.id, pos, pos, is_own, can_read));
+            let (pos, is_own) = cx.inbox.take_partial(&mut self.partial, &mut cx.memory);
+            cx.turn = Some(Turn::new(cx.id, pos, pos, is_own, can_read));
             return None;
         }
         if let Some((key, received)) = self.receive_in_place(cx) {
             let more = self.reads_to_end || received.is_full;
             let start = cx.inbox.clear_input();
-            *cx.turn = Some(Turn::new(cx.id, start, start, false, more));
+            cx.turn = Some(Turn::new(cx.id, start, start, false, more));
             let len = self.received(cx, received.len)?;
             return self.continue_in_place(cx, key, len);
         }
@@ -70,8 +70,8 @@ impl Conn {
 
     /// Reads what has arrived behind what is kept of the input.
     #[inline(never)]
-    fn receive_behind(&mut self, cx: &mut Context<'_>) {
-        let (pos, is_own) = cx.inbox.take_partial(&mut self.partial, cx.memory);
+    fn receive_behind(&mut self, cx: &mut Context) {
+        let (pos, is_own) = cx.inbox.take_partial(&mut self.partial, &mut cx.memory);
         let input = &mut cx.inbox.input;
         let seen = input.len();
         let spare = if is_own { (seen - pos).max(MIN_SPARE) } else { 1 };
@@ -81,13 +81,13 @@ impl Conn {
             (Err(_), _) => Err(io::ErrorKind::OutOfMemory.into()),
         };
         let more = self.reads_to_end || input.len() == input.capacity();
-        *cx.turn = Some(Turn::new(cx.id, pos, seen, is_own, more));
+        cx.turn = Some(Turn::new(cx.id, pos, seen, is_own, more));
         self.received(cx, received);
     }
 
     /// Notes what was read from a client: how many bytes, where there were any.
     #[inline(always)]
-    fn received(&mut self, cx: &mut Context<'_>, received: io::Result<usize>) -> Option<usize> {
+    fn received(&mut self, cx: &mut Context, received: io::Result<usize>) -> Option<usize> {
         match received {
             Ok(len @ 1..) => {
                 cx.stats.bytes_in += len as u64;
@@ -102,7 +102,7 @@ impl Conn {
     }
 
     #[inline(never)]
-    fn received_nothing(&mut self, cx: &mut Context<'_>, received: io::Result<usize>) {
+    fn received_nothing(&mut self, cx: &mut Context, received: io::Result<usize>) {
         let is_transient = received.as_ref().is_err_and(sys::is_transient);
         if !is_transient {
             self.end(cx);
@@ -121,7 +121,7 @@ impl Conn {
     }
 
     /// Goes on with a connection's turn. Without an event it has ended.
-    pub(crate) fn continue_turn(&mut self, cx: &mut Context<'_>) -> Option<Told> {
+    pub(crate) fn continue_turn(&mut self, cx: &mut Context) -> Option<Told> {
         self.take_back_payload(cx);
         loop {
             let turn = cx.turn.as_mut()?;
@@ -149,7 +149,7 @@ impl Conn {
         }
     }
 
-    fn receive_request(&mut self, cx: &mut Context<'_>) -> Step {
+    fn receive_request(&mut self, cx: &mut Context) -> Step {
         let (pos, seen) = cx.turn.as_ref().map_or((0, 0), |turn| (turn.pos, turn.seen));
         let input = &cx.inbox.input[pos..];
         let judged = match cx.inbox.request.receive(input, seen.saturating_sub(pos)) {
@@ -174,7 +174,7 @@ impl Conn {
         Step::Event(Event::Opened(cx.id))
     }
 
-    fn receive_frame(&mut self, cx: &mut Context<'_>, pos: usize) -> Step {
+    fn receive_frame(&mut self, cx: &mut Context, pos: usize) -> Step {
         let incoming = self.incoming.map(|key| (key, &cx.inbox.incoming[key]));
         if let Some((key, _)) = incoming.filter(|(_, incoming)| incoming.is_in_frame()) {
             return self.receive_part(cx, key, pos);
@@ -206,7 +206,7 @@ impl Conn {
         Step::Next
     }
 
-    pub(crate) fn violated(&mut self, cx: &mut Context<'_>, violation: Violation) -> Step {
+    pub(crate) fn violated(&mut self, cx: &mut Context, violation: Violation) -> Step {
         let is_news = self.phase == Phase::Open;
         self.fail(cx, violation);
         if !is_news {
@@ -217,7 +217,7 @@ impl Conn {
     }
 
     /// Looks for the peer's close frame, after ours. Messages on the way are passed over.
-    fn receive_close(&mut self, cx: &mut Context<'_>, pos: usize) -> Step {
+    fn receive_close(&mut self, cx: &mut Context, pos: usize) -> Step {
         match self.receive_frame(cx, pos) {
             Step::Event(Event::Message(..)) => {
                 self.take_back_payload(cx);
@@ -228,7 +228,7 @@ impl Conn {
     }
 
     /// Ends the turn: keeps what was not dealt with, and sends the answers.
-    pub(crate) fn end_turn(&mut self, cx: &mut Context<'_>, has_rest: bool) -> Option<Told> {
+    pub(crate) fn end_turn(&mut self, cx: &mut Context, has_rest: bool) -> Option<Told> {
         self.take_back_payload(cx);
         let turn = cx.turn.take()?;
         if turn.is_own || turn.pos < cx.inbox.input.len() {
@@ -246,10 +246,10 @@ impl Conn {
 
     /// Keeps what is left of the input, and has the shared one in its place. What was not looked at comes again after
     /// the others.
-    fn put_input_back(&mut self, cx: &mut Context<'_>, turn: &Turn, has_rest: bool) {
+    fn put_input_back(&mut self, cx: &mut Context, turn: &Turn, has_rest: bool) {
         let mut is_lost = false;
         if self.is_keeping() {
-            match cx.inbox.keep_partial(turn, has_rest, cx.memory) {
+            match cx.inbox.keep_partial(turn, has_rest, &mut cx.memory) {
                 Ok(None) => {}
                 Ok(partial) => {
                     (self.partial, self.has_rest) = (partial, has_rest);
@@ -267,13 +267,13 @@ impl Conn {
     }
 
     /// Has a connection get another turn without an event, to be read and to be sent more.
-    pub(crate) fn resume(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn resume(&mut self, cx: &mut Context) {
         self.can_read = true;
         self.resume_sending(cx);
     }
 
     /// Has a connection be sent more without an event.
-    pub(crate) fn resume_sending(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn resume_sending(&mut self, cx: &mut Context) {
         self.can_write = true;
         cx.wants.turn();
     }

@@ -15,7 +15,7 @@ use crate::turn::Step;
 
 impl Conn {
     /// Answers a plain request.
-    pub(crate) fn respond(&mut self, cx: &mut Context<'_>, response: Response) {
+    pub(crate) fn respond(&mut self, cx: &mut Context, response: Response) {
         if self.phase == Phase::Ended {
             return cx.wants.end();
         }
@@ -24,11 +24,7 @@ impl Conn {
         }
     }
 
-    fn begin_response(
-        &mut self,
-        cx: &mut Context<'_>,
-        response: Response,
-    ) -> Result<(), OutOfMemory> {
+    fn begin_response(&mut self, cx: &mut Context, response: Response) -> Result<(), OutOfMemory> {
         // Whatever was queued for it meanwhile was for a connection that it is not.
         self.drop_queue(cx);
         if cx.is_turn() {
@@ -48,7 +44,7 @@ impl Conn {
     }
 
     /// Tells the caller of a plain request, where it wants to hear of them.
-    pub(super) fn receive_plain(&mut self, cx: &mut Context<'_>) -> Option<Step> {
+    pub(super) fn receive_plain(&mut self, cx: &mut Context) -> Option<Step> {
         if cx.config.plain_requests == PlainRequests::Refused {
             return None;
         }
@@ -67,7 +63,7 @@ impl Conn {
     }
 
     /// Sends a turn's worth of the file, when all before it is sent.
-    pub(super) fn send_body(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn send_body(&mut self, cx: &mut Context) {
         let Some(key) = self.response else { return self.end(cx) };
         let progress = &mut cx.outbox.responses[key];
         if progress.left == 0 {
@@ -78,7 +74,7 @@ impl Conn {
             return self.end(cx);
         }
         let body = &cx.outbox.body;
-        let sent = match self.write(&[IoSlice::new(body)], cx.stats) {
+        let sent = match self.write(&[IoSlice::new(body)], &mut cx.stats) {
             Sent::Bytes(sent) => sent,
             Sent::Later => return self.retry(cx),
             Sent::Refused | Sent::Failed => return self.end(cx),
@@ -100,7 +96,7 @@ impl Conn {
     }
 
     /// Goes on with a connection whose request is answered.
-    fn end_response(&mut self, cx: &mut Context<'_>, key: Key) {
+    fn end_response(&mut self, cx: &mut Context, key: Key) {
         let progress = &mut cx.outbox.responses[key];
         if !progress.keeps_alive || cx.lifecycle.is_stopping() {
             self.drop_response(cx);
@@ -116,7 +112,7 @@ impl Conn {
     }
 
     /// Ends a connection whose client has not done its next step, if that is so.
-    pub(super) fn expire_page(&mut self, cx: &mut Context<'_>, expired: Deadline) {
+    pub(super) fn expire_page(&mut self, cx: &mut Context, expired: Deadline) {
         let Some(key) = self.response else { return };
         let progress = &mut cx.outbox.responses[key];
         if progress.watched != Some(expired.at) {
@@ -138,7 +134,7 @@ impl Conn {
     }
 
     /// Closes the file, and frees what is kept of the answers.
-    pub(super) fn drop_response(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn drop_response(&mut self, cx: &mut Context) {
         if let Some(key) = self.response.take() {
             cx.outbox.drop_response(key);
         }
@@ -147,7 +143,7 @@ impl Conn {
 
 /// Expects the client's next step so long from now. A connection has one such deadline, which is moved
 /// when it comes.
-fn expect(cx: &mut Context<'_>, key: Key, after: Duration) {
+fn expect(cx: &mut Context, key: Key, after: Duration) {
     let at = cx.clock.deadline(after);
     let progress = &mut cx.outbox.responses[key];
     progress.due = Some(at);
@@ -156,7 +152,7 @@ fn expect(cx: &mut Context<'_>, key: Key, after: Duration) {
     }
 }
 
-fn watch_page(cx: &mut Context<'_>, key: Key, at: Moment) {
+fn watch_page(cx: &mut Context, key: Key, at: Moment) {
     cx.outbox.responses[key].watched = Some(at);
     cx.wants.deadline(Kind::Page);
 }

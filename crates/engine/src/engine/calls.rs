@@ -45,10 +45,10 @@ impl Engine {
     /// The figures so far. It looks at every queue.
     pub fn stats(&self) -> Stats {
         Stats {
-            connections: self.conns.open as u64,
-            queued_bytes: self.outbox.unsent() as u64,
-            held_bytes: self.memory.held(self.outbox.held()) as u64,
-            ..self.stats
+            connections: self.cx.open as u64,
+            queued_bytes: self.cx.outbox.unsent() as u64,
+            held_bytes: self.cx.memory.held(self.cx.outbox.held()) as u64,
+            ..self.cx.stats
         }
     }
 
@@ -67,23 +67,23 @@ impl Engine {
     /// The request of the connection that [`Event::Opened`](crate::Event::Opened) told last, until it is accepted or
     /// refused.
     pub fn request(&self, id: ConnId) -> Option<&Request> {
-        (self.pending.opening == Some(id)).then_some(&self.inbox.request)
+        (self.cx.pending.opening == Some(id)).then_some(&self.cx.inbox.request)
     }
 
     /// What the plain request asks for that [`Event::Requested`](crate::Event::Requested) told last. A server that is
     /// nearly full, or that is to end, keeps no connection for another request.
     pub fn plain(&self, id: ConnId) -> Option<Plain> {
         let plain = self.request(id)?.judge_plain().ok().flatten()?;
-        let is_ending = self.timers.lifecycle().is_ending();
-        let has_room = self.conns.len() <= self.config.max_connections && !is_ending;
+        let is_ending = self.cx.lifecycle.is_ending();
+        let has_room = self.conns.len() <= self.cx.config.max_connections && !is_ending;
         Some(Plain { keeps_alive: plain.keeps_alive && has_room, ..plain })
     }
 
     /// Accepts the connection that [`Event::Opened`](crate::Event::Opened) told, with a sub-protocol where one of
     /// those was chosen that [`Engine::request`] offers.
     pub fn accept(&mut self, id: ConnId, protocol: Option<&[u8]>) {
-        if self.pending.opening.take_if(|opening| *opening == id).is_some() {
-            self.conns.open += 1;
+        if self.cx.pending.opening.take_if(|opening| *opening == id).is_some() {
+            self.cx.open += 1;
             self.with(id, |conn, cx| conn.accept(cx, protocol));
         }
     }
@@ -96,7 +96,7 @@ impl Engine {
     /// Answers the request that [`Event::Requested`](crate::Event::Requested) told. The file is read while it is sent;
     /// where it has become shorter, or cannot be read, the connection is cut.
     pub fn respond(&mut self, id: ConnId, response: Response) {
-        if self.pending.opening.take_if(|opening| *opening == id).is_some() {
+        if self.cx.pending.opening.take_if(|opening| *opening == id).is_some() {
             self.with(id, |conn, cx| conn.respond(cx, response));
         }
     }

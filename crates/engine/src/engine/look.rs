@@ -11,7 +11,7 @@ use crate::conn::Conn;
 use crate::event::Event;
 use crate::reactor::{self, Batch, Source, Watch};
 use crate::sys::{self, Stream};
-use crate::timers::Kind;
+use crate::timers::{Kind, earlier, nanos};
 use crate::transport::Transport;
 
 impl Engine {
@@ -23,32 +23,36 @@ impl Engine {
 
     /// How long [`Engine::wait`] may sleep; `None` is until something happens.
     pub fn timeout(&mut self) -> Option<Duration> {
-        self.timers.clock.refresh();
+        self.cx.clock.refresh();
+        self.nanos_to_sleep().map(Duration::from_nanos)
+    }
+
+    /// How many nanoseconds the loop may sleep.
+    fn nanos_to_sleep(&mut self) -> Option<u64> {
         let is_idle = self.ready.is_round_over() && self.ready.is_next_empty();
         let want_accept = self.reactor.listeners.want_accept() && !self.conns.is_full();
-        if !is_idle || !self.pending.is_empty() || want_accept || self.has_ended() {
-            return Some(Duration::ZERO);
+        if !is_idle || !self.cx.pending.is_empty() || want_accept || self.has_ended() {
+            return Some(0);
         }
         let deadline = self.next_deadline();
-        let clock = &self.timers.clock;
-        let deadline = deadline.map(|at| at.since(clock.loop_time()));
-        let next = [self.timers.next_at(), self.reactor.listeners.retry_at()];
-        let next = next.into_iter().flatten().min().map(|at| at.since(clock.now()));
-        [deadline, next].into_iter().flatten().min()
+        let clock = &self.cx.clock;
+        let deadline = deadline.map(|at| at.nanos_since(clock.loop_time()));
+        let next = earlier(self.timers.next_at(), self.reactor.listeners.retry_at());
+        earlier(deadline, next.map(|at| at.nanos_since(clock.now())))
     }
 
     /// Looks at what has happened, and sleeps until something does where nothing is left to do, for `longest`
     /// at most. To be called when [`Engine::poll_event`] has nothing to tell. An error says that the loop cannot
     /// go on.
     pub fn wait(&mut self, longest: Option<Duration>) -> io::Result<()> {
-        self.timers.clock.refresh();
+        self.cx.clock.refresh();
         self.report();
-        let timeout = [self.timeout(), longest].into_iter().flatten().min();
-        let is_full = self.poll(timeout)?;
-        self.timers.clock.wake(timeout);
+        let sleep = earlier(self.nanos_to_sleep(), longest.map(nanos));
+        let is_full = self.poll(sleep.map(Duration::from_nanos))?;
+        self.cx.clock.wake(sleep);
         // All that has come until now is known before anybody's time is over: between what the poll has told and
         // now the process may have been stopped (CONTRACT S21).
-        let loop_time = self.timers.clock.loop_time();
+        let loop_time = self.cx.clock.loop_time();
         let mut has_more = is_full || self.timers.deadlines.is_due(loop_time);
         for _ in 0..reactor::looks(self.conns.len()) {
             if !has_more {
@@ -58,21 +62,20 @@ impl Engine {
         }
         self.ready.begin_round(&mut self.conns);
         self.expire();
-        self.pending.is_looking = true;
+        self.cx.pending.is_looking = true;
         Ok(())
     }
 
     /// Owes the caller the news of what was noticed since the last look.
     fn report(&mut self) {
-        let most_queued = self.outbox.take_peak();
-        if self.memory.is_released(self.outbox.held(), most_queued) {
-            self.pending.report(Event::MemoryReleased);
+        if self.cx.take_released() {
+            self.cx.pending.report(Event::MemoryReleased);
         }
-        if (self.config.take_shortage)() {
-            self.timers.shed_soon();
+        if (self.cx.config.take_shortage)() {
+            self.timers.shed_soon(self.cx.clock.now());
         }
-        if let Some(duration) = self.timers.clock.take_slow() {
-            self.pending.report(Event::HeldUp(duration));
+        if let Some(duration) = self.cx.clock.take_slow() {
+            self.cx.pending.report(Event::HeldUp(duration));
         }
     }
 
@@ -94,7 +97,7 @@ impl Engine {
                         }
                     }
                 }
-                Some(Source::Control) => self.pending.is_controlled = true,
+                Some(Source::Control) => self.cx.pending.is_controlled = true,
                 Some(Source::Listener(number)) => self.reactor.listeners.set_ready(number),
                 None => {}
             }
@@ -103,8 +106,9 @@ impl Engine {
     }
 
     /// Accepts a batch of connections on each socket. Returns an error that is to be told.
+    #[inline(never)]
     pub(super) fn accept_some(&mut self) -> Option<Errno> {
-        let now = self.timers.clock.now();
+        let now = self.cx.clock.now();
         self.reactor.listeners.resume(now);
         let mut report = None;
         for number in 0..self.reactor.listeners.len() {
@@ -116,7 +120,7 @@ impl Engine {
     }
 
     fn accept_batch(&mut self, number: usize) -> io::Result<()> {
-        let turn = self.config.turn();
+        let turn = self.cx.config.turn();
         let mut batch = Batch::default();
         while !self.conns.is_full() {
             match self.reactor.listeners.accept(number, turn, &mut batch)? {

@@ -1,12 +1,9 @@
 //! Operations on connections, and what follows from them: in one place, for all.
 
-use std::time::Duration;
-
 use super::Engine;
 use crate::conn::{Conn, Context, Wants};
 use crate::conns::Conns;
 use crate::id::ConnId;
-use crate::inbox::Payload;
 use crate::reactor::{SHORT_PAUSE, Watch};
 use crate::timers::{Deadline, Moment};
 
@@ -23,7 +20,7 @@ impl Engine {
     pub(crate) fn with<R>(
         &mut self,
         id: ConnId,
-        act: impl FnOnce(&mut Conn, &mut Context<'_>) -> R,
+        act: impl FnOnce(&mut Conn, &mut Context) -> R,
     ) -> Option<R> {
         let (acted, wants) = self.act(id, act)?;
         if !wants.is_none() {
@@ -37,33 +34,17 @@ impl Engine {
     fn act<R>(
         &mut self,
         id: ConnId,
-        act: impl FnOnce(&mut Conn, &mut Context<'_>) -> R,
+        act: impl FnOnce(&mut Conn, &mut Context) -> R,
     ) -> Option<(R, Wants)> {
-        let open = self.conns.open;
         let conn = self.conns.get_mut(id)?;
-        let lifecycle = self.timers.lifecycle();
-        let mut cx = Context {
-            id,
-            config: &self.config,
-            clock: &mut self.timers.clock,
-            lifecycle,
-            turn: &mut self.turn,
-            inbox: &mut self.inbox,
-            outbox: &mut self.outbox,
-            pending: &mut self.pending,
-            memory: &mut self.memory,
-            stats: &mut self.stats,
-            open,
-            wants: Wants::default(),
-        };
-        let acted = act(conn, &mut cx);
-        let wants = cx.wants;
-        if let Some(turn) = &mut self.turn
+        let cx = self.cx.lend(id);
+        let acted = act(conn, cx);
+        if let Some(turn) = &mut cx.turn
             && turn.conn == id
         {
-            turn.ways = conn.ways(&self.config);
+            turn.ways = conn.ways(&cx.config);
         }
-        Some((acted, wants))
+        Some((acted, cx.wants))
     }
 
     /// Does what is to follow from an operation on a connection: alone registers what its socket is watched for, arms
@@ -80,7 +61,7 @@ impl Engine {
             }
             if wants.is_drained() {
                 let conns = &self.conns;
-                self.pending.push_drained(id, |id| conns.has(*id));
+                self.cx.pending.push_drained(id, |id| conns.has(*id));
             }
             if wants.is_end() {
                 self.settle_end(id);
@@ -120,10 +101,10 @@ impl Engine {
     /// decided on, or its turn is not over.
     fn settle_end(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get(id) else { return };
-        let is_turn = self.turn.as_ref().is_some_and(|turn| turn.conn == id);
+        let is_turn = self.cx.turn.as_ref().is_some_and(|turn| turn.conn == id);
         if conn.is_accepted {
-            self.pending.push_closed(id);
-        } else if self.pending.opening != Some(id) && !is_turn {
+            self.cx.pending.push_closed(id);
+        } else if self.cx.pending.opening != Some(id) && !is_turn {
             self.remove(id);
         }
     }
@@ -137,12 +118,12 @@ impl Engine {
         if let Some(conn) = self.conns.remove(id)
             && conn.is_accepted
         {
-            self.conns.open -= 1;
+            self.cx.open -= 1;
         }
     }
 
     /// Acts on each connection.
-    pub(crate) fn each(&mut self, mut act: impl FnMut(&mut Conn, &mut Context<'_>)) {
+    pub(crate) fn each(&mut self, mut act: impl FnMut(&mut Conn, &mut Context)) {
         let mut index = 0;
         while let Some(id) = self.conns.first_from(index) {
             index = id.index() + 1;
@@ -152,10 +133,10 @@ impl Engine {
 
     /// Ends the connections whose time is over, as many as may be at a time.
     pub(super) fn expire(&mut self) {
-        if self.timers.is_stop_over() {
+        if self.timers.is_stop_over(self.cx.clock.now()) {
             self.each(Conn::end);
         }
-        let now = self.timers.clock.loop_time();
+        let now = self.cx.clock.loop_time();
         for _ in 0..EXPIRED {
             let conns = &self.conns;
             let Some(due) = self.timers.deadlines.pop(now, |deadline| is_live(conns, deadline))
@@ -172,6 +153,7 @@ impl Engine {
     }
 
     /// When the next deadline is due.
+    #[inline(always)]
     pub(super) fn next_deadline(&mut self) -> Option<Moment> {
         let conns = &self.conns;
         self.timers.deadlines.tidy(conns.len(), |deadline| is_live(conns, deadline));
@@ -185,28 +167,21 @@ impl Engine {
         if has_enough() {
             return;
         }
-        self.drop_kept();
+        self.cx.drop_kept();
         if has_enough() {
             return;
         }
         let holder = self.holder();
         if let Some(id) = holder {
             self.with(id, |conn, cx| conn.drop_holder(cx, MUCH));
-            self.drop_kept();
+            self.cx.drop_kept();
         }
         if has_enough() {
             return;
         }
-        let until = self.timers.clock.now() + SHORT_PAUSE;
-        self.reactor.listeners.pause(until);
-        self.timers.shed_after(if holder.is_some() { Duration::ZERO } else { SHORT_PAUSE });
-    }
-
-    /// Gives back what no connection needs, and the caller does not look at.
-    fn drop_kept(&mut self) {
-        let told = self.turn.as_ref().map_or(&Payload::None, |turn| &turn.payload);
-        self.inbox.drop_kept(told, &mut self.memory);
-        self.outbox.body = Vec::new();
+        let now = self.cx.clock.now();
+        self.reactor.listeners.pause(now + SHORT_PAUSE);
+        self.timers.shed_at(if holder.is_some() { now } else { now + SHORT_PAUSE });
     }
 
     /// The connection that holds most memory, if that is much.
@@ -214,8 +189,9 @@ impl Engine {
         let mut most = (MUCH, None);
         let mut next = self.conns.first_from(0);
         while let Some(id) = next {
-            let held = self.conns.get(id).map_or(0, |conn| conn.held(&self.inbox, &self.outbox));
-            let held = held + self.inbox.inflating(id);
+            let held =
+                self.conns.get(id).map_or(0, |conn| conn.held(&self.cx.inbox, &self.cx.outbox));
+            let held = held + self.cx.inbox.inflating(id);
             if held > most.0 {
                 most = (held, Some(id));
             }

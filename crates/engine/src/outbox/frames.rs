@@ -13,7 +13,7 @@ pub(crate) struct Frames {
     pool: Pool<Framed>,
     /// How much memory they take, in bytes.
     held: usize,
-    /// The most memory that they took since that was asked last, in bytes.
+    /// The most memory that they took since that was reset, in bytes.
     peak: usize,
 }
 
@@ -67,9 +67,14 @@ impl Frames {
         self.held
     }
 
-    /// The most memory that all of them took since this was asked last, in bytes.
-    pub(crate) fn take_peak(&mut self) -> usize {
-        std::mem::replace(&mut self.peak, self.held)
+    /// The most memory that all of them took since [`Frames::reset_peak`], in bytes.
+    pub(crate) fn peak(&self) -> usize {
+        self.peak
+    }
+
+    /// Begins to note anew what is the most memory that they take.
+    pub(crate) fn reset_peak(&mut self) {
+        self.peak = self.held;
     }
 
     pub(crate) fn retain(&mut self, id: FrameId) {

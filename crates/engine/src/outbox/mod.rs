@@ -64,9 +64,9 @@ impl Outbox {
         self.frames.held() + self.deflaters.held()
     }
 
-    /// The most memory that was held since this was asked last, in bytes.
-    pub(crate) fn take_peak(&mut self) -> usize {
-        self.frames.take_peak() + self.deflaters.held()
+    /// The most memory that was held for what is sent, in bytes; see [`Frames::peak`].
+    pub(crate) fn peak(&self) -> usize {
+        self.frames.peak() + self.deflaters.held()
     }
 
     /// How many bytes wait to be sent, to all.

@@ -190,12 +190,18 @@ impl Listeners {
         }
     }
 
-    /// Whether there may be connections to accept.
+    /// Whether there may be connections to accept, now or when a pause is over.
+    pub(crate) fn is_any_ready(&self) -> bool {
+        self.0.iter().any(|acceptor| acceptor.is_ready)
+    }
+
+    /// Whether there may be connections to accept now.
     pub(crate) fn want_accept(&self) -> bool {
         self.0.iter().any(|acceptor| acceptor.is_ready && acceptor.retry_at.is_none())
     }
 
     /// When accepting goes on that pauses.
+    #[inline(always)]
     pub(crate) fn retry_at(&self) -> Option<Moment> {
         self.0.iter().filter_map(|acceptor| acceptor.retry_at).min()
     }

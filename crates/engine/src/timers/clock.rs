@@ -42,12 +42,8 @@ impl Moment {
         Self::at((now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64))
     }
 
-    /// How long ago another one was; nothing where it is yet to come.
-    pub(crate) fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.nanos_since(earlier))
-    }
-
-    fn nanos_since(self, earlier: Self) -> u64 {
+    /// How long ago another one was, in nanoseconds; nothing where it is yet to come.
+    pub(crate) fn nanos_since(self, earlier: Self) -> u64 {
         self.nanos().saturating_sub(earlier.nanos())
     }
 
@@ -68,7 +64,8 @@ impl Add<Duration> for Moment {
     }
 }
 
-fn nanos(duration: Duration) -> u64 {
+/// A duration as a number of nanoseconds.
+pub(crate) fn nanos(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos().into())
 }
 
@@ -169,10 +166,10 @@ impl Clock {
         self.now.nanos_since(self.looked_at) >= SLICE
     }
 
-    /// The loop has looked at the poll, and may have slept: no longer than that, if it was let.
-    pub(crate) fn wake(&mut self, timeout: Option<Duration>) {
+    /// The loop has looked at the poll, and may have slept: no more than so many nanoseconds, if it was let.
+    pub(crate) fn wake(&mut self, sleep: Option<u64>) {
         let slept_at = std::mem::replace(&mut self.now, Moment::now());
-        let longest = timeout.map_or(u64::MAX, nanos);
+        let longest = sleep.unwrap_or(u64::MAX);
         let late = self.now.nanos_since(slept_at).saturating_sub(longest);
         self.lost += if late >= BUSY { late } else { 0 };
         (self.looked_at, self.free_at, self.work) = (self.now, self.now, 0);

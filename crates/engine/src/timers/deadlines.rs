@@ -75,6 +75,7 @@ impl Deadlines {
 
     /// Forgets those that are not live any more, where they are by far the most: connections that come
     /// and go quickly leave them behind.
+    #[inline(always)]
     pub(crate) fn tidy(&mut self, conns: usize, is_live: impl Fn(&Deadline) -> bool) {
         if self.heap.len() > 1024 + 8 * conns {
             self.heap.retain(|Reverse(deadline)| is_live(deadline));
@@ -101,6 +102,7 @@ impl Deadlines {
     }
 
     /// When the next deadline is due that still `is_live`. Those before it are forgotten.
+    #[inline(always)]
     pub(crate) fn next_at(&mut self, is_live: impl Fn(&Deadline) -> bool) -> Option<Moment> {
         while let Some(Reverse(next)) = self.heap.peek() {
             if is_live(next) {

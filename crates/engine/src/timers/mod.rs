@@ -5,7 +5,7 @@ mod deadlines;
 
 use std::time::Duration;
 
-pub(crate) use clock::{Clock, Moment};
+pub(crate) use clock::{Clock, Moment, nanos};
 pub(crate) use deadlines::{Deadline, Deadlines, Kind};
 
 /// After [`Engine::stop`](crate::Engine::stop), how long what is queued may take to be sent (CONTRACT S10).
@@ -13,25 +13,28 @@ const STOP: Duration = Duration::from_secs(2);
 
 /// What is awaited by the clock.
 pub(crate) struct Timers {
-    pub(crate) clock: Clock,
     pub(crate) deadlines: Deadlines,
     /// The period of the caller's ticks, and when the next one is due.
     tick: Option<(Duration, Moment)>,
     /// When room is made next, where memory lacked.
     shed_at: Option<Moment>,
-    lifecycle: Lifecycle,
+    /// When clients have had long enough to leave.
+    drain_expires_at: Option<Moment>,
+    /// When what is queued has had long enough to be sent.
+    stop_at: Option<Moment>,
     /// Which of the tick, the time to make room and the end of the time to drain comes first.
     next: Option<Moment>,
 }
 
 /// How far a server is on the way to its end.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Lifecycle {
-    is_draining: bool,
-    /// When clients have had long enough to leave.
-    drain_expires_at: Option<Moment>,
-    /// When what is queued has had long enough to be sent.
-    stop_at: Option<Moment>,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lifecycle {
+    #[default]
+    Running,
+    /// It ends when its clients have left.
+    Draining,
+    /// It ends now.
+    Stopping,
 }
 
 /// What is due.
@@ -45,13 +48,13 @@ pub(crate) enum Due {
 
 impl Lifecycle {
     /// Whether the server is to end, now or when its clients have left.
-    pub(crate) fn is_ending(&self) -> bool {
-        self.is_stopping() || self.is_draining
+    pub(crate) fn is_ending(self) -> bool {
+        self != Self::Running
     }
 
     /// Whether the server ends now.
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stop_at.is_some()
+    pub(crate) fn is_stopping(self) -> bool {
+        self == Self::Stopping
     }
 }
 
@@ -59,17 +62,13 @@ impl Timers {
     /// Nothing is awaited yet.
     pub(crate) fn new() -> Self {
         Self {
-            clock: Clock::new(),
             deadlines: Deadlines::default(),
             tick: None,
             shed_at: None,
-            lifecycle: Lifecycle::default(),
+            drain_expires_at: None,
+            stop_at: None,
             next: None,
         }
-    }
-
-    pub(crate) fn lifecycle(&self) -> Lifecycle {
-        self.lifecycle
     }
 
     /// Awaits ticks with this period, or none.
@@ -79,61 +78,57 @@ impl Timers {
     }
 
     /// Awaits the time to make room: now, unless it is awaited already.
-    pub(crate) fn shed_soon(&mut self) {
-        self.shed_at.get_or_insert(self.clock.now());
+    pub(crate) fn shed_soon(&mut self, now: Moment) {
+        self.shed_at.get_or_insert(now);
         self.set_next();
     }
 
-    /// Awaits the time to make room again, so long from now.
-    pub(crate) fn shed_after(&mut self, pause: Duration) {
-        self.shed_at = Some(self.clock.now() + pause);
+    /// Awaits the time to make room again.
+    pub(crate) fn shed_at(&mut self, at: Moment) {
+        self.shed_at = Some(at);
         self.set_next();
     }
 
-    /// The server ends when its clients have left, for which they have so long.
+    /// Awaits the end of the time that clients have to leave.
     pub(crate) fn drain(&mut self, patience: Duration) {
-        self.lifecycle.is_draining = true;
-        self.lifecycle.drain_expires_at = Some(Moment::now() + patience);
+        self.drain_expires_at = Some(Moment::now() + patience);
         self.set_next();
     }
 
-    /// The server ends now.
+    /// Awaits the end of the time in which what is queued is sent, and no tick any more.
     pub(crate) fn stop(&mut self) {
-        self.lifecycle.drain_expires_at = None;
-        self.lifecycle.stop_at = Some(Moment::now() + STOP);
+        self.drain_expires_at = None;
+        self.stop_at = Some(Moment::now() + STOP);
         self.set_next();
     }
 
     /// Whether a server that ends now has had long enough to send what is queued.
-    pub(crate) fn is_stop_over(&self) -> bool {
-        self.lifecycle.stop_at.is_some_and(|at| at <= self.clock.now())
+    pub(crate) fn is_stop_over(&self, now: Moment) -> bool {
+        self.stop_at.is_some_and(|at| at <= now)
     }
 
     /// The first moment for which the loop must wake, but for deadlines.
     pub(crate) fn next_at(&self) -> Option<Moment> {
-        [self.next, self.lifecycle.stop_at].into_iter().flatten().min()
+        earlier(self.next, self.stop_at)
     }
 
     fn set_next(&mut self) {
-        let tick = self.tick.map(|(_, at)| at).filter(|_| !self.lifecycle.is_stopping());
-        let all = [tick, self.lifecycle.drain_expires_at, self.shed_at];
-        self.next = all.into_iter().flatten().min();
+        let tick = self.tick.map(|(_, at)| at).filter(|_| self.stop_at.is_none());
+        self.next = earlier(earlier(tick, self.drain_expires_at), self.shed_at);
     }
 
     /// What is due now, one after the other.
-    pub(crate) fn poll(&mut self) -> Option<Due> {
-        let now = self.clock.now();
+    pub(crate) fn poll(&mut self, now: Moment) -> Option<Due> {
         if self.next.is_none_or(|at| at > now) {
             return None;
         }
-        let lifecycle = &mut self.lifecycle;
         let due = match self.tick {
             // Before a tick, which may always be due.
             _ if self.shed_at.take_if(|at| *at <= now).is_some() => Some(Due::Shed),
-            _ if lifecycle.drain_expires_at.take_if(|at| *at <= now).is_some() => {
+            _ if self.drain_expires_at.take_if(|at| *at <= now).is_some() => {
                 Some(Due::DrainExpired)
             }
-            Some((period, at)) if at <= now && !lifecycle.is_stopping() => {
+            Some((period, at)) if at <= now && self.stop_at.is_none() => {
                 self.tick = Some((period, next_tick(period, at, now)));
                 Some(Due::Tick)
             }
@@ -144,10 +139,19 @@ impl Timers {
     }
 }
 
+/// The first of two, as far as they are there.
+#[inline(always)]
+pub(crate) fn earlier<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
 /// When a tick is due again that was due `at`: those that come too late for the next one are left out
 /// (CONTRACT S21).
 fn next_tick(period: Duration, at: Moment, now: Moment) -> Moment {
-    let late = now.since(at).as_nanos();
+    let late = u128::from(now.nanos_since(at));
     let next = (late / period.as_nanos().max(1) + 1).saturating_mul(period.as_nanos().max(1));
     at + Duration::from_nanos(u64::try_from(next).unwrap_or(u64::MAX))
 }

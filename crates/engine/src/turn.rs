@@ -4,10 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
 
-use dorrit_proto::{
-    MessageKind, OpCode, Received, Rules, Short, Violation, receive_frame, receive_medium,
-    receive_short,
-};
+use dorrit_proto::{MessageKind, OpCode, Received, Rules, Violation, receive_frame, receive_whole};
 
 use crate::conn::{Listed, Phase};
 use crate::engine::Engine;
@@ -193,31 +190,13 @@ impl Engine {
             return None;
         }
         let Rules { max_payload, binary, .. } = self.config.rules;
-        let Some(short) = receive_short(max_payload, binary, input) else {
-            return self.take_medium();
-        };
-        let start = turn.pos + Short::PAYLOAD;
-        turn.message = Message::Input(start..start + short.len, Terminator::Nothing);
-        turn.pos += short.frame_len();
+        let whole = receive_whole(max_payload, binary, input)?;
+        let payload = turn.pos + whole.payload.start..turn.pos + whole.payload.end;
+        turn.message = Message::Input(payload.clone(), Terminator::Nothing);
+        turn.pos += whole.frame_len();
         turn.left = turn.left.wrapping_sub(1);
         self.stats.messages_in += 1;
-        Some((turn.conn, short.kind, start..start + short.len + 1))
-    }
-
-    #[inline(never)]
-    fn take_medium(&mut self) -> Option<(ConnId, MessageKind, Range<usize>)> {
-        let turn = self.turn.as_mut()?;
-        let Rules { max_payload, binary, .. } = self.config.rules;
-        let (kind, payload) = receive_medium(max_payload, binary, &mut self.input[turn.pos..])?;
-        let payload = turn.pos + payload.start..turn.pos + payload.end;
-        turn.pos = payload.end;
-        turn.left -= 1;
-        turn.message = Message::in_input(&mut self.input, payload);
-        self.stats.messages_in += 1;
-        match &turn.message {
-            Message::Input(range, _) => Some((turn.conn, kind, range.start..range.end + 1)),
-            _ => None,
-        }
+        Some((turn.conn, whole.kind, payload.start..payload.end + 1))
     }
 
     /// Goes on with the turn. Without an event it has ended.

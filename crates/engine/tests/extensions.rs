@@ -39,7 +39,8 @@ fn long_messages_and_fragments() {
 }
 
 /// What is read goes to where the kernel copies fast: the input begins 64 bytes past a page, whatever was in it
-/// before, and a long message goes on at a multiple of 16 where a part of it ends at one.
+/// before, and a long message goes on at a multiple of 16 where a part of it ends at one. A whole message stands
+/// by one byte nearer to the front than in its frame.
 #[test]
 fn what_is_read_is_placed() {
     fn place(engine: &mut Engine, header: usize) -> usize {
@@ -47,7 +48,7 @@ fn what_is_read_is_placed() {
     }
     let mut server = Server::new(LONG);
     let (mut client, _) = server.open_client();
-    server.on_message = |engine, _, _, _| assert_eq!(place(engine, 8) % 4096, 64);
+    server.on_message = |engine, _, _, _| assert_eq!(place(engine, 7) % 4096, 64);
     let whole = any_frame(0x82, &[7; 16_384]);
     client.write(&whole);
     server.pump();
@@ -58,7 +59,7 @@ fn what_is_read_is_placed() {
     server.pump();
     client.write(&whole[1..]);
     server.pump();
-    server.on_message = |engine, _, _, _| assert_eq!(place(engine, 8) % 4096, 64);
+    server.on_message = |engine, _, _, _| assert_eq!(place(engine, 7) % 4096, 64);
     client.write(&whole);
     server.pump();
     server.on_message = |engine, _, _, _| assert_eq!(place(engine, 14) % 16, 0);

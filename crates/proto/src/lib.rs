@@ -15,15 +15,15 @@ mod receive;
 mod request;
 mod response;
 mod violation;
+mod whole;
 
 pub use close::CloseCode;
 pub use deflate::{Deflate, Deflater, Inflated, Inflater};
 pub use frame::{Coding, FrameHead, MessageKind, OpCode, encode_whole, fragments, frame_len};
 pub use incoming::{Complete, FrameStart, Incoming, IncomingError};
 pub use mask::unmask;
-pub use receive::{
-    Binary, Fragments, Frame, Received, Rules, Short, receive_frame, receive_medium, receive_short,
-};
+pub use receive::{Binary, Fragments, Frame, Received, Rules, receive_frame};
 pub use request::{MAX_HEAD, MAX_HEADERS, Plain, Request, is_token};
 pub use response::{Refusal, accept_key, encode_accept};
 pub use violation::Violation;
+pub use whole::{Whole, receive_whole};

@@ -5,7 +5,6 @@ use std::ops::Range;
 use crate::close::receive_close;
 use crate::frame::FrameHeader;
 use crate::incoming::{Complete, FrameStart};
-use crate::mask::{MASK, unmask_back};
 use crate::{CloseCode, Coding, Deflate, Incoming, MessageKind, OpCode, Violation, unmask};
 
 /// Whether a server takes binary messages.
@@ -109,88 +108,6 @@ pub fn receive_frame(
     Ok(Some(Frame { received, payload: start..start }))
 }
 
-/// Takes what [`receive_frame`] would take, where that is a whole and plain message of less than 126
-/// bytes and of no more than `max_payload`, on a connection on which no message is under way: what most
-/// servers are sent most of the time. `None` says nothing, and leaves the input as it was.
-#[inline(always)]
-pub fn receive_short(max_payload: usize, binary: Binary, input: &mut [u8]) -> Option<Short> {
-    let &[first, second, ..] = input.first_chunk::<2>()?;
-    let len = usize::from(second ^ 0x80);
-    let kind = whole_kind(first, binary)?;
-    if len > 125 || len > max_payload {
-        return None;
-    }
-    let masked = input.get_mut(2..2 + MASK + len)?;
-    let key = *masked.first_chunk()?;
-    if !unmask_back(masked) && kind == MessageKind::Text {
-        let payload = &mut masked[MASK - 1..];
-        if simdutf8::basic::from_utf8(&payload[..len]).is_err() {
-            // Back as it was, for the long way to judge it.
-            payload.copy_within(..len, 1);
-            unmask(key, &mut payload[1..]);
-            payload[0] = key[MASK - 1];
-            return None;
-        }
-    }
-    Some(Short { kind, len })
-}
-
-/// A message that [`receive_short`] has taken. Its payload was moved to the front by one byte, over the
-/// end of its mask, and a zero byte put behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Short {
-    /// Text or not.
-    pub kind: MessageKind,
-    /// The length of its payload in bytes.
-    pub len: usize,
-}
-
-impl Short {
-    /// Where in the input its payload stands.
-    pub const PAYLOAD: usize = 1 + MASK;
-
-    /// How much of the input it was.
-    pub fn frame_len(&self) -> usize {
-        2 + MASK + self.len
-    }
-}
-
-/// Takes what [`receive_short`] would take if it were of 126 bytes to 64 KiB. Returns what it is, and where
-/// in the input its payload stands, unmasked.
-pub fn receive_medium(
-    max_payload: usize,
-    binary: Binary,
-    input: &mut [u8],
-) -> Option<(MessageKind, Range<usize>)> {
-    const START: usize = 4 + MASK;
-    let &[first, 0xfe, high, low] = input.first_chunk()? else { return None };
-    let kind = whole_kind(first, binary)?;
-    let len = usize::from(u16::from_be_bytes([high, low]));
-    if len < 126 || len > max_payload {
-        return None;
-    }
-    let (key, payload) = input.get_mut(4..START + len)?.split_first_chunk_mut()?;
-    let is_good = unmask(*key, payload)
-        || kind == MessageKind::Binary
-        || simdutf8::basic::from_utf8(payload).is_ok();
-    if !is_good {
-        // Back as it was, for the long way to judge it.
-        unmask(*key, payload);
-        return None;
-    }
-    Some((kind, START..START + len))
-}
-
-/// What a frame is that begins so, where it is a whole and plain message that is taken.
-#[inline(always)]
-fn whole_kind(first: u8, binary: Binary) -> Option<MessageKind> {
-    match first {
-        0x81 => Some(MessageKind::Text),
-        0x82 if binary == Binary::Accepted => Some(MessageKind::Binary),
-        _ => None,
-    }
-}
-
 /// Judges a data frame by what the server accepts, and by whether it may stand here (RFC 6455 5.4).
 fn judge_data(rules: &Rules, header: &FrameHeader, is_under_way: bool) -> Result<(), Violation> {
     let is_continuation = header.opcode == OpCode::Continuation;
@@ -220,4 +137,4 @@ fn receive_control(header: &FrameHeader, input: &mut [u8]) -> Result<Option<Fram
 
 #[cfg(test)]
 #[path = "receive_tests.rs"]
-mod tests;
+pub(crate) mod tests;

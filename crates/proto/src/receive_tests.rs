@@ -1,10 +1,10 @@
 use super::*;
 
-const RULES: Rules =
+pub(crate) const RULES: Rules =
     Rules { max_payload: 65535, binary: Binary::Accepted, fragments: Fragments::Refused };
 const KEY: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
 
-fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match payload.len() {
         len @ ..126 => frame.push(0x80 | len as u8),
@@ -20,7 +20,7 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-fn message(kind: MessageKind) -> Received {
+pub(crate) fn message(kind: MessageKind) -> Received {
     Received::Message(Complete { kind, coding: Coding::Plain })
 }
 
@@ -198,65 +198,6 @@ fn close_frames() {
     assert_eq!(receive(&masked(0x88, b"\x03")), Err(Violation::BadClose));
     assert_eq!(receive(&masked(0x88, b"\x03\xed")), Err(Violation::BadClose));
     assert_eq!(receive(&masked(0x88, b"\x03\xe8\xff")), Err(Violation::NotUtf8));
-}
-
-/// The short ways and the long one say the same, where a short one says something.
-#[test]
-fn short_ways() {
-    let texts = [
-        "",
-        "a",
-        "hello",
-        "caf\u{e9}",
-        "a whole caf\u{e9} of text",
-        &"x".repeat(125),
-        &"x".repeat(126),
-        &"caf\u{e9}s ".repeat(300),
-    ];
-    let long_binary = b"\xc3 ".repeat(700);
-    let binary: [&[u8]; 5] = [b"\xff", b"\xc3", b"", b"bytes that are \xff no text", &long_binary];
-    let payloads = texts.iter().map(|text| text.as_bytes()).chain(binary);
-    for payload in payloads {
-        for first in [0x81, 0x82, 0x01, 0x80, 0x89, 0xc1] {
-            let whole = [&masked(first, payload)[..], b"next"].concat();
-            for cut in 0..=whole.len() {
-                let inputs = || whole[..cut].to_vec();
-                let (mut one, mut two, mut three) = (inputs(), inputs(), inputs());
-                let short = receive_short(65535, Binary::Accepted, &mut one);
-                let medium = receive_medium(65535, Binary::Accepted, &mut two);
-                let long = receive_frame(&RULES, None, None, &mut three);
-                assert!(short.is_some() || one == whole[..cut]);
-                assert!(medium.is_some() || two == whole[..cut]);
-                if let Some(short) = short {
-                    let received = message(short.kind);
-                    let payload = 6..short.frame_len();
-                    assert_eq!(one[5..5 + short.len], three[payload.clone()]);
-                    assert_eq!(one[5 + short.len], 0);
-                    assert_eq!(one[short.frame_len()..], three[short.frame_len()..]);
-                    assert_eq!(long, Ok(Some(Frame { received, payload })));
-                } else if let Some((kind, payload)) = medium {
-                    assert_eq!(two, three);
-                    assert_eq!(long, Ok(Some(Frame { received: message(kind), payload })));
-                }
-            }
-            let is_text = first == 0x81 && std::str::from_utf8(payload).is_ok();
-            let is_known = is_text || first == 0x82;
-            let short = receive_short(65535, Binary::Accepted, &mut whole.clone());
-            assert_eq!(short.is_some(), is_known && payload.len() < 126);
-            let medium = receive_medium(65535, Binary::Accepted, &mut whole.clone());
-            assert_eq!(medium.is_some(), is_known && payload.len() > 125);
-        }
-    }
-    let short = |max, binary, mut input: Vec<u8>| receive_short(max, binary, &mut input);
-    assert_eq!(short(9, Binary::Refused, masked(0x82, b"12")), None);
-    assert_eq!(short(1, Binary::Accepted, masked(0x81, b"12")), None);
-    let medium = |max, binary, mut input: Vec<u8>| receive_medium(max, binary, &mut input);
-    assert_eq!(medium(999, Binary::Refused, masked(0x82, &[0; 300])), None);
-    assert_eq!(medium(299, Binary::Accepted, masked(0x82, &[0; 300])), None);
-    assert_eq!(medium(99_999, Binary::Accepted, masked(0x82, &[0; 65536])), None);
-    // RFC 6455 5.2: not the shortest form.
-    let long_form = b"\x82\xfe\x00\x01\0\0\0\0a".to_vec();
-    assert_eq!(medium(9, Binary::Accepted, long_form), None);
 }
 
 /// ADVISORIES T14, T17: where compression was agreed, only what is compressed may be a little longer

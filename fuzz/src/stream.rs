@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
                 Err(violation) => return self.violated(violation),
             };
             let payload = self.input[frame.payload.clone()].to_vec();
-            self.input.drain(..frame.payload.end);
+            self.input.drain(..frame.len);
             match frame.received {
                 Received::Message(complete) => self.complete(complete, payload)?,
                 Received::Part(start) => {

@@ -16,8 +16,8 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let frame = taken.expect("no violation").expect("a whole frame");
     let Received::Message(complete) = frame.received else { panic!("{frame:?}") };
-    assert_eq!((complete.kind, frame.payload.end), (whole.kind, whole.frame_len()));
-    assert_eq!(&long[frame.payload], &short[whole.payload.clone()]);
-    assert_eq!(short[whole.payload.end], 0);
-    assert_eq!(&long[whole.frame_len()..], &short[whole.frame_len()..]);
+    let len = whole.frame_len();
+    assert_eq!((complete.kind, frame.payload, frame.len), (whole.kind, whole.payload, len));
+    assert_eq!(long, short);
+    assert_eq!(&long[len..], &input.0[len..]);
 });

@@ -19,51 +19,12 @@ use crate::{ConnId, sys};
 #[derive(Debug)]
 pub(crate) enum Message {
     None,
-    /// In the input, and what stood where the zero byte is.
-    Input(Range<usize>, Terminator),
+    /// In the input.
+    Input(Range<usize>),
     /// It came in parts.
     Incoming(Key),
     /// It was compressed.
     Inflated,
-}
-
-/// What stood where a zero byte was put behind a message.
-#[derive(Debug)]
-pub(crate) enum Terminator {
-    Nothing,
-    Over(u8),
-    End,
-}
-
-impl Terminator {
-    /// Puts back what stood there in the input.
-    #[inline(always)]
-    pub(crate) fn take_back(&self, at: usize, input: &mut Vec<u8>) {
-        match *self {
-            Self::Nothing => {}
-            Self::Over(byte) => input[at] = byte,
-            Self::End => input.truncate(at),
-        }
-    }
-}
-
-impl Message {
-    /// One that stands there in the input: puts a zero byte behind it, over what stands there (CONTRACT
-    /// D13).
-    pub(crate) fn in_input(input: &mut Vec<u8>, payload: Range<usize>) -> Self {
-        if let Some(behind) = input.get_mut(payload.end) {
-            Self::Input(payload, Terminator::Over(std::mem::take(behind)))
-        } else if input.len() < input.capacity() {
-            input.push(0);
-            Self::Input(payload, Terminator::End)
-        } else {
-            // The buffer is full to its last byte: the message moves over its own header's end.
-            let moved = payload.start - 1..payload.end - 1;
-            input.copy_within(payload, moved.start);
-            input[moved.end] = 0;
-            Self::Input(moved, Terminator::Nothing)
-        }
-    }
 }
 
 /// How much memory is kept for messages that will come in parts, in bytes.
@@ -85,7 +46,7 @@ impl Engine {
     #[inline]
     pub fn message(&mut self) -> &mut [u8] {
         match self.turn.as_ref().map(|turn| &turn.message) {
-            Some(Message::Input(range, _)) => &mut self.input[range.start..=range.end],
+            Some(Message::Input(range)) => &mut self.input[range.start..=range.end],
             Some(Message::Incoming(key)) => self.incoming[*key].message(),
             Some(Message::Inflated) => &mut self.inflated,
             Some(Message::None) | None => &mut [],
@@ -225,8 +186,7 @@ impl Engine {
                 _ => self.drop_for_memory(id),
             };
         }
-        let message = Message::in_input(&mut self.input, payload);
-        self.tell_message(id, kind, message)
+        self.tell_message(id, kind, Message::Input(payload))
     }
 
     /// Copies a message that has come in one piece to where its connection has it. Returns whether there is
@@ -253,7 +213,7 @@ impl Engine {
         Step::Event(Event::Message(id, kind))
     }
 
-    /// Takes back what the caller has dealt with: what stood behind it in the input, or its memory.
+    /// Takes back the memory of what the caller has dealt with.
     #[inline]
     pub(crate) fn take_back_message(&mut self) {
         if !matches!(self.turn, None | Some(Turn { message: Message::None, .. })) {
@@ -264,7 +224,6 @@ impl Engine {
     fn take_back(&mut self) {
         let Some(turn) = &mut self.turn else { return };
         match std::mem::replace(&mut turn.message, Message::None) {
-            Message::Input(range, terminator) => terminator.take_back(range.end, &mut self.input),
             Message::Incoming(key) if self.config.buffers == Buffers::Shared => {
                 let id = turn.conn;
                 self.release_incoming(id, key);
@@ -273,7 +232,7 @@ impl Engine {
                 self.memory.change(self.inflated.capacity(), 0);
                 self.inflated = Vec::new();
             }
-            Message::None | Message::Inflated | Message::Incoming(_) => {}
+            Message::None | Message::Input(_) | Message::Inflated | Message::Incoming(_) => {}
         }
     }
 }

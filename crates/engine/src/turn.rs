@@ -10,7 +10,7 @@ use crate::conn::{Listed, Phase};
 use crate::engine::Engine;
 use crate::event::{DropCause, Event};
 use crate::kept::MIN_SPARE;
-use crate::message::{InPlace, Message, Terminator};
+use crate::message::{InPlace, Message};
 use crate::{Buffers, ConnId, sys};
 
 /// The connection whose input is in the engine's input buffer.
@@ -177,8 +177,7 @@ impl Engine {
     pub(crate) fn take_whole(&mut self) -> Option<(ConnId, MessageKind, Range<usize>)> {
         let turn = self.turn.as_mut()?;
         match &turn.message {
-            Message::None => {}
-            Message::Input(range, terminator) => terminator.take_back(range.end, &mut self.input),
+            Message::None | Message::Input(_) => {}
             Message::Incoming(_) | Message::Inflated => return None,
         }
         turn.message = Message::None;
@@ -192,7 +191,7 @@ impl Engine {
         let Rules { max_payload, binary, .. } = self.config.rules;
         let whole = receive_whole(max_payload, binary, input)?;
         let payload = turn.pos + whole.payload.start..turn.pos + whole.payload.end;
-        turn.message = Message::Input(payload.clone(), Terminator::Nothing);
+        turn.message = Message::Input(payload.clone());
         turn.pos += whole.frame_len();
         turn.left = turn.left.wrapping_sub(1);
         self.stats.messages_in += 1;
@@ -278,11 +277,11 @@ impl Engine {
             Ok(Some(frame)) => frame,
             Err(violation) => return self.violated(id, violation),
         };
-        self.consume(frame.payload.end);
+        self.consume(frame.len);
         let payload = pos + frame.payload.start..pos + frame.payload.end;
         match frame.received {
             Received::Message(complete) => return self.deliver(id, complete, payload),
-            Received::Part(start) => return self.begin_part(id, start, payload.end),
+            Received::Part(start) => return self.begin_part(id, start, pos + frame.len),
             Received::Ping => self.queue_pong(id, payload),
             Received::Pong => {}
             Received::Close(code) => self.answer_close(id, code),

@@ -5,7 +5,8 @@ use std::ops::Range;
 use crate::close::receive_close;
 use crate::frame::FrameHeader;
 use crate::incoming::{Complete, FrameStart};
-use crate::{CloseCode, Coding, Deflate, Incoming, MessageKind, OpCode, Violation, unmask};
+use crate::mask::{MASK, unmask_back_long};
+use crate::{CloseCode, Coding, Deflate, Incoming, MessageKind, OpCode, Violation};
 
 /// Whether a server takes binary messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,12 +57,16 @@ pub enum Received {
 pub struct Frame {
     /// What it says.
     pub received: Received,
-    /// Where in the input its payload stands, unmasked. What is next in the input starts where this
-    /// ends. Of a part it is empty.
+    /// Where in the input its payload stands, unmasked: by one byte nearer to the front than it came, over
+    /// the end of its header. The zero byte behind it is the last byte of the frame. Of a part, whose payload
+    /// is not taken yet, it is empty.
     pub payload: Range<usize>,
+    /// How many bytes of the input were taken. What is next in the input starts there.
+    pub len: usize,
 }
 
-/// Takes the frame at the start of `input` and unmasks its payload in place. `incoming` is the message
+/// Takes the frame at the start of `input`, unmasks its payload and puts a zero byte behind it, within the
+/// frame's own bytes: what stands behind the frame is not touched. `incoming` is the message
 /// that is under way on this connection, if there is one, and `deflate` what was agreed with its client.
 /// A frame is judged by its header, before its payload is there.
 ///
@@ -94,18 +99,25 @@ pub fn receive_frame(
     };
     judge_data(rules, &header, under_way.is_some())?;
     if header.is_final && under_way.is_none() && input.len() >= start + header.payload_len {
-        let payload = start..start + header.payload_len;
-        let bytes = &mut input[payload.clone()];
-        let is_ascii = unmask(header.key, bytes);
+        let (payload, is_ascii) = unmask_payload(&header, input);
         if kind == MessageKind::Text && header.coding == Coding::Plain && !is_ascii {
-            simdutf8::basic::from_utf8(bytes).map_err(|_| Violation::NotUtf8)?;
+            let text = &input[payload.clone()];
+            simdutf8::basic::from_utf8(text).map_err(|_| Violation::NotUtf8)?;
         }
-        let complete = Complete { kind, coding: header.coding };
-        return Ok(Some(Frame { received: Received::Message(complete), payload }));
+        let received = Received::Message(Complete { kind, coding: header.coding });
+        return Ok(Some(Frame { received, payload, len: start + header.payload_len }));
     }
     let kind = (header.opcode != OpCode::Continuation).then_some(kind);
     let received = Received::Part(FrameStart { header, kind });
-    Ok(Some(Frame { received, payload: start..start }))
+    Ok(Some(Frame { received, payload: start..start, len: start }))
+}
+
+/// Unmasks the payload of the frame at the start of `input`, which is all there, and moves it to the front
+/// by one byte, with a zero byte behind it. Returns where it stands, and whether it is ASCII.
+fn unmask_payload(header: &FrameHeader, input: &mut [u8]) -> (Range<usize>, bool) {
+    let end = header.len + header.payload_len;
+    let is_ascii = unmask_back_long(&mut input[header.len - MASK..end]);
+    (header.len - 1..end - 1, is_ascii)
 }
 
 /// Judges a data frame by what the server accepts, and by whether it may stand here (RFC 6455 5.4).
@@ -124,15 +136,17 @@ fn judge_data(rules: &Rules, header: &FrameHeader, is_under_way: bool) -> Result
 }
 
 fn receive_control(header: &FrameHeader, input: &mut [u8]) -> Result<Option<Frame>, Violation> {
-    let payload = header.len..header.len + header.payload_len;
-    let Some(bytes) = input.get_mut(payload.clone()) else { return Ok(None) };
-    unmask(header.key, bytes);
+    let len = header.len + header.payload_len;
+    if input.len() < len {
+        return Ok(None);
+    }
+    let (payload, _) = unmask_payload(header, input);
     let received = match header.opcode {
         OpCode::Ping => Received::Ping,
         OpCode::Pong => Received::Pong,
-        _ => Received::Close(receive_close(bytes)?),
+        _ => Received::Close(receive_close(&input[payload.clone()])?),
     };
-    Ok(Some(Frame { received, payload }))
+    Ok(Some(Frame { received, payload, len }))
 }
 
 #[cfg(test)]

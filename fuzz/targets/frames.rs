@@ -3,12 +3,12 @@
 
 use dorrit_fuzz::input::Input;
 use dorrit_fuzz::stream::rules;
-use dorrit_proto::{Received, receive_frame, receive_whole};
+use dorrit_proto::{Received, Role, Rules, receive_frame, receive_whole};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input(bytes);
-    let rules = rules(&mut input);
+    let rules = Rules { role: Role::Server, ..rules(&mut input) };
     let (mut long, mut short) = (input.0.to_vec(), input.0.to_vec());
     let taken = receive_frame(&rules, None, None, &mut long);
     let Some(whole) = receive_whole(rules.max_payload, rules.binary, &mut short) else {

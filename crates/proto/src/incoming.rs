@@ -2,7 +2,7 @@
 
 use std::collections::TryReserveError;
 
-use crate::frame::FrameHeader;
+use crate::header::FrameHeader;
 use crate::{Coding, MessageKind, Violation, unmask};
 
 /// A message while it comes, and when it is complete. It takes memory for the bytes that have come, and
@@ -21,8 +21,8 @@ pub struct Incoming {
     checked: usize,
     /// How many bytes of the frame are still to come.
     remaining: usize,
-    /// The frame's mask, turned to the byte that comes next.
-    key: [u8; 4],
+    /// The frame's masking key, where it has one, turned to the byte that comes next.
+    key: Option<[u8; 4]>,
     is_final: bool,
 }
 
@@ -46,7 +46,7 @@ pub struct Complete {
 /// Why a message cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IncomingError {
-    /// Its client's fault.
+    /// The peer's fault.
     Violation(Violation),
     /// There is no memory for it.
     OutOfMemory,
@@ -134,8 +134,10 @@ impl Incoming {
     /// Takes what was put at the start of [`Incoming::room`], like [`Incoming::receive`].
     pub fn receive_in_place(&mut self, len: usize) -> Result<Option<Complete>, IncomingError> {
         let end = self.end();
-        unmask(self.key, &mut self.bytes[end..][..len]);
-        self.key.rotate_left(len % 4);
+        if let Some(key) = &mut self.key {
+            unmask(*key, &mut self.bytes[end..][..len]);
+            key.rotate_left(len % 4);
+        }
         self.len += len;
         self.remaining -= len;
         let is_complete = self.is_final && self.remaining == 0;
@@ -240,7 +242,7 @@ mod tests {
                 is_final,
                 coding: Coding::Plain,
                 opcode,
-                key: KEY,
+                key: Some(KEY),
                 len: 6,
                 payload_len,
             },

@@ -8,22 +8,27 @@
 
 mod close;
 mod deflate;
+mod encode;
 mod frame;
+mod header;
 mod incoming;
 mod mask;
 mod receive;
 mod request;
 mod response;
+mod rules;
 mod violation;
 mod whole;
 
 pub use close::CloseCode;
 pub use deflate::{Deflate, Deflater, Inflated, Inflater};
-pub use frame::{Coding, FrameHead, MessageKind, OpCode, encode_whole, fragments, frame_len};
+pub use encode::{FrameHead, MaskedHead, encode_whole, fragments, frame_len};
+pub use frame::{Coding, MessageKind, OpCode};
 pub use incoming::{Complete, FrameStart, Incoming, IncomingError};
 pub use mask::unmask;
-pub use receive::{Binary, Fragments, Frame, Received, Rules, receive_frame};
+pub use receive::{Frame, Received, receive_frame};
 pub use request::{MAX_HEAD, MAX_HEADERS, Plain, Request, is_token};
 pub use response::{Refusal, accept_key, encode_accept};
+pub use rules::{Binary, Fragments, Role, Rules};
 pub use violation::Violation;
 pub use whole::{Whole, receive_whole};

@@ -1,4 +1,4 @@
-//! The mask of a client's frame (RFC 6455 5.3).
+//! The mask of the frames that a client sends (RFC 6455 5.3).
 
 /// Unmasks `payload` in place, or masks it: the operation is its own inverse. Returns whether all that
 /// came out is ASCII, which is UTF-8 without a further look.
@@ -18,7 +18,7 @@ fn unmask_words(key: [u8; 4], payload: &mut [u8]) -> bool {
     let half = u32::from_ne_bytes(key);
     let word = u64::from(half) << 32 | u64::from(half);
     let mut seen = 0;
-    let (words, rest) = payload.as_chunks_mut::<8>();
+    let (words, rest) = payload.as_chunks_mut::<WORD>();
     for bytes in words {
         let plain = u64::from_ne_bytes(*bytes) ^ word;
         *bytes = plain.to_ne_bytes();
@@ -30,6 +30,28 @@ fn unmask_words(key: [u8; 4], payload: &mut [u8]) -> bool {
         last |= *byte;
     }
     (seen & ASCII) == 0 && last.is_ascii()
+}
+
+/// Masks `payload` on the way to `room`, which is as long.
+pub(crate) fn mask_to(key: [u8; 4], payload: &[u8], room: &mut [u8]) {
+    match payload.len() {
+        ..LONG => mask_words_to(key, payload, room),
+        _ => pulp::Arch::new().dispatch(|| mask_words_to(key, payload, room)),
+    }
+}
+
+#[inline(always)]
+fn mask_words_to(key: [u8; 4], payload: &[u8], room: &mut [u8]) {
+    let half = u32::from_ne_bytes(key);
+    let word = u64::from(half) << 32 | u64::from(half);
+    let (words, rest) = payload.as_chunks::<WORD>();
+    let (word_rooms, room) = room.as_chunks_mut::<WORD>();
+    for (bytes, room) in words.iter().zip(word_rooms) {
+        *room = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
+    }
+    for ((byte, room), key) in rest.iter().zip(room).zip(key.into_iter().cycle()) {
+        *room = byte ^ key;
+    }
 }
 
 /// The length of a mask in bytes.
@@ -154,7 +176,10 @@ mod tests {
             for len in 0..100 {
                 let plain: Vec<u8> = (0..start + len + 16).map(|i| i as u8).collect();
                 let mut bytes = plain.clone();
+                let mut copy = vec![0; len];
+                mask_to(key, &bytes[start..start + len], &mut copy);
                 let is_ascii = unmask(key, &mut bytes[start..start + len]);
+                assert_eq!(copy, bytes[start..start + len]);
                 assert_eq!(is_ascii, bytes[start..start + len].is_ascii());
                 for (i, (&got, &was)) in bytes.iter().zip(&plain).enumerate() {
                     let inside = (start..start + len).contains(&i);

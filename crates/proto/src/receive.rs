@@ -1,41 +1,14 @@
-//! A client's frames, judged and unmasked (RFC 6455 5 and 6.2).
+//! Frames that are received, judged and unmasked (RFC 6455 5 and 6.2).
 
 use std::ops::Range;
 
 use crate::close::receive_close;
-use crate::frame::FrameHeader;
+use crate::header::FrameHeader;
 use crate::incoming::{Complete, FrameStart};
 use crate::mask::{MASK, unmask_back_long};
-use crate::{CloseCode, Coding, Deflate, Incoming, MessageKind, OpCode, Violation};
-
-/// Whether a server takes binary messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Binary {
-    /// They are messages like text.
-    Accepted,
-    /// They end their connection.
-    Refused,
-}
-
-/// Whether a server takes messages in fragments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fragments {
-    /// They are joined.
-    Joined,
-    /// They end their connection.
-    Refused,
-}
-
-/// What a server accepts.
-#[derive(Clone, Copy, Debug)]
-pub struct Rules {
-    /// The longest payload of a message, in bytes.
-    pub max_payload: usize,
-    /// Whether binary messages are taken.
-    pub binary: Binary,
-    /// Whether messages in fragments are taken.
-    pub fragments: Fragments,
-}
+use crate::{
+    Binary, CloseCode, Coding, Deflate, Fragments, Incoming, MessageKind, OpCode, Rules, Violation,
+};
 
 /// What a frame says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +40,7 @@ pub struct Frame {
 
 /// Takes the frame at the start of `input`, unmasks its payload and puts a zero byte behind it, within the
 /// frame's own bytes: what stands behind the frame is not touched. `incoming` is the message
-/// that is under way on this connection, if there is one, and `deflate` what was agreed with its client.
+/// that is under way on this connection, if there is one, and `deflate` what was agreed with its peer.
 /// A frame is judged by its header, before its payload is there.
 ///
 /// `Ok(None)` asks for more bytes: call again with the same ones and those that have come since.
@@ -90,7 +63,9 @@ pub fn receive_frame(
         };
         max.saturating_sub(len)
     };
-    let Some(header) = FrameHeader::receive(input, deflate, max_payload)? else { return Ok(None) };
+    let Some(header) = FrameHeader::receive(rules.role, input, deflate, max_payload)? else {
+        return Ok(None);
+    };
     let start = header.len;
     let kind = match header.opcode {
         OpCode::Text => MessageKind::Text,
@@ -116,11 +91,19 @@ pub fn receive_frame(
 /// by one byte, with a zero byte behind it. Returns where it stands, and whether it is ASCII.
 fn unmask_payload(header: &FrameHeader, input: &mut [u8]) -> (Range<usize>, bool) {
     let end = header.len + header.payload_len;
-    let is_ascii = unmask_back_long(&mut input[header.len - MASK..end]);
-    (header.len - 1..end - 1, is_ascii)
+    let payload = header.len - 1..end - 1;
+    let is_ascii = match header.key {
+        Some(_) => unmask_back_long(&mut input[header.len - MASK..end]),
+        None => {
+            input.copy_within(header.len..end, payload.start);
+            input[payload.end] = 0;
+            input[payload.clone()].is_ascii()
+        }
+    };
+    (payload, is_ascii)
 }
 
-/// Judges a data frame by what the server accepts, and by whether it may stand here (RFC 6455 5.4).
+/// Judges a data frame by what is accepted, and by whether it may stand here (RFC 6455 5.4).
 fn judge_data(rules: &Rules, header: &FrameHeader, is_under_way: bool) -> Result<(), Violation> {
     let is_continuation = header.opcode == OpCode::Continuation;
     if rules.fragments == Fragments::Refused && (is_continuation || !header.is_final) {

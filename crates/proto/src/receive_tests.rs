@@ -1,8 +1,12 @@
 use super::*;
-use crate::unmask;
+use crate::{Role, unmask};
 
-pub(crate) const RULES: Rules =
-    Rules { max_payload: 65535, binary: Binary::Accepted, fragments: Fragments::Refused };
+pub(crate) const RULES: Rules = Rules {
+    role: Role::Server,
+    max_payload: 65535,
+    binary: Binary::Accepted,
+    fragments: Fragments::Refused,
+};
 const KEY: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
 
 pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -106,6 +110,24 @@ fn faults_are_told_at_once() {
             let early = receive(&input[..cut]);
             assert!(early == Ok(None) || early == Err(violation), "{input:02x?} cut at {cut}");
         }
+    }
+}
+
+/// RFC 6455 5.1: told by the second byte, as the rest of a header's faults are, whoever the peer is.
+#[test]
+fn who_is_masked() {
+    let client = Rules { role: Role::Client, ..RULES };
+    let receive = |input: &[u8]| receive_frame(&client, None, None, &mut input.to_vec());
+    for opcode in [0x81, 0x82, 0x88, 0x89, 0x8a] {
+        assert_eq!(receive(&[opcode, 0x80]), Err(Violation::Masked));
+        assert_eq!(receive(&masked(opcode, b"\x03\xe8")), Err(Violation::Masked));
+    }
+    assert_eq!(receive(b"\xc1\x00"), Err(Violation::ReservedBit));
+    assert_eq!(receive(b"\x89\x7e"), Err(Violation::BadControl));
+    assert_eq!(receive(b"\x81\x7e\x00\x7d"), Err(Violation::BadLength));
+    assert_eq!(receive(b"\x81\x02\xc3\x28"), Err(Violation::NotUtf8));
+    for violation in [Violation::Masked, Violation::Unmasked] {
+        assert_eq!(violation.close_code(), CloseCode::PROTOCOL_ERROR);
     }
 }
 
@@ -236,9 +258,13 @@ fn the_limit_where_compression_was_agreed() {
 fn any_header() {
     for first in 0..=255 {
         for second in 0..=255 {
-            let mut input = vec![0; 160];
-            input[..2].copy_from_slice(&[first, second]);
-            if let Ok(Some(frame)) = receive_frame(&RULES, None, None, &mut input) {
+            for role in [Role::Server, Role::Client] {
+                let mut input = vec![0; 160];
+                input[..2].copy_from_slice(&[first, second]);
+                let rules = Rules { role, ..RULES };
+                let Ok(Some(frame)) = receive_frame(&rules, None, None, &mut input) else {
+                    continue;
+                };
                 assert!(frame.payload.end <= frame.len && frame.len <= input.len());
             }
         }

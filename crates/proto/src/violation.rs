@@ -1,4 +1,4 @@
-//! What a client can do wrong once its connection is open.
+//! What the peer can do wrong once a connection is open.
 
 use std::fmt;
 
@@ -11,8 +11,10 @@ pub enum Violation {
     ReservedBit,
     /// An opcode that RFC 6455 5.2 reserves.
     ReservedOpCode,
-    /// A frame without a mask (RFC 6455 5.1).
+    /// A frame without a mask, from a client (RFC 6455 5.1).
     Unmasked,
+    /// A frame with a mask, from a server (RFC 6455 5.1).
+    Masked,
     /// A length in more bytes than it needs, or with its top bit set (RFC 6455 5.2).
     BadLength,
     /// A control frame that is a fragment, or longer than 125 bytes (RFC 6455 5.5).
@@ -40,6 +42,7 @@ impl Violation {
             Self::ReservedBit
             | Self::ReservedOpCode
             | Self::Unmasked
+            | Self::Masked
             | Self::BadLength
             | Self::BadControl
             | Self::BadClose
@@ -56,6 +59,7 @@ impl Violation {
             Self::ReservedBit => "reserved bit set",
             Self::ReservedOpCode => "reserved opcode",
             Self::Unmasked => "frame without a mask",
+            Self::Masked => "frame with a mask",
             Self::BadLength => "bad frame length",
             Self::BadControl => "bad control frame",
             Self::BadClose => "bad close frame",

@@ -25,7 +25,7 @@ impl Whole {
 
 /// Takes the message at the start of `input` where it is what a server is sent most of the time: plain, in
 /// one frame that is masked and all there, of less than 64 KiB and of no more than `max_payload` bytes. It
-/// is for connections on which no message is under way, and takes nothing that [`receive_frame`] would not
+/// is for a server, on connections on which no message is under way, and takes nothing that [`receive_frame`] would not
 /// take there.
 ///
 /// The payload of what is taken is unmasked, moved to the front by one byte over the end of its mask, and

@@ -4,7 +4,7 @@ use crate::Violation;
 
 /// A code that may stand in a close frame, or stand for how a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CloseCode(u16);
+pub struct CloseCode(pub(crate) u16);
 
 impl CloseCode {
     /// 1000: the purpose is fulfilled.

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod close;
+mod closing;
 mod deflate;
 mod encode;
 mod frame;
@@ -21,6 +22,7 @@ mod violation;
 mod whole;
 
 pub use close::CloseCode;
+pub use closing::{AfterFlush, Closing, ClosingState, Initiator};
 pub use deflate::{Deflate, Deflater, Inflated, Inflater};
 pub use encode::{FrameHead, MaskedHead, encode_whole, fragments, frame_len};
 pub use frame::{Coding, MessageKind, OpCode};

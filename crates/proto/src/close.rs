@@ -1,6 +1,4 @@
-//! Close codes and the payload of a close frame (RFC 6455 5.5.1, 7.4).
-
-use crate::Violation;
+//! Close codes (RFC 6455 7.4).
 
 /// A code that may stand in a close frame, or stand for how a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,20 +40,6 @@ impl CloseCode {
     }
 }
 
-/// Reads the payload of a close frame: no code, or a code and a reason.
-pub(crate) fn receive_close(payload: &[u8]) -> Result<Option<CloseCode>, Violation> {
-    match payload {
-        [] => Ok(None),
-        [_] => Err(Violation::BadClose),
-        [high, low, reason @ ..] => {
-            let code = CloseCode::new(u16::from_be_bytes([*high, *low]));
-            let code = code.ok_or(Violation::BadClose)?;
-            simdutf8::basic::from_utf8(reason).map_err(|_| Violation::NotUtf8)?;
-            Ok(Some(code))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,15 +52,5 @@ mod tests {
         for number in [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
             assert_eq!(CloseCode::new(number), None, "{number}");
         }
-    }
-
-    #[test]
-    fn payloads() {
-        assert_eq!(receive_close(b""), Ok(None));
-        assert_eq!(receive_close(b"\x03"), Err(Violation::BadClose));
-        assert_eq!(receive_close(b"\x03\xe8"), Ok(Some(CloseCode::NORMAL)));
-        assert_eq!(receive_close(b"\x03\xe8bye \xc3\xa9"), Ok(Some(CloseCode::NORMAL)));
-        assert_eq!(receive_close(b"\x03\xee"), Err(Violation::BadClose));
-        assert_eq!(receive_close(b"\x03\xe8\xff"), Err(Violation::NotUtf8));
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::{CloseCode, Role};
+use crate::close::CloseCode;
+use crate::rules::Role;
 
 /// How far a connection is closed, and with which code. It knows no stream and no queue: a frame counts as
 /// sent when nothing can get before it any more, and as received when it is taken from the input.

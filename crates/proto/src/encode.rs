@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use crate::frame::RSV1;
+use crate::frame::{Coding, MessageKind, OpCode, RSV1};
 use crate::mask::{MASK, mask_to};
-use crate::{Coding, MessageKind, OpCode};
 
 /// The header of a frame to send: as a server sends it, unmasked (RFC 6455 5.1). A client sends it
 /// [`FrameHead::masked`].

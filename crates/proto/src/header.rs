@@ -1,7 +1,9 @@
 //! The headers of frames that are received (RFC 6455 5.2).
 
-use crate::frame::RSV1;
-use crate::{Coding, Deflate, OpCode, Role, Violation};
+use crate::deflate::Deflate;
+use crate::frame::{Coding, OpCode, RSV1};
+use crate::rules::Role;
+use crate::violation::Violation;
 
 /// The header of a frame that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,10 @@
 
 use std::collections::TryReserveError;
 
+use crate::frame::{Coding, MessageKind};
 use crate::header::FrameHeader;
-use crate::{Coding, MessageKind, Violation, unmask};
+use crate::mask::unmask;
+use crate::violation::Violation;
 
 /// A message while it comes, and when it is complete. It takes memory for the bytes that have come, and
 /// none for those that were announced.
@@ -231,7 +233,7 @@ const LINE: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::OpCode;
+    use crate::frame::OpCode;
 
     const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 

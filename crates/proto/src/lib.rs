@@ -9,10 +9,12 @@
 mod close;
 mod closing;
 mod deflate;
+mod deflater;
 mod encode;
 mod frame;
 mod header;
 mod incoming;
+mod inflater;
 mod mask;
 mod receive;
 mod request;
@@ -23,10 +25,12 @@ mod whole;
 
 pub use close::CloseCode;
 pub use closing::{AfterFlush, Closing, ClosingState, Initiator};
-pub use deflate::{Deflate, Deflater, Inflated, Inflater};
+pub use deflate::Deflate;
+pub use deflater::Deflater;
 pub use encode::{FrameHead, MaskedHead, encode_whole, fragments, frame_len};
 pub use frame::{Coding, MessageKind, OpCode};
 pub use incoming::{Complete, FrameStart, Incoming, IncomingError};
+pub use inflater::{Inflated, Inflater};
 pub use mask::unmask;
 pub use receive::{Frame, Received, receive_frame};
 pub use request::{MAX_HEAD, MAX_HEADERS, Plain, Request, is_token};

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use crate::close::receive_close;
+use crate::close::CloseCode;
+use crate::deflate::Deflate;
+use crate::frame::{Coding, MessageKind, OpCode};
 use crate::header::FrameHeader;
-use crate::incoming::{Complete, FrameStart};
+use crate::incoming::{Complete, FrameStart, Incoming};
 use crate::mask::{MASK, unmask_back_long};
-use crate::{
-    Binary, CloseCode, Coding, Deflate, Fragments, Incoming, MessageKind, OpCode, Rules, Violation,
-};
+use crate::rules::{Binary, Fragments, Rules};
+use crate::violation::Violation;
 
 /// What a frame says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +131,20 @@ fn receive_control(header: &FrameHeader, input: &mut [u8]) -> Result<Option<Fram
         _ => Received::Close(receive_close(&input[payload.clone()])?),
     };
     Ok(Some(Frame { received, payload, len }))
+}
+
+/// Reads the payload of a close frame: no code, or a code and a reason.
+fn receive_close(payload: &[u8]) -> Result<Option<CloseCode>, Violation> {
+    match payload {
+        [] => Ok(None),
+        [_] => Err(Violation::BadClose),
+        [high, low, reason @ ..] => {
+            let code = CloseCode::new(u16::from_be_bytes([*high, *low]));
+            let code = code.ok_or(Violation::BadClose)?;
+            simdutf8::basic::from_utf8(reason).map_err(|_| Violation::NotUtf8)?;
+            Ok(Some(code))
+        }
+    }
 }
 
 #[cfg(test)]

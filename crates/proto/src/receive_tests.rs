@@ -1,5 +1,6 @@
 use super::*;
-use crate::{Role, unmask};
+use crate::mask::unmask;
+use crate::rules::Role;
 
 pub(crate) const RULES: Rules = Rules {
     role: Role::Server,
@@ -222,6 +223,16 @@ fn close_frames() {
     assert_eq!(receive(&masked(0x88, b"\x03")), Err(Violation::BadClose));
     assert_eq!(receive(&masked(0x88, b"\x03\xed")), Err(Violation::BadClose));
     assert_eq!(receive(&masked(0x88, b"\x03\xe8\xff")), Err(Violation::NotUtf8));
+}
+
+#[test]
+fn payloads_of_close_frames() {
+    assert_eq!(receive_close(b""), Ok(None));
+    assert_eq!(receive_close(b"\x03"), Err(Violation::BadClose));
+    assert_eq!(receive_close(b"\x03\xe8"), Ok(Some(CloseCode::NORMAL)));
+    assert_eq!(receive_close(b"\x03\xe8bye \xc3\xa9"), Ok(Some(CloseCode::NORMAL)));
+    assert_eq!(receive_close(b"\x03\xee"), Err(Violation::BadClose));
+    assert_eq!(receive_close(b"\x03\xe8\xff"), Err(Violation::NotUtf8));
 }
 
 /// ADVISORIES T14, T17: where compression was agreed, only what is compressed may be a little longer

@@ -8,7 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memchr_iter;
 
-use crate::{Deflate, Refusal};
+use crate::deflate::Deflate;
+use crate::response::Refusal;
 
 /// The longest head of a request, in bytes, its empty line included.
 pub const MAX_HEAD: usize = 16384;

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
-use crate::Deflate;
+use crate::deflate::Deflate;
 
 /// Why a request gets no connection. Its answer is the last thing that its client hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

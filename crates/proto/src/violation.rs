@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::CloseCode;
+use crate::close::CloseCode;
 
 /// A frame that ends its connection. The stream behind it is not read any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

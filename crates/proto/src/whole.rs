@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use crate::mask::{MASK, unmask_back, unmask_back_long};
-use crate::{Binary, MessageKind, unmask};
+use crate::frame::MessageKind;
+use crate::mask::{MASK, unmask, unmask_back, unmask_back_long};
+use crate::rules::Binary;
 
 /// A message that [`receive_whole`] has taken from the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +95,7 @@ fn check(key: [u8; MASK], unmasked: &mut [u8]) -> Option<()> {
 mod tests {
     use super::*;
     use crate::receive::tests::{RULES, masked, message};
-    use crate::{Frame, receive_frame};
+    use crate::receive::{Frame, receive_frame};
 
     /// The short way and the long one say the same, where the short one says something; and the short one
     /// touches nothing but the frame.

@@ -98,7 +98,8 @@ impl Closing {
         CloseCode(self.0 % Self::CODES)
     }
 
-    /// Who sent the first close frame; `None` where there was none, or the stream has ended before the second.
+    /// Who sent the first close frame; `None` where there was none, or the stream has ended before the
+    /// second.
     pub const fn initiator(self) -> Option<Initiator> {
         use ClosingState::*;
         match self.state() {
@@ -109,14 +110,14 @@ impl Closing {
         }
     }
 
-    /// Whether frames may be sent, and messages that come are the application's. Behind a close frame nothing
-    /// is sent (RFC 6455 5.5.1).
+    /// Whether frames may be sent, and messages that come are the application's. Behind a close frame
+    /// nothing is sent (RFC 6455 5.5.1).
     pub const fn is_open(self) -> bool {
         matches!(self.state(), ClosingState::Open)
     }
 
-    /// Whether frames that come are looked at. While the connection is not open any more, all are passed over
-    /// but a close frame.
+    /// Whether frames that come are looked at. While the connection is not open any more, all are passed
+    /// over but a close frame.
     pub const fn is_receiving(self) -> bool {
         matches!(self.state(), ClosingState::Open | ClosingState::CloseSent)
     }
@@ -156,9 +157,9 @@ impl Closing {
         self.send(ClosingState::Failed, Some(code))
     }
 
-    /// Takes the peer's close frame, with the code that it carries. Returns whether it is to be answered, with
-    /// its own code (RFC 6455 5.5.1): it is not where it is an answer itself, or nothing counts any more that
-    /// the peer sends.
+    /// Takes the peer's close frame, with the code that it carries. Returns whether it is to be answered,
+    /// with its own code (RFC 6455 5.5.1): it is not where it is an answer itself, or nothing counts any
+    /// more that the peer sends.
     #[must_use]
     pub fn receive(&mut self, code: Option<CloseCode>) -> bool {
         if self.state() == ClosingState::CloseSent {
@@ -167,7 +168,7 @@ impl Closing {
         self.send(ClosingState::CloseReceived, code)
     }
 
-    /// Sends the first and only close frame of ours, where the connection is open.
+    /// Notes that our only close frame is sent, where the connection is open. Returns whether it is.
     fn send(&mut self, state: ClosingState, code: Option<CloseCode>) -> bool {
         let is_first = self.is_open();
         if is_first {
@@ -176,7 +177,7 @@ impl Closing {
         is_first
     }
 
-    /// Notes that the stream has ended.
+    /// Notes that the stream has ended, cleanly or not.
     pub fn end(&mut self) {
         use ClosingState::*;
         let state = match self.state() {

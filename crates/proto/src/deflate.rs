@@ -4,7 +4,7 @@
 //! takeover. So a connection keeps no state, one compressor serves all that have the same window, and a
 //! message for many is compressed once.
 
-/// What was agreed with a client.
+/// How the messages of a connection may be compressed, as a server has agreed with its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deflate {
     /// The base-2 logarithm of the window that our messages may use, in bytes: 8 to 15.
@@ -14,13 +14,14 @@ pub struct Deflate {
 }
 
 impl Deflate {
-    /// Accepts the first offer in a client's Sec-WebSocket-Extensions headers that can be; one that
-    /// cannot be is passed over (RFC 7692 5.1, 7.1).
+    /// What a server agrees to of the values of a client's Sec-WebSocket-Extensions headers: the first offer
+    /// that can be accepted. One that cannot be is passed over (RFC 7692 5.1, 7.1).
     pub fn negotiate<'a>(headers: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let mut offers = headers.flat_map(|list| list.split(|&byte| byte == b','));
         offers.find_map(Self::accept)
     }
 
+    /// What a server agrees to by accepting this offer; `None` where it cannot.
     fn accept(offer: &[u8]) -> Option<Self> {
         let mut parts = offer.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
         parts.next().filter(|name| name.eq_ignore_ascii_case(b"permessage-deflate"))?;
@@ -53,7 +54,7 @@ impl Deflate {
         Some(deflate)
     }
 
-    /// Appends the value of our Sec-WebSocket-Extensions header.
+    /// Appends to `out` the value of the Sec-WebSocket-Extensions header by which a server agrees.
     pub(crate) fn encode(self, out: &mut Vec<u8>) {
         out.extend_from_slice(
             b"permessage-deflate; server_no_context_takeover; client_no_context_takeover",
@@ -67,17 +68,20 @@ impl Deflate {
     }
 }
 
+/// Appends to `out` the parameter with this name and size of a window.
 fn encode_bits(name: &str, bits: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(if bits < 10 { b"" } else { b"1" });
     out.push(b'0' + bits % 10);
 }
 
+/// The value of a parameter without the quotes around it, where it has some.
 fn unquote(value: &[u8]) -> &[u8] {
     value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
 }
 
-/// RFC 7692 7.1.2: 8 to 15, without leading zeros (ADVISORIES T21).
+/// The size of a window that a parameter gives (RFC 7692 7.1.2): 8 to 15, without leading zeros (ADVISORIES
+/// T21).
 fn window_bits(value: &[u8]) -> Option<u8> {
     match value {
         [digit @ b'8'..=b'9'] => Some(digit - b'0'),

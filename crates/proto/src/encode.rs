@@ -17,7 +17,8 @@ impl FrameHead {
     /// The length of the longest header that is not masked, in bytes.
     pub const MAX: usize = 10;
 
-    /// The header of a whole message or a control frame.
+    /// The header of a frame that is a whole message or a control frame, with a payload of this length in
+    /// bytes.
     pub fn new(opcode: OpCode, payload_len: usize) -> Self {
         Self::with_first_byte(0x80 | opcode as u8, payload_len)
     }
@@ -49,8 +50,8 @@ impl FrameHead {
         &self.bytes[..usize::from(self.len)]
     }
 
-    /// The header of the same frame as a client sends it, masked with this key, which must be one that nobody
-    /// can guess, and a new one for each frame (RFC 6455 5.3).
+    /// The header of the same frame as a client sends it, masked with this key, which must be one that
+    /// nobody can guess, and a new one for each frame (RFC 6455 5.3).
     pub fn masked(self, key: [u8; 4]) -> MaskedHead {
         MaskedHead { head: self, key }
     }
@@ -67,8 +68,9 @@ impl MaskedHead {
     /// The length of the longest header that is masked, in bytes.
     pub const MAX: usize = FrameHead::MAX + MASK;
 
-    /// Writes the frame to the start of `room`, and masks its payload on the way there. Returns the length
-    /// of the frame in bytes; `None` where the room is too small, which may have changed then.
+    /// Writes this header and the payload behind it to the start of `room`, the payload masked on its way
+    /// there. It must have the length that the header says. Returns the length of the frame in bytes; `None`
+    /// where the room is too small.
     pub fn encode(&self, payload: &[u8], room: &mut [u8]) -> Option<usize> {
         let head = self.head.as_bytes();
         let (head_room, room) = room.split_at_mut_checked(head.len())?;
@@ -82,8 +84,9 @@ impl MaskedHead {
     }
 }
 
-/// Frames a whole and plain message of less than 64 KiB to the start of `room`, in one step. Returns the
-/// length of the frame in bytes; `None` where the message is longer, or the room too small.
+/// Writes a whole and plain message of less than 64 KiB to the start of `room`, as a server's frame, in one
+/// step. Returns the length of the frame in bytes; `None` where the message is longer, or the room too
+/// small.
 #[inline(always)]
 pub fn encode_whole(kind: MessageKind, payload: &[u8], room: &mut [u8]) -> Option<usize> {
     let (opcode, len) = (0x80 | OpCode::from(kind) as u8, payload.len());

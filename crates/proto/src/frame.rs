@@ -3,7 +3,7 @@
 /// The bit in the first byte of a frame that says that its message is compressed (RFC 7692 6).
 pub(crate) const RSV1: u8 = 0x40;
 
-/// What a frame is.
+/// What a frame is, by the number in its first byte (RFC 6455 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum OpCode {
@@ -41,7 +41,7 @@ impl OpCode {
     }
 }
 
-/// What a message is.
+/// What a message is: text or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageKind {
     /// UTF-8 text.
@@ -62,9 +62,9 @@ impl From<MessageKind> for OpCode {
 /// How a message's bytes are to be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Coding {
-    /// As they are.
+    /// As they came.
     #[default]
     Plain,
-    /// Compressed (RFC 7692).
+    /// Compressed: what they say comes out of an inflater (RFC 7692).
     Deflated,
 }

@@ -8,6 +8,7 @@ use crate::violation::Violation;
 /// The header of a frame that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FrameHeader {
+    /// No fragment of the message follows.
     pub(crate) is_final: bool,
     pub(crate) coding: Coding,
     pub(crate) opcode: OpCode,
@@ -20,8 +21,8 @@ pub(crate) struct FrameHeader {
 }
 
 impl FrameHeader {
-    /// Reads the header at the start of `input`, which came to this end of the connection. A fault is told as
-    /// soon as the bytes that show it are there. `deflate` says whether messages may be compressed, and
+    /// Reads the header at the start of `input`, which came to this end of the connection. A fault is told
+    /// as soon as the bytes that show it are there. `deflate` says whether messages may be compressed, and
     /// `max_payload` how long the payload of a data frame may be, by its opcode and coding.
     pub(crate) fn receive(
         role: Role,

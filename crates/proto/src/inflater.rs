@@ -16,13 +16,13 @@ pub struct Inflater {
     /// Where bytes come out before they join the message. It has a fixed size, so that a block costs
     /// what it takes in and gives out, and an empty one next to nothing (CONTRACT S20).
     room: Box<[u8]>,
-    /// How much of the message is taken, and of the tail behind it.
+    /// How many bytes are taken of the message and of the tail behind it.
     taken: usize,
     /// How many bytes of the decompressed message are known to be whole characters; of text only.
     checked: usize,
 }
 
-/// How far [`Inflater::inflate`] has come.
+/// How far [`Inflater::inflate`] has come with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inflated {
     /// All of the message is there.
@@ -33,14 +33,14 @@ pub struct Inflated {
 
 /// The size of [`Inflater`]'s room, in bytes.
 const ROOM: usize = 16 * 1024;
-/// What a step costs besides its bytes, in bytes: those of tiny blocks are many.
+/// What a step of [`Inflater::inflate`] costs besides its bytes, in bytes: those of tiny blocks are many.
 const STEP: usize = 64;
 
 /// What zlib takes for a decompressor, in bytes, rounded up.
 const INFLATER: usize = 64 * 1024;
 
 impl Inflater {
-    /// How much memory one takes, in bytes.
+    /// How much memory a decompressor takes, in bytes.
     pub const MEMORY: usize = INFLATER + ROOM;
 
     /// A decompressor; `None` where there is no memory for it.
@@ -52,7 +52,8 @@ impl Inflater {
         Some(Self { stream, room: room.into(), taken: 0, checked: 0 })
     }
 
-    /// Decompresses a message into `out`, in place of what is there, with a zero byte behind it.
+    /// Decompresses a message, however long that takes, into `out`, in place of what is there, with a zero
+    /// byte behind it.
     pub fn inflate_whole(
         &mut self,
         kind: MessageKind,
@@ -71,9 +72,10 @@ impl Inflater {
         (self.taken, self.checked) = (0, 0);
     }
 
-    /// Goes on with the message that was begun, until it is complete, with a zero byte behind it, or so many
-    /// bytes were taken and given: then it is to be called again, with the same message and the same `out`.
-    /// The limit holds while it grows: no more memory is taken than a message may have (ADVISORIES T19).
+    /// Goes on with the message that was begun, until it is complete, with a zero byte behind it, or so
+    /// many bytes were taken and given: then it is to be called again, with the same message and the same
+    /// `out`. The limit holds while the message grows: no more memory is taken than a message may have
+    /// (ADVISORIES T19).
     pub fn inflate(
         &mut self,
         kind: MessageKind,

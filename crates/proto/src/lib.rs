@@ -1,9 +1,10 @@
 //! RFC 6455 as a function of bytes.
 //!
-//! What a client sends goes into a `receive_*` function, what it is owed comes out as bytes to send.
+//! What the peer sends goes into a `receive_*` function, what it is owed comes out as bytes to send.
 //! Input that is too short gives `Ok(None)` and nothing is consumed; input that breaks the protocol
-//! gives a [`Violation`] or a [`Refusal`], each of which knows its answer. Nothing here can panic on
-//! any input, and nothing here knows a socket, a clock, a thread or a log.
+//! gives a [`Violation`] or a [`Refusal`], each of which knows its answer. A [`Role`] says which end of
+//! the connection this is. Nothing here can panic on any input, and nothing here knows a socket, a clock,
+//! a thread, a log or chance.
 #![forbid(unsafe_code)]
 
 mod close;

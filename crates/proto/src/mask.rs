@@ -10,7 +10,7 @@ pub fn unmask(key: [u8; 4], payload: &mut [u8]) -> bool {
     }
 }
 
-/// From so many bytes on it pays to ask which instructions the processor has.
+/// A payload of so many bytes is long: it pays to ask which instructions the processor has.
 const LONG: usize = 1024;
 
 #[inline(always)]
@@ -58,8 +58,8 @@ fn mask_words_to(key: [u8; 4], payload: &[u8], room: &mut [u8]) {
 pub(crate) const MASK: usize = 4;
 
 /// Unmasks a payload that stands behind its mask, and moves it to the front by one byte, so that there is
-/// room for a zero byte behind it. Returns whether all that came out is ASCII. It is for payloads of less
-/// than 126 bytes: of them, no instruction is spent on asking how long they are.
+/// room for a zero byte behind it, which is put there. Returns whether all that came out is ASCII. It is
+/// for payloads of less than 126 bytes: of them, no instruction is spent on asking how long they are.
 #[inline(always)]
 pub(crate) fn unmask_back(masked: &mut [u8]) -> bool {
     let Some((&mut key, payload)) = masked.split_first_chunk_mut::<MASK>() else { return true };
@@ -96,8 +96,9 @@ pub(crate) fn unmask_back(masked: &mut [u8]) -> bool {
     (seen & ASCII) == 0
 }
 
-/// Does what [`unmask_back`] does, for payloads of any length, with wide instructions: as fast as
-/// [`unmask`], which moves nothing.
+/// Unmasks a payload of any length that stands behind its mask, and moves it to the front by one byte, with
+/// a zero byte behind it, as [`unmask_back`] does: with wide instructions, as fast as [`unmask`], which
+/// moves nothing.
 pub(crate) fn unmask_back_long(masked: &mut [u8]) -> bool {
     match masked.len() {
         ..LONG => unmask_back_words(masked),

@@ -11,38 +11,38 @@ use crate::mask::{MASK, unmask_back_long};
 use crate::rules::{Binary, Fragments, Rules};
 use crate::violation::Violation;
 
-/// What a frame says.
+/// What a frame that was received says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// A complete message.
+    /// The frame is a whole message.
     Message(Complete),
-    /// A part of a message: its payload, which is still masked, is for [`Incoming::receive`].
+    /// The frame is a part of a message: its payload, which is not taken yet, is for [`Incoming::receive`].
     Part(FrameStart),
-    /// A ping: it is owed a pong with the same payload (RFC 6455 5.5.2).
+    /// The frame is a ping: it is owed a pong with the same payload (RFC 6455 5.5.2).
     Ping,
-    /// A pong; nothing is owed.
+    /// The frame is a pong; nothing is owed.
     Pong,
-    /// A close frame, with the code that it carries.
+    /// The frame is a close frame, with the code that it carries.
     Close(Option<CloseCode>),
 }
 
 /// A frame that was taken from the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// What it says.
+    /// What the frame says.
     pub received: Received,
     /// Where in the input its payload stands, unmasked: by one byte nearer to the front than it came, over
-    /// the end of its header. The zero byte behind it is the last byte of the frame. Of a part, whose payload
-    /// is not taken yet, it is empty.
+    /// the end of its header. The zero byte behind it is the last byte of the frame. Of a part the range is
+    /// empty, and the bytes are as they came.
     pub payload: Range<usize>,
     /// How many bytes of the input were taken. What is next in the input starts there.
     pub len: usize,
 }
 
 /// Takes the frame at the start of `input`, unmasks its payload and puts a zero byte behind it, within the
-/// frame's own bytes: what stands behind the frame is not touched. `incoming` is the message
-/// that is under way on this connection, if there is one, and `deflate` what was agreed with its peer.
-/// A frame is judged by its header, before its payload is there.
+/// frame's own bytes: what stands behind the frame is not touched. `incoming` is the message that is under way
+/// on this connection, if there is one, and `deflate` what was agreed with the peer. A frame is judged by its
+/// header, before its payload is there.
 ///
 /// `Ok(None)` asks for more bytes: call again with the same ones and those that have come since.
 pub fn receive_frame(
@@ -119,6 +119,7 @@ fn judge_data(rules: &Rules, header: &FrameHeader, is_under_way: bool) -> Result
     Ok(())
 }
 
+/// Takes a control frame, whose header was judged; `Ok(None)` while it is not all there.
 fn receive_control(header: &FrameHeader, input: &mut [u8]) -> Result<Option<Frame>, Violation> {
     let len = header.len + header.payload_len;
     if input.len() < len {

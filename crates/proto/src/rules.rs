@@ -3,7 +3,7 @@
 /// Whether binary messages are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binary {
-    /// They are messages like text.
+    /// Binary messages are taken like text.
     Accepted,
     /// They end their connection.
     Refused,
@@ -12,14 +12,14 @@ pub enum Binary {
 /// Whether messages in fragments are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fragments {
-    /// They are joined.
+    /// Fragments are joined to the message that they are parts of.
     Joined,
     /// They end their connection.
     Refused,
 }
 
-/// Which end of its connections this is: a client masks the frames that it sends, a server does not, and each
-/// fails a connection on which the other does otherwise (RFC 6455 5.1).
+/// Which end of its connections this is: a client masks the frames that it sends, a server does not, and
+/// each fails a connection on which the other does otherwise (RFC 6455 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The end that was connected to.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::close::CloseCode;
 
-/// A frame that ends its connection. The stream behind it is not read any more.
+/// What makes a frame end its connection. The stream behind it is not read any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Violation {
     /// A reserved bit is set, and no extension was negotiated (RFC 6455 5.2).
@@ -23,9 +23,9 @@ pub enum Violation {
     BadClose,
     /// A continuation of nothing, or a new message within one (RFC 6455 5.4).
     OutOfOrder,
-    /// A fragment, which this server does not take.
+    /// A fragment, which is not taken here.
     Fragment,
-    /// A binary message, which this server does not take.
+    /// A binary message, which is not taken here.
     Binary,
     /// Text, or the reason of a close frame, that is not UTF-8 (RFC 6455 8.1).
     NotUtf8,
@@ -36,7 +36,7 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// The code of the close frame that answers it (RFC 6455 7.4.1, CONTRACT S8).
+    /// The code of the close frame that answers the violation (RFC 6455 7.4.1, CONTRACT S8).
     pub fn close_code(self) -> CloseCode {
         match self {
             Self::ReservedBit
@@ -53,7 +53,7 @@ impl Violation {
         }
     }
 
-    /// A few words for the log and for the close frame's reason.
+    /// A few words on the violation, for the log and for the close frame's reason.
     pub fn reason(self) -> &'static str {
         match self {
             Self::ReservedBit => "reserved bit set",

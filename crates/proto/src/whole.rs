@@ -9,7 +9,7 @@ use crate::rules::Binary;
 /// A message that [`receive_whole`] has taken from the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Whole {
-    /// Text or not.
+    /// What the message is: text or not.
     pub kind: MessageKind,
     /// Where in the input its payload stands, unmasked: by one byte nearer to the front than in the frame as
     /// it came. The zero byte behind it is the last byte of its frame.
@@ -26,8 +26,8 @@ impl Whole {
 
 /// Takes the message at the start of `input` where it is what a server is sent most of the time: plain, in
 /// one frame that is masked and all there, of less than 64 KiB and of no more than `max_payload` bytes. It
-/// is for a server, on connections on which no message is under way, and takes nothing that [`receive_frame`] would not
-/// take there.
+/// is for a server, on connections on which no message is under way, and takes nothing that
+/// [`receive_frame`] would not take there.
 ///
 /// The payload of what is taken is unmasked, moved to the front by one byte over the end of its mask, and
 /// has a zero byte behind it, in the place of its last byte, as by [`receive_frame`]: what stands behind the

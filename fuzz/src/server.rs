@@ -9,7 +9,7 @@ use std::os::unix::net::UnixListener;
 use dorrit_engine::{
     Buffers, Config, ConnId, Engine, Event, OverflowPolicy, PlainRequests, QueueLimit, Response,
 };
-use dorrit_proto::{Binary, CloseCode, Fragments, MessageKind, OpCode, Refusal, Rules};
+use dorrit_proto::{Binary, CloseCode, Fragments, MessageKind, OpCode, Refusal, Role, Rules};
 use tempfile::TempDir;
 
 use crate::client::{Client, Numbered};
@@ -74,6 +74,7 @@ impl Server {
         let config = Config {
             max_connections: CLIENTS - 1,
             rules: Rules {
+                role: Role::Server,
                 max_payload,
                 binary: if bit(1) { Binary::Refused } else { Binary::Accepted },
                 fragments: if bit(2) { Fragments::Refused } else { Fragments::Joined },
@@ -136,7 +137,7 @@ impl Server {
         let operation = input.byte();
         let chosen = usize::from(operation >> 4) % self.clients.len().max(1);
         let key = [input.byte(), 0, operation, 7];
-        let Rules { max_payload, binary, fragments } = self.config.rules;
+        let Rules { max_payload, binary, fragments, .. } = self.config.rules;
         let Some(client) = self.clients.get_mut(chosen) else { return };
         match operation & 15 {
             0..=3 => {

@@ -1,15 +1,15 @@
-//! A client's stream of frames, as a server reads it in pieces.
+//! A peer's stream of frames, as it is read in pieces.
 
 use std::ops::ControlFlow;
 
 use dorrit_proto::{
     Binary, CloseCode, Coding, Complete, Deflate, Fragments, Incoming, IncomingError, Inflater,
-    MessageKind, Received, Rules, Violation, receive_frame,
+    MessageKind, Received, Role, Rules, Violation, receive_frame,
 };
 
 use crate::input::Input;
 
-/// What a client says.
+/// What the peer says.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Said {
     /// A message, and whether it came compressed.
@@ -28,6 +28,7 @@ pub enum Said {
 pub fn rules(input: &mut Input<'_>) -> Rules {
     let choice = input.byte();
     Rules {
+        role: if choice & 32 == 0 { Role::Server } else { Role::Client },
         max_payload: [0, 10, 125, 126, 1000, 65535, 65536, 1 << 20][usize::from(choice & 7)],
         binary: if choice & 8 == 0 { Binary::Accepted } else { Binary::Refused },
         fragments: if choice & 16 == 0 { Fragments::Joined } else { Fragments::Refused },
@@ -91,7 +92,7 @@ impl<'a> Reader<'a> {
                 Err(violation) => return self.violated(violation),
             };
             let payload = self.input[frame.payload.clone()].to_vec();
-            self.input.drain(..frame.payload.end);
+            self.input.drain(..frame.len);
             match frame.received {
                 Received::Message(complete) => self.complete(complete, payload)?,
                 Received::Part(start) => {

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use dorrit_proto::{MessageKind, Rules, Short, receive_medium, receive_short};
+use dorrit_proto::{MessageKind, Rules, receive_whole};
 
 use crate::event::Told;
 use crate::id::ConnId;
-use crate::inbox::{Payload, Terminator};
+use crate::inbox::Payload;
 
 /// How many messages and frames of a connection are dealt with in a turn (CONTRACT S20).
 const MESSAGES: u32 = 64;
@@ -62,38 +62,18 @@ impl Turn {
     #[inline(always)]
     pub(crate) fn take_whole(
         &mut self,
-        input: &mut Vec<u8>,
+        input: &mut [u8],
         rules: &Rules,
     ) -> Option<(MessageKind, Range<usize>)> {
-        if !self.ways.tells_whole || self.left == 0 || !self.payload.take_back(input) {
+        if !self.ways.tells_whole || self.left == 0 || !self.payload.is_dealt_with() {
             return None;
         }
         let rest = input.get_mut(self.pos..).filter(|rest| !rest.is_empty())?;
-        let Some(short) = receive_short(rules.max_payload, rules.binary, rest) else {
-            return self.take_medium(input, rules);
-        };
-        let start = self.pos + Short::PAYLOAD;
-        self.payload = Payload::Input(start..start + short.len, Terminator::Within);
-        self.pos += short.frame_len();
+        let whole = receive_whole(rules.max_payload, rules.binary, rest)?;
+        let payload = self.pos + whole.payload.start..self.pos + whole.payload.end;
+        self.pos += whole.frame_len();
         self.left -= 1;
-        Some((short.kind, start..start + short.len + 1))
-    }
-
-    #[inline(never)]
-    fn take_medium(
-        &mut self,
-        input: &mut Vec<u8>,
-        rules: &Rules,
-    ) -> Option<(MessageKind, Range<usize>)> {
-        let rest = &mut input[self.pos..];
-        let (kind, payload) = receive_medium(rules.max_payload, rules.binary, rest)?;
-        let payload = self.pos + payload.start..self.pos + payload.end;
-        self.pos = payload.end;
-        self.left -= 1;
-        self.payload = Payload::in_input(input, payload);
-        match &self.payload {
-            Payload::Input(range, _) => Some((kind, range.start..range.end + 1)),
-            _ => None,
-        }
+        self.payload = Payload::Input(payload.clone());
+        Some((whole.kind, payload.start..payload.end + 1))
     }
 }

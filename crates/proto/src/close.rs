@@ -1,10 +1,8 @@
-//! Close codes and the payload of a close frame (RFC 6455 5.5.1, 7.4).
+//! Close codes (RFC 6455 7.4).
 
-use crate::Violation;
-
-/// A code that may stand in a close frame, or stand for how a connection ended.
+/// A close code: one that may stand in a close frame, or one that stands for how a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CloseCode(u16);
+pub struct CloseCode(pub(crate) u16);
 
 impl CloseCode {
     /// 1000: the purpose is fulfilled.
@@ -13,7 +11,7 @@ impl CloseCode {
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: the peer broke the protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1003: data of a kind that this server does not take.
+    /// 1003: data of a kind that is not taken here.
     pub const UNSUPPORTED: Self = Self(1003);
     /// 1007: a payload that does not fit its type, such as text that is no UTF-8.
     pub const INVALID_PAYLOAD: Self = Self(1007);
@@ -21,7 +19,7 @@ impl CloseCode {
     pub const NO_STATUS: Self = Self(1005);
     /// 1006: no close frame came. Never sent.
     pub const ABNORMAL: Self = Self(1006);
-    /// 1008: the peer does not do what this server wants.
+    /// 1008: the peer does not do what is wanted of it here.
     pub const POLICY: Self = Self(1008);
     /// 1009: a message above the limit.
     pub const TOO_BIG: Self = Self(1009);
@@ -30,29 +28,15 @@ impl CloseCode {
     /// 1013: the server has too much to do just now (the IANA registry).
     pub const TRY_AGAIN_LATER: Self = Self(1013);
 
-    /// The code with this number, where it may be sent in a close frame: those that RFC 6455 7.4.1
+    /// The close code with this number, where it may be sent in a close frame: those that RFC 6455 7.4.1
     /// and the IANA registry define for use on the wire, and 3000 to 4999.
     pub fn new(number: u16) -> Option<Self> {
         matches!(number, 1000..=1003 | 1007..=1014 | 3000..=4999).then_some(Self(number))
     }
 
-    /// The number.
+    /// The number of the close code, as it stands in a close frame.
     pub fn number(self) -> u16 {
         self.0
-    }
-}
-
-/// Reads the payload of a close frame: no code, or a code and a reason.
-pub(crate) fn receive_close(payload: &[u8]) -> Result<Option<CloseCode>, Violation> {
-    match payload {
-        [] => Ok(None),
-        [_] => Err(Violation::BadClose),
-        [high, low, reason @ ..] => {
-            let code = CloseCode::new(u16::from_be_bytes([*high, *low]));
-            let code = code.ok_or(Violation::BadClose)?;
-            simdutf8::basic::from_utf8(reason).map_err(|_| Violation::NotUtf8)?;
-            Ok(Some(code))
-        }
     }
 }
 
@@ -68,15 +52,5 @@ mod tests {
         for number in [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
             assert_eq!(CloseCode::new(number), None, "{number}");
         }
-    }
-
-    #[test]
-    fn payloads() {
-        assert_eq!(receive_close(b""), Ok(None));
-        assert_eq!(receive_close(b"\x03"), Err(Violation::BadClose));
-        assert_eq!(receive_close(b"\x03\xe8"), Ok(Some(CloseCode::NORMAL)));
-        assert_eq!(receive_close(b"\x03\xe8bye \xc3\xa9"), Ok(Some(CloseCode::NORMAL)));
-        assert_eq!(receive_close(b"\x03\xee"), Err(Violation::BadClose));
-        assert_eq!(receive_close(b"\x03\xe8\xff"), Err(Violation::NotUtf8));
     }
 }

@@ -2,53 +2,56 @@
 
 use std::collections::TryReserveError;
 
-use crate::frame::FrameHeader;
-use crate::{Coding, MessageKind, Violation, unmask};
+use crate::frame::{Coding, MessageKind};
+use crate::header::FrameHeader;
+use crate::mask::unmask;
+use crate::violation::Violation;
 
-/// A message while it comes, and when it is complete. It takes memory for the bytes that have come, and
-/// none for those that were announced.
+/// A message that comes in several pieces, while it comes and when it is complete. It takes memory for the
+/// bytes that have come, and none for those that were announced.
 #[derive(Debug, Default)]
 pub struct Incoming {
     kind: Option<MessageKind>,
     coding: Coding,
     /// What has come, behind some bytes of no meaning, and room for more.
     bytes: Vec<u8>,
-    /// Where it starts.
+    /// Where in `bytes` the message starts.
     start: usize,
-    /// How many bytes have come.
+    /// How many bytes of the message have come.
     len: usize,
-    /// How many bytes at the start are known to be whole characters; of text only.
+    /// How many bytes at the start of the message are known to be whole characters; of text only.
     checked: usize,
     /// How many bytes of the frame are still to come.
     remaining: usize,
-    /// The frame's mask, turned to the byte that comes next.
-    key: [u8; 4],
+    /// The frame's masking key, where it has one, turned to the byte that comes next.
+    key: Option<[u8; 4]>,
+    /// The frame is the message's last.
     is_final: bool,
 }
 
-/// A frame of a message, of which the header has come.
+/// The start of a data frame whose payload [`Incoming`] is to take: its header, which has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameStart {
     pub(crate) header: FrameHeader,
-    /// Of the message that it begins; `None` where it goes on with one.
+    /// What the message is that the frame begins; `None` where it goes on with one.
     pub(crate) kind: Option<MessageKind>,
 }
 
-/// What a message is that is complete.
+/// What a complete message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Complete {
-    /// Text or not.
+    /// What the message is: text or not.
     pub kind: MessageKind,
-    /// Whether its bytes are compressed.
+    /// Whether the bytes of the message are compressed.
     pub coding: Coding,
 }
 
-/// Why a message cannot go on.
+/// Why a message that comes in several pieces cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IncomingError {
-    /// Its client's fault.
+    /// The peer has broken the protocol.
     Violation(Violation),
-    /// There is no memory for it.
+    /// There is no memory for the message.
     OutOfMemory,
 }
 
@@ -65,7 +68,7 @@ impl From<TryReserveError> for IncomingError {
 }
 
 impl Incoming {
-    /// An empty one, which has no memory yet.
+    /// A place for a message, which has no memory yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -80,7 +83,7 @@ impl Incoming {
         self.remaining > 0
     }
 
-    /// How many bytes there are of the message.
+    /// How many bytes of the message have come.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -89,7 +92,7 @@ impl Incoming {
         self.coding
     }
 
-    /// Begins a frame of it, and the message itself where that is its first frame.
+    /// Begins a frame of the message, and the message itself where that is its first frame.
     pub fn begin(&mut self, start: FrameStart) {
         if let FrameStart { kind: Some(kind), .. } = start {
             (self.kind, self.start, self.len, self.checked) = (Some(kind), 0, 0, 0);
@@ -100,10 +103,11 @@ impl Incoming {
         self.is_final = start.header.is_final;
     }
 
-    /// Takes what is at the start of `input` of the frame's payload. Returns how many bytes that was,
-    /// and what the message is where it is complete: then [`Incoming::message`] has it.
+    /// Takes what there is at the start of `input` of the payload of the frame that was begun, unmasks it, and
+    /// adds it to the message. Returns how many bytes that was, and what the message is where it is complete:
+    /// then [`Incoming::message`] has it.
     ///
-    /// Text is checked as it comes: a byte that cannot be ends it at once (RFC 6455 8.1).
+    /// Text is checked as it comes: a byte that cannot be is told at once (RFC 6455 8.1).
     pub fn receive(&mut self, input: &[u8]) -> Result<(usize, Option<Complete>), IncomingError> {
         let part = &input[..input.len().min(self.remaining)];
         self.make_room(self.needed(part.len()))?;
@@ -134,8 +138,10 @@ impl Incoming {
     /// Takes what was put at the start of [`Incoming::room`], like [`Incoming::receive`].
     pub fn receive_in_place(&mut self, len: usize) -> Result<Option<Complete>, IncomingError> {
         let end = self.end();
-        unmask(self.key, &mut self.bytes[end..][..len]);
-        self.key.rotate_left(len % 4);
+        if let Some(key) = &mut self.key {
+            unmask(*key, &mut self.bytes[end..][..len]);
+            key.rotate_left(len % 4);
+        }
         self.len += len;
         self.remaining -= len;
         let is_complete = self.is_final && self.remaining == 0;
@@ -162,6 +168,7 @@ impl Incoming {
         self.start + self.len
     }
 
+    /// Makes room for so much in all.
     fn make_room(&mut self, needed: usize) -> Result<(), TryReserveError> {
         if needed > self.bytes.capacity() {
             self.bytes.try_reserve_exact(self.wanted(needed) - self.bytes.len())?;
@@ -172,14 +179,15 @@ impl Incoming {
         Ok(())
     }
 
-    /// How much memory is taken where so much is needed: twice as much as there was, so that a byte is moved a
-    /// few times at most, in however many pieces its message comes (CONTRACT S20); but no more than the last
-    /// frame needs.
+    /// How much memory is taken where so much is needed: twice as much as there was, so that a byte is
+    /// moved a few times at most, in however many pieces its message comes (CONTRACT S20); but no more than
+    /// the last frame needs.
     fn wanted(&self, needed: usize) -> usize {
         let end = if self.is_final { self.needed(self.remaining) } else { usize::MAX };
         needed.max((2 * self.bytes.capacity()).min(end))
     }
 
+    /// Checks the text that has come since the last time (RFC 6455 8.1).
     fn check(&mut self, is_complete: bool) -> Result<(), Violation> {
         match simdutf8::compat::from_utf8(&self.bytes[self.start..][self.checked..self.len]) {
             Ok(_) => self.checked = self.len,
@@ -191,7 +199,8 @@ impl Incoming {
         Ok(())
     }
 
-    /// Holds a message that has come in one piece.
+    /// Copies a whole message, which has come in one piece, and is unmasked: then [`Incoming::message`] has
+    /// it.
     pub fn set(&mut self, payload: &[u8]) -> Result<(), TryReserveError> {
         (self.start, self.len) = (0, 0);
         self.make_room(payload.len() + 1)?;
@@ -201,27 +210,28 @@ impl Incoming {
         Ok(())
     }
 
-    /// The message that was completed last, with a zero byte behind it. It may be written to.
+    /// The payload of the message that was completed last, with a zero byte behind it. It may be written to.
     pub fn message(&mut self) -> &mut [u8] {
         &mut self.bytes[self.start..][..=self.len]
     }
 
-    /// How much more memory it takes when so many bytes more of its frame come, at most.
+    /// How much more memory, in bytes, the message takes when so many bytes more of its frame come, at most.
     pub fn growth(&self, len: usize) -> usize {
         let needed = self.needed(len.min(self.remaining));
         let capacity = self.bytes.capacity();
         if needed > capacity { self.wanted(needed) - capacity } else { 0 }
     }
 
-    /// How much memory it has, in bytes.
+    /// How much memory the message has, in bytes.
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 }
 
-/// Where fewer bytes have come, no room is made for more: it would cost a client nothing to have it made.
+/// Where fewer bytes of a message have come, no room is made for more of them: it would cost the peer
+/// nothing to have it made.
 const MIN_IN_PLACE: usize = 64 * 1024;
-/// No more room is made at a time: others are to have their turns (CONTRACT S20).
+/// No more room than so many bytes is made at a time: others are to have their turns (CONTRACT S20).
 const MAX_IN_PLACE: usize = 1 << 20;
 /// A cache line, in bytes.
 const LINE: usize = 64;
@@ -229,7 +239,7 @@ const LINE: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::OpCode;
+    use crate::frame::OpCode;
 
     const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
@@ -240,7 +250,7 @@ mod tests {
                 is_final,
                 coding: Coding::Plain,
                 opcode,
-                key: KEY,
+                key: Some(KEY),
                 len: 6,
                 payload_len,
             },

@@ -1,29 +1,41 @@
 //! RFC 6455 as a function of bytes.
 //!
-//! What a client sends goes into a `receive_*` function, what it is owed comes out as bytes to send.
+//! What the peer sends goes into a `receive_*` function, what it is owed comes out as bytes to send.
 //! Input that is too short gives `Ok(None)` and nothing is consumed; input that breaks the protocol
-//! gives a [`Violation`] or a [`Refusal`], each of which knows its answer. Nothing here can panic on
-//! any input, and nothing here knows a socket, a clock, a thread or a log.
+//! gives a [`Violation`] or a [`Refusal`], each of which knows its answer. A [`Role`] says which end of
+//! the connection this is. Nothing here can panic on any input, and nothing here knows a socket, a clock,
+//! a thread, a log or chance.
 #![forbid(unsafe_code)]
 
 mod close;
+mod closing;
 mod deflate;
+mod deflater;
+mod encode;
 mod frame;
+mod header;
 mod incoming;
+mod inflater;
 mod mask;
 mod receive;
 mod request;
 mod response;
+mod rules;
 mod violation;
+mod whole;
 
 pub use close::CloseCode;
-pub use deflate::{Deflate, Deflater, Inflated, Inflater};
-pub use frame::{Coding, FrameHead, MessageKind, OpCode, encode_whole, fragments, frame_len};
+pub use closing::{AfterFlush, Closing, ClosingState, Initiator};
+pub use deflate::Deflate;
+pub use deflater::Deflater;
+pub use encode::{FrameHead, MaskedHead, encode_whole, fragments, frame_len};
+pub use frame::{Coding, MessageKind, OpCode};
 pub use incoming::{Complete, FrameStart, Incoming, IncomingError};
+pub use inflater::{Inflated, Inflater};
 pub use mask::unmask;
-pub use receive::{
-    Binary, Fragments, Frame, Received, Rules, Short, receive_frame, receive_medium, receive_short,
-};
+pub use receive::{Frame, Received, receive_frame};
 pub use request::{MAX_HEAD, MAX_HEADERS, Plain, Request, is_token};
 pub use response::{Refusal, accept_key, encode_accept};
+pub use rules::{Binary, Fragments, Role, Rules};
 pub use violation::Violation;
+pub use whole::{Whole, receive_whole};

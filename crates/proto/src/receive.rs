@@ -1,70 +1,48 @@
-//! A client's frames, judged and unmasked (RFC 6455 5 and 6.2).
+//! Frames that are received, judged and unmasked (RFC 6455 5 and 6.2).
 
 use std::ops::Range;
 
-use crate::close::receive_close;
-use crate::frame::FrameHeader;
-use crate::incoming::{Complete, FrameStart};
-use crate::mask::{MASK, unmask_back};
-use crate::{CloseCode, Coding, Deflate, Incoming, MessageKind, OpCode, Violation, unmask};
+use crate::close::CloseCode;
+use crate::deflate::Deflate;
+use crate::frame::{Coding, MessageKind, OpCode};
+use crate::header::FrameHeader;
+use crate::incoming::{Complete, FrameStart, Incoming};
+use crate::mask::{MASK, unmask_back_long};
+use crate::rules::{Binary, Fragments, Rules};
+use crate::violation::Violation;
 
-/// Whether a server takes binary messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Binary {
-    /// They are messages like text.
-    Accepted,
-    /// They end their connection.
-    Refused,
-}
-
-/// Whether a server takes messages in fragments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fragments {
-    /// They are joined.
-    Joined,
-    /// They end their connection.
-    Refused,
-}
-
-/// What a server accepts.
-#[derive(Clone, Copy, Debug)]
-pub struct Rules {
-    /// The longest payload of a message, in bytes.
-    pub max_payload: usize,
-    /// Whether binary messages are taken.
-    pub binary: Binary,
-    /// Whether messages in fragments are taken.
-    pub fragments: Fragments,
-}
-
-/// What a frame says.
+/// What a frame that was received says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// A complete message.
+    /// The frame is a whole message.
     Message(Complete),
-    /// A part of a message: its payload, which is still masked, is for [`Incoming::receive`].
+    /// The frame is a part of a message: its payload, which is not taken yet, is for [`Incoming::receive`].
     Part(FrameStart),
-    /// A ping: it is owed a pong with the same payload (RFC 6455 5.5.2).
+    /// The frame is a ping: it is owed a pong with the same payload (RFC 6455 5.5.2).
     Ping,
-    /// A pong; nothing is owed.
+    /// The frame is a pong; nothing is owed.
     Pong,
-    /// A close frame, with the code that it carries.
+    /// The frame is a close frame, with the code that it carries.
     Close(Option<CloseCode>),
 }
 
 /// A frame that was taken from the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// What it says.
+    /// What the frame says.
     pub received: Received,
-    /// Where in the input its payload stands, unmasked. What is next in the input starts where this
-    /// ends. Of a part it is empty.
+    /// Where in the input its payload stands, unmasked: by one byte nearer to the front than it came, over
+    /// the end of its header. The zero byte behind it is the last byte of the frame. Of a part the range is
+    /// empty, and the bytes are as they came.
     pub payload: Range<usize>,
+    /// How many bytes of the input were taken. What is next in the input starts there.
+    pub len: usize,
 }
 
-/// Takes the frame at the start of `input` and unmasks its payload in place. `incoming` is the message
-/// that is under way on this connection, if there is one, and `deflate` what was agreed with its client.
-/// A frame is judged by its header, before its payload is there.
+/// Takes the frame at the start of `input`, unmasks its payload and puts a zero byte behind it, within the
+/// frame's own bytes: what stands behind the frame is not touched. `incoming` is the message that is under way
+/// on this connection, if there is one, and `deflate` what was agreed with the peer. A frame is judged by its
+/// header, before its payload is there.
 ///
 /// `Ok(None)` asks for more bytes: call again with the same ones and those that have come since.
 pub fn receive_frame(
@@ -86,7 +64,9 @@ pub fn receive_frame(
         };
         max.saturating_sub(len)
     };
-    let Some(header) = FrameHeader::receive(input, deflate, max_payload)? else { return Ok(None) };
+    let Some(header) = FrameHeader::receive(rules.role, input, deflate, max_payload)? else {
+        return Ok(None);
+    };
     let start = header.len;
     let kind = match header.opcode {
         OpCode::Text => MessageKind::Text,
@@ -95,103 +75,36 @@ pub fn receive_frame(
     };
     judge_data(rules, &header, under_way.is_some())?;
     if header.is_final && under_way.is_none() && input.len() >= start + header.payload_len {
-        let payload = start..start + header.payload_len;
-        let bytes = &mut input[payload.clone()];
-        let is_ascii = unmask(header.key, bytes);
+        let (payload, is_ascii) = unmask_payload(&header, input);
         if kind == MessageKind::Text && header.coding == Coding::Plain && !is_ascii {
-            simdutf8::basic::from_utf8(bytes).map_err(|_| Violation::NotUtf8)?;
+            let text = &input[payload.clone()];
+            simdutf8::basic::from_utf8(text).map_err(|_| Violation::NotUtf8)?;
         }
-        let complete = Complete { kind, coding: header.coding };
-        return Ok(Some(Frame { received: Received::Message(complete), payload }));
+        let received = Received::Message(Complete { kind, coding: header.coding });
+        return Ok(Some(Frame { received, payload, len: start + header.payload_len }));
     }
     let kind = (header.opcode != OpCode::Continuation).then_some(kind);
     let received = Received::Part(FrameStart { header, kind });
-    Ok(Some(Frame { received, payload: start..start }))
+    Ok(Some(Frame { received, payload: start..start, len: start }))
 }
 
-/// Takes what [`receive_frame`] would take, where that is a whole and plain message of less than 126
-/// bytes and of no more than `max_payload`, on a connection on which no message is under way: what most
-/// servers are sent most of the time. `None` says nothing, and leaves the input as it was.
-#[inline(always)]
-pub fn receive_short(max_payload: usize, binary: Binary, input: &mut [u8]) -> Option<Short> {
-    let &[first, second, ..] = input.first_chunk::<2>()?;
-    let len = usize::from(second ^ 0x80);
-    let kind = whole_kind(first, binary)?;
-    if len > 125 || len > max_payload {
-        return None;
-    }
-    let masked = input.get_mut(2..2 + MASK + len)?;
-    let key = *masked.first_chunk()?;
-    if !unmask_back(masked) && kind == MessageKind::Text {
-        let payload = &mut masked[MASK - 1..];
-        if simdutf8::basic::from_utf8(&payload[..len]).is_err() {
-            // Back as it was, for the long way to judge it.
-            payload.copy_within(..len, 1);
-            unmask(key, &mut payload[1..]);
-            payload[0] = key[MASK - 1];
-            return None;
+/// Unmasks the payload of the frame at the start of `input`, which is all there, and moves it to the front
+/// by one byte, with a zero byte behind it. Returns where it stands, and whether it is ASCII.
+fn unmask_payload(header: &FrameHeader, input: &mut [u8]) -> (Range<usize>, bool) {
+    let end = header.len + header.payload_len;
+    let payload = header.len - 1..end - 1;
+    let is_ascii = match header.key {
+        Some(_) => unmask_back_long(&mut input[header.len - MASK..end]),
+        None => {
+            input.copy_within(header.len..end, payload.start);
+            input[payload.end] = 0;
+            input[payload.clone()].is_ascii()
         }
-    }
-    Some(Short { kind, len })
+    };
+    (payload, is_ascii)
 }
 
-/// A message that [`receive_short`] has taken. Its payload was moved to the front by one byte, over the
-/// end of its mask, and a zero byte put behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Short {
-    /// Text or not.
-    pub kind: MessageKind,
-    /// The length of its payload in bytes.
-    pub len: usize,
-}
-
-impl Short {
-    /// Where in the input its payload stands.
-    pub const PAYLOAD: usize = 1 + MASK;
-
-    /// How much of the input it was.
-    pub fn frame_len(&self) -> usize {
-        2 + MASK + self.len
-    }
-}
-
-/// Takes what [`receive_short`] would take if it were of 126 bytes to 64 KiB. Returns what it is, and where
-/// in the input its payload stands, unmasked.
-pub fn receive_medium(
-    max_payload: usize,
-    binary: Binary,
-    input: &mut [u8],
-) -> Option<(MessageKind, Range<usize>)> {
-    const START: usize = 4 + MASK;
-    let &[first, 0xfe, high, low] = input.first_chunk()? else { return None };
-    let kind = whole_kind(first, binary)?;
-    let len = usize::from(u16::from_be_bytes([high, low]));
-    if len < 126 || len > max_payload {
-        return None;
-    }
-    let (key, payload) = input.get_mut(4..START + len)?.split_first_chunk_mut()?;
-    let is_good = unmask(*key, payload)
-        || kind == MessageKind::Binary
-        || simdutf8::basic::from_utf8(payload).is_ok();
-    if !is_good {
-        // Back as it was, for the long way to judge it.
-        unmask(*key, payload);
-        return None;
-    }
-    Some((kind, START..START + len))
-}
-
-/// What a frame is that begins so, where it is a whole and plain message that is taken.
-#[inline(always)]
-fn whole_kind(first: u8, binary: Binary) -> Option<MessageKind> {
-    match first {
-        0x81 => Some(MessageKind::Text),
-        0x82 if binary == Binary::Accepted => Some(MessageKind::Binary),
-        _ => None,
-    }
-}
-
-/// Judges a data frame by what the server accepts, and by whether it may stand here (RFC 6455 5.4).
+/// Judges a data frame by what is accepted, and by whether it may stand here (RFC 6455 5.4).
 fn judge_data(rules: &Rules, header: &FrameHeader, is_under_way: bool) -> Result<(), Violation> {
     let is_continuation = header.opcode == OpCode::Continuation;
     if rules.fragments == Fragments::Refused && (is_continuation || !header.is_final) {
@@ -206,18 +119,35 @@ fn judge_data(rules: &Rules, header: &FrameHeader, is_under_way: bool) -> Result
     Ok(())
 }
 
+/// Takes a control frame, whose header was judged; `Ok(None)` while it is not all there.
 fn receive_control(header: &FrameHeader, input: &mut [u8]) -> Result<Option<Frame>, Violation> {
-    let payload = header.len..header.len + header.payload_len;
-    let Some(bytes) = input.get_mut(payload.clone()) else { return Ok(None) };
-    unmask(header.key, bytes);
+    let len = header.len + header.payload_len;
+    if input.len() < len {
+        return Ok(None);
+    }
+    let (payload, _) = unmask_payload(header, input);
     let received = match header.opcode {
         OpCode::Ping => Received::Ping,
         OpCode::Pong => Received::Pong,
-        _ => Received::Close(receive_close(bytes)?),
+        _ => Received::Close(receive_close(&input[payload.clone()])?),
     };
-    Ok(Some(Frame { received, payload }))
+    Ok(Some(Frame { received, payload, len }))
+}
+
+/// Reads the payload of a close frame: no code, or a code and a reason.
+fn receive_close(payload: &[u8]) -> Result<Option<CloseCode>, Violation> {
+    match payload {
+        [] => Ok(None),
+        [_] => Err(Violation::BadClose),
+        [high, low, reason @ ..] => {
+            let code = CloseCode::new(u16::from_be_bytes([*high, *low]));
+            let code = code.ok_or(Violation::BadClose)?;
+            simdutf8::basic::from_utf8(reason).map_err(|_| Violation::NotUtf8)?;
+            Ok(Some(code))
+        }
+    }
 }
 
 #[cfg(test)]
 #[path = "receive_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -8,25 +8,26 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memchr_iter;
 
-use crate::{Deflate, Refusal};
+use crate::deflate::Deflate;
+use crate::response::Refusal;
 
 /// The longest head of a request, in bytes, its empty line included.
 pub const MAX_HEAD: usize = 16384;
-/// The most header lines.
+/// The most header lines that a request may have.
 pub const MAX_HEADERS: usize = 128;
 /// How a client begins that speaks TLS: the type of a record, and the first byte of its version
 /// (RFC 8446 5.1). No method has such bytes.
 const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
 
-/// A request, for an upgrade unless plain ones are wanted too. One is reused for all: it has the memory
-/// for any from the start, and takes none later.
+/// A request to a server: for an upgrade, unless plain ones are wanted too. One value is reused for all
+/// requests: it has the memory for any from the start, and takes none later.
 #[derive(Debug)]
 pub struct Request {
     head: Vec<u8>,
     target: Range<usize>,
     headers: Vec<(Range<usize>, Range<usize>)>,
     method: Method,
-    /// It is of HTTP/1.1.
+    /// The request is of HTTP/1.1.
     is_current: bool,
 }
 
@@ -40,14 +41,14 @@ enum Method {
 /// How a plain request is to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plain {
-    /// It asks for the head of the answer alone (RFC 9110 9.3.2).
+    /// The request asks for the head of the answer alone (RFC 9110 9.3.2).
     pub is_head: bool,
     /// Another request may follow on the connection (RFC 9112 9.3).
     pub keeps_alive: bool,
 }
 
 impl Request {
-    /// An empty one, to receive into.
+    /// An empty request, to receive into.
     pub fn new() -> Result<Self, TryReserveError> {
         let (mut head, mut headers) = (Vec::new(), Vec::new());
         head.try_reserve_exact(MAX_HEAD)?;
@@ -58,14 +59,15 @@ impl Request {
     /// Takes a request's head from the start of `input`, of which the first `seen` bytes were there
     /// at the last call. Returns the head's length in bytes, or `Ok(None)` while it is not whole.
     ///
-    /// The refusal of a head that is whole may come from [`Request::judge`] only, which the caller
-    /// owes a request that was received.
+    /// A head that is whole may be refused later, by [`Request::judge`] or [`Request::judge_plain`]: each
+    /// request that was received is to be judged by one of them.
     pub fn receive(&mut self, input: &[u8], seen: usize) -> Result<Option<usize>, Refusal> {
         let Some(len) = find_end(input, seen)? else { return Ok(None) };
         self.parse(&input[..len])?;
         Ok(Some(len))
     }
 
+    /// Reads a head that is whole.
     fn parse(&mut self, head: &[u8]) -> Result<(), Refusal> {
         self.head.clear();
         self.head.extend_from_slice(head);
@@ -158,7 +160,7 @@ impl Request {
         }
     }
 
-    /// RFC 9112 3.2: the origin form, or the absolute form that proxies send.
+    /// Whether the target is a path (RFC 9112 3.2): the origin form, or the absolute form that proxies send.
     fn judge_target(&self) -> Result<(), Refusal> {
         let target = self.target();
         let absolute = [&b"http://"[..], b"https://", b"ws://", b"wss://"].into_iter();
@@ -171,7 +173,8 @@ impl Request {
         Err(Refusal::Malformed("the target is no path"))
     }
 
-    /// A request for an upgrade has no body: one that announces it may be smuggling another request.
+    /// Whether the request for an upgrade has no body: one that announces it may be smuggling another
+    /// request.
     fn judge_body(&self) -> Result<(), Refusal> {
         let has_length = self.header("content-length").any(|length| length != b"0");
         if has_length || self.header("transfer-encoding").next().is_some() {
@@ -185,7 +188,7 @@ impl Request {
         &self.head[self.target.clone()]
     }
 
-    /// The values of the header with this name, in any case, in the order of their lines; as sent,
+    /// The values of the request's header with this name, in any case, in the order of their lines; as sent,
     /// without the white space around them.
     pub fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + Clone {
         let lines = self.headers.iter();
@@ -196,7 +199,7 @@ impl Request {
             .map(|(_, value)| &self.head[value.clone()])
     }
 
-    /// Appends the values of a header to `out`, with `separator` between them.
+    /// Appends the values of a header of the request to `out`, with `separator` between them.
     pub fn join_header(
         &self,
         name: &str,
@@ -226,7 +229,7 @@ impl Request {
         names.filter(|name| is_token(name))
     }
 
-    /// The first of the client's offers to compress that can be accepted (RFC 7692 7.1).
+    /// What is agreed by the first of the client's offers to compress that can be accepted (RFC 7692 7.1).
     pub fn deflate(&self) -> Option<Deflate> {
         Deflate::negotiate(self.header("sec-websocket-extensions"))
     }
@@ -255,7 +258,7 @@ impl Request {
     }
 }
 
-/// Whether this is a token (RFC 9110 5.6.2), as the name of a sub-protocol must be.
+/// Whether `name` is a token (RFC 9110 5.6.2), as the name of a sub-protocol must be.
 pub fn is_token(name: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     !name.is_empty() && name.iter().all(is_part)

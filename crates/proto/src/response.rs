@@ -7,43 +7,44 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
-use crate::Deflate;
+use crate::deflate::Deflate;
 
-/// Why a request gets no connection. Its answer is the last thing that its client hears.
+/// Why a request gets no connection. The answer that says so is the last thing that its client hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// 400: it breaks HTTP or RFC 6455 4.2.1, in the way that these words say.
+    /// 400: the request breaks HTTP or RFC 6455 4.2.1, in the way that these words say.
     Malformed(&'static str),
-    /// 400: it is no HTTP but TLS, which this server does not speak.
+    /// 400: the request is no HTTP but TLS, which this server does not speak.
     Tls,
-    /// 403: the program does not want it.
+    /// 403: the program does not want the connection.
     Forbidden,
-    /// 403: it comes from a page of an origin that may not connect.
+    /// 403: the request comes from a page of an origin that may not connect.
     Origin,
-    /// The program does not want it, and says so with a status of its own, 400 to 599.
+    /// The program does not want the connection, and says so with a status of its own, 400 to 599.
     Status(u16),
-    /// 405: it is not a GET.
+    /// 405: the request for an upgrade is not a GET.
     MethodNotAllowed,
-    /// 405: it is plain, and neither a GET nor a HEAD.
+    /// 405: the request is plain, and neither a GET nor a HEAD.
     PageMethod,
-    /// 408: it was not complete in time.
+    /// 408: the request was not complete in time.
     TooSlow,
-    /// 426: it asks for no upgrade, or for one to another version of the protocol.
+    /// 426: the request asks for no upgrade, or for one to another version of the protocol.
     UpgradeRequired,
-    /// 431: its head is too large, or has too many lines.
+    /// 431: the request's head is too large, or has too many lines.
     HeadTooLarge,
     /// 503: the server has as many connections as it may.
     Full,
-    /// The server holds as much memory for its clients as it may.
+    /// 503: the server holds as much memory for its clients as it may.
     NoMemory,
 }
 
 impl Refusal {
-    /// The status code.
+    /// The status code of the answer.
     pub fn status(self) -> u16 {
         self.parts().0
     }
 
+    /// The status code, its words, and the headers that only this answer has.
     fn parts(self) -> (u16, &'static str, &'static str) {
         match self {
             Self::Malformed(_) | Self::Tls => (400, "Bad Request", ""),
@@ -61,7 +62,7 @@ impl Refusal {
         }
     }
 
-    /// A few words for the log and for the answer.
+    /// A few words on the refusal, for the log and for the answer.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Malformed(why) => why,
@@ -80,7 +81,7 @@ impl Refusal {
         }
     }
 
-    /// The answer, whole: the status line, the headers and one line of text.
+    /// The whole answer to the request: the status line, the headers and one line of text.
     pub fn encode(self) -> Result<Vec<u8>, TryReserveError> {
         let (status, phrase, headers) = self.parts();
         let text = self.reason();
@@ -130,8 +131,8 @@ pub fn accept_key(key: &[u8]) -> [u8; 28] {
     accept
 }
 
-/// Appends the answer that accepts the request with this Sec-WebSocket-Key, with the sub-protocol that was
-/// chosen of those that it offers, and the compression that was agreed.
+/// Appends to `out` the answer that accepts the request with this Sec-WebSocket-Key, with the sub-protocol
+/// that was chosen of those that it offers, and the compression that was agreed.
 pub fn encode_accept(
     key: &[u8],
     protocol: Option<&[u8]>,

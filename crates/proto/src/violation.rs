@@ -1,18 +1,20 @@
-//! What a client can do wrong once its connection is open.
+//! What the peer can do wrong once a connection is open.
 
 use std::fmt;
 
-use crate::CloseCode;
+use crate::close::CloseCode;
 
-/// A frame that ends its connection. The stream behind it is not read any more.
+/// What makes a frame end its connection. The stream behind it is not read any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Violation {
     /// A reserved bit is set, and no extension was negotiated (RFC 6455 5.2).
     ReservedBit,
     /// An opcode that RFC 6455 5.2 reserves.
     ReservedOpCode,
-    /// A frame without a mask (RFC 6455 5.1).
+    /// A frame without a mask, from a client (RFC 6455 5.1).
     Unmasked,
+    /// A frame with a mask, from a server (RFC 6455 5.1).
+    Masked,
     /// A length in more bytes than it needs, or with its top bit set (RFC 6455 5.2).
     BadLength,
     /// A control frame that is a fragment, or longer than 125 bytes (RFC 6455 5.5).
@@ -21,9 +23,9 @@ pub enum Violation {
     BadClose,
     /// A continuation of nothing, or a new message within one (RFC 6455 5.4).
     OutOfOrder,
-    /// A fragment, which this server does not take.
+    /// A fragment, which is not taken here.
     Fragment,
-    /// A binary message, which this server does not take.
+    /// A binary message, which is not taken here.
     Binary,
     /// Text, or the reason of a close frame, that is not UTF-8 (RFC 6455 8.1).
     NotUtf8,
@@ -34,12 +36,13 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// The code of the close frame that answers it (RFC 6455 7.4.1, CONTRACT S8).
+    /// The code of the close frame that answers the violation (RFC 6455 7.4.1, CONTRACT S8).
     pub fn close_code(self) -> CloseCode {
         match self {
             Self::ReservedBit
             | Self::ReservedOpCode
             | Self::Unmasked
+            | Self::Masked
             | Self::BadLength
             | Self::BadControl
             | Self::BadClose
@@ -50,12 +53,13 @@ impl Violation {
         }
     }
 
-    /// A few words for the log and for the close frame's reason.
+    /// A few words on the violation, for the log and for the close frame's reason.
     pub fn reason(self) -> &'static str {
         match self {
             Self::ReservedBit => "reserved bit set",
             Self::ReservedOpCode => "reserved opcode",
             Self::Unmasked => "frame without a mask",
+            Self::Masked => "frame with a mask",
             Self::BadLength => "bad frame length",
             Self::BadControl => "bad control frame",
             Self::BadClose => "bad close frame",

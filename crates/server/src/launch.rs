@@ -7,7 +7,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use dorrit_engine::{Config, Engine, Listener, PlainRequests};
-use dorrit_proto::{Fragments, Rules};
+use dorrit_proto::{Fragments, Role, Rules};
 use nix::unistd::geteuid;
 
 use crate::daemon;
@@ -174,7 +174,7 @@ impl<P: Program> Launch<'_, P> {
         let max_fragment = options.buffer - BUFFER_OVERHEAD;
         let mut config = Config {
             max_connections: options.max_connections,
-            rules: Rules { max_payload: max_fragment, binary, fragments },
+            rules: Rules { role: Role::Server, max_payload: max_fragment, binary, fragments },
             max_fragment,
             buffers,
             max_queued_frames,
@@ -196,7 +196,7 @@ impl<P: Program> Launch<'_, P> {
                 settings.origins = std::mem::replace(&mut options.origins, Origins::ANY);
             }
             if let Some(max_payload) = options.max_message.or(settings.max_message) {
-                config.rules = Rules { max_payload, binary, fragments: Fragments::Joined };
+                config.rules = Rules { max_payload, fragments: Fragments::Joined, ..config.rules };
             }
             config.queue_limit = options.queue_limit.unwrap_or(settings.queue_limit);
             config.compression = options.compression.unwrap_or(settings.compression);

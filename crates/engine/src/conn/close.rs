@@ -1,22 +1,21 @@
 //! The beginnings and ends of a connection: the caller's, and the client's.
 
-use dorrit_proto::{CloseCode, OpCode, Refusal, Violation, encode_accept};
+use dorrit_proto::{AfterFlush, CloseCode, OpCode, Refusal, Violation, encode_accept};
 
 use super::{Conn, Context, Phase, Then};
 use crate::event::{DropCause, Event, OutOfMemory};
 use crate::timers::Kind;
 use crate::turn::Step;
 
-/// How a connection that is open is closed.
-pub(crate) struct Closing<'a> {
-    /// What follows when all is sent.
-    pub(crate) then: Then,
-    /// The code of the close frame.
-    pub(crate) code: Option<CloseCode>,
-    /// The reason in the close frame, of which 123 bytes are sent at most.
-    pub(crate) reason: &'a str,
-    /// By when all must be sent.
-    pub(crate) deadline: Kind,
+/// Why a close frame is sent (RFC 6455 5.5.1 and 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The caller closes the connection.
+    Close(CloseCode),
+    /// The connection is failed.
+    Fail(CloseCode),
+    /// The peer has sent a close frame with this code.
+    Answer(Option<CloseCode>),
 }
 
 /// The longest reason of a close frame, in bytes (RFC 6455 5.5).
@@ -88,8 +87,7 @@ impl Conn {
         if self.is_write_closed {
             return self.end(cx);
         }
-        let (then, code) = (Then::AwaitClose, Some(code));
-        self.begin_close(cx, Closing { then, code, reason, deadline: Kind::Drain });
+        self.begin_close(cx, Cause::Close(code), reason);
     }
 
     /// Closes a connection now, and throws its queue away.
@@ -102,21 +100,20 @@ impl Conn {
     pub(super) fn fail(&mut self, cx: &mut Context, violation: Violation) {
         if self.phase == Phase::AwaitingClose {
             // Where its next frame starts is not known any more, and our close frame is out.
+            let _ = self.closing.fail(violation.close_code());
             self.phase = Phase::Flushing(Then::Discard);
             return;
         }
-        let code = Some(violation.close_code());
-        let (then, reason) = (Then::Discard, violation.reason());
-        self.begin_close(cx, Closing { then, code, reason, deadline: Kind::Flush });
+        self.begin_close(cx, Cause::Fail(violation.close_code()), violation.reason());
     }
 
     /// Answers a client's close frame with its own code (RFC 6455 5.5.1), unless it is an answer itself.
     pub(super) fn answer_close(&mut self, cx: &mut Context, code: Option<CloseCode>) {
         if self.phase == Phase::AwaitingClose {
+            let _ = self.closing.receive(code);
             return self.end(cx);
         }
-        let (then, reason) = (Then::Close, "");
-        self.begin_close(cx, Closing { then, code, reason, deadline: Kind::Flush });
+        self.begin_close(cx, Cause::Answer(code), "");
     }
 
     /// Drops a client for whose message there is no memory.
@@ -148,17 +145,20 @@ impl Conn {
 
     /// Closes a connection with 1013, for want of memory.
     fn close_for_memory(&mut self, cx: &mut Context) {
-        let code = Some(CloseCode::TRY_AGAIN_LATER);
-        let (then, reason) = (Then::Discard, "there is no memory");
-        self.begin_close(cx, Closing { then, code, reason, deadline: Kind::Flush });
+        self.begin_close(cx, Cause::Fail(CloseCode::TRY_AGAIN_LATER), "there is no memory");
     }
 
-    /// Queues a close frame as the last one of a connection that is open.
-    pub(super) fn begin_close(&mut self, cx: &mut Context, closing: Closing<'_>) {
-        let Closing { then, code, reason, deadline } = closing;
+    /// Queues a close frame as the last one of a connection that is open, with a reason of which 123 bytes are sent
+    /// at most.
+    pub(super) fn begin_close(&mut self, cx: &mut Context, cause: Cause, reason: &str) {
         if !matches!(self.phase, Phase::Open | Phase::Opening) {
             return;
         }
+        let (code, deadline) = match cause {
+            Cause::Close(code) => (Some(code), Kind::Drain),
+            Cause::Fail(code) => (Some(code), Kind::Flush),
+            Cause::Answer(code) => (code, Kind::Flush),
+        };
         let mut payload = [0; 2 + MAX_REASON];
         let mut len = 0;
         if let Some(code) = code {
@@ -171,8 +171,16 @@ impl Conn {
         if self.queue_control(cx, OpCode::Close, &payload[..len]).is_err() {
             return self.end(cx);
         }
-        self.phase = Phase::Flushing(then);
-        self.close_code = code.unwrap_or(CloseCode::NO_STATUS);
+        let _ = match cause {
+            Cause::Close(code) => self.closing.close(Some(code)),
+            Cause::Fail(code) => self.closing.fail(code),
+            Cause::Answer(code) => self.closing.receive(code),
+        };
+        self.phase = Phase::Flushing(match self.closing.after_flush(cx.config.rules.role) {
+            AfterFlush::AwaitClose => Then::AwaitClose,
+            AfterFlush::Discard => Then::Discard,
+            AfterFlush::GoOn | AfterFlush::AwaitEnd | AfterFlush::Close => Then::Close,
+        });
         cx.wants.deadline(deadline);
     }
 
@@ -182,6 +190,7 @@ impl Conn {
             return;
         }
         self.phase = Phase::Ended;
+        self.closing.end();
         self.transport = None;
         cx.inbox.drop_partial(&mut self.partial, &mut cx.memory);
         self.drop_response(cx);

@@ -16,7 +16,7 @@ mod wants;
 
 use std::os::fd::{AsRawFd as _, RawFd};
 
-use dorrit_proto::{CloseCode, Deflate};
+use dorrit_proto::{Closing, Deflate};
 
 use crate::config::{Buffers, Config};
 use crate::inbox::Inbox;
@@ -26,7 +26,6 @@ use crate::reactor::Watch;
 use crate::transport::Transport;
 use crate::turn::Ways;
 
-pub(crate) use close::Closing;
 pub(crate) use context::Context;
 pub(crate) use wants::Wants;
 
@@ -69,8 +68,8 @@ pub(crate) struct Conn {
     pub(crate) response: Option<Key>,
     /// What the caller keeps here.
     pub(crate) tag: usize,
-    /// The code of the close frame that ended it, the peer's or ours.
-    pub(crate) close_code: CloseCode,
+    /// How far it is closed by close frames, and with which code.
+    pub(crate) closing: Closing,
     /// How its messages may be compressed.
     pub(crate) deflate: Option<Deflate>,
     /// When something came from the client last, in nanoseconds of the loop's own time.
@@ -194,7 +193,7 @@ impl Conn {
             queue: None,
             response: None,
             tag: 0,
-            close_code: CloseCode::ABNORMAL,
+            closing: Closing::OPEN,
             deflate: None,
             heard_at: 0,
         }

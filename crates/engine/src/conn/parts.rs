@@ -141,8 +141,7 @@ impl Conn {
                 None => self.drop_for_memory(cx),
             };
         }
-        let payload = Payload::in_input(&mut cx.inbox.input, payload);
-        self.tell_message(cx, kind, payload)
+        self.tell_message(cx, kind, Payload::Input(payload))
     }
 
     /// Copies a message that has come in one piece to the connection's own place; `None` where there is no memory.
@@ -172,17 +171,15 @@ impl Conn {
         Step::Event(Event::Message(cx.id, kind, ()))
     }
 
-    /// Takes back what the caller has dealt with: what stood behind it in the input, or its memory.
+    /// Takes back the memory of what the caller has dealt with.
     #[inline(always)]
     pub(super) fn take_back_payload(&mut self, cx: &mut Context) {
-        if let Some(turn) = &mut cx.turn
-            && !turn.payload.take_back(&mut cx.inbox.input)
-        {
+        if cx.turn.as_ref().is_some_and(|turn| !turn.payload.is_dealt_with()) {
             self.take_back_own_payload(cx);
         }
     }
 
-    /// The same for a message that does not stand in the input.
+    /// Takes back the memory of a message that does not stand in the input.
     #[inline(never)]
     fn take_back_own_payload(&mut self, cx: &mut Context) {
         let Some(turn) = &mut cx.turn else { return };
@@ -191,7 +188,7 @@ impl Conn {
                 self.release_incoming(cx, key);
             }
             Payload::Inflated => cx.inbox.shrink_inflated(&mut cx.memory),
-            Payload::None | Payload::Input(..) | Payload::Incoming(_) => {}
+            Payload::None | Payload::Input(_) | Payload::Incoming(_) => {}
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use dorrit_proto::{CloseCode, Coding, FrameHead, MessageKind, OpCode};
 
-use super::{Closing, Conn, Context, Excess, Phase, Then};
+use super::close::Cause;
+use super::{Conn, Context, Excess, Phase};
 use crate::config::OverflowPolicy;
 use crate::event::{DropCause, Event, OutOfMemory};
 use crate::outbox::{
     FrameId, Frames, MIN_DIRECT, Outbox, PLAIN, Prepared, Queue, Variant, variant,
 };
 use crate::pool::Key;
-use crate::timers::Kind;
 
 /// A message for one connection of at most so many bytes is joined to what waits there.
 const SMALL: usize = 4096;
@@ -159,15 +159,7 @@ impl Conn {
             return self.owe_drain();
         }
         self.keep_first(cx);
-        self.begin_close(
-            cx,
-            Closing {
-                then: Then::Discard,
-                code: Some(CloseCode::POLICY),
-                reason: "too much is queued",
-                deadline: Kind::Flush,
-            },
-        );
+        self.begin_close(cx, Cause::Fail(CloseCode::POLICY), "too much is queued");
         cx.stats.dropped_queue += 1;
         cx.pending.report(Event::Dropped(cx.id, cause));
     }

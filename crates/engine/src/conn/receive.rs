@@ -186,11 +186,11 @@ impl Conn {
             Ok(Some(frame)) => frame,
             Err(violation) => return self.violated(cx, violation),
         };
-        cx.consume(frame.payload.end);
+        cx.consume(frame.len);
         let payload = pos + frame.payload.start..pos + frame.payload.end;
         match frame.received {
             Received::Message(complete) => return self.deliver(cx, complete, payload),
-            Received::Part(start) => return self.begin_part(cx, start, payload.end),
+            Received::Part(start) => return self.begin_part(cx, start, pos + frame.len),
             Received::Ping => {
                 // Nothing follows a close frame.
                 if self.phase == Phase::Open {

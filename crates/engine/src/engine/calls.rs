@@ -115,7 +115,7 @@ impl Engine {
     /// The code of the close frame that ended this connection, the peer's or ours, whichever came first;
     /// [`CloseCode::NO_STATUS`] where it had none, [`CloseCode::ABNORMAL`] where there was none.
     pub fn close_code(&self, id: ConnId) -> CloseCode {
-        self.conns.get(id).map_or(CloseCode::ABNORMAL, |conn| conn.close_code)
+        self.conns.get(id).map_or(CloseCode::ABNORMAL, |conn| conn.closing.code())
     }
 
     /// How many frames wait for this connection (CONTRACT D11). Where that is not 0, the caller is told

@@ -15,7 +15,7 @@ use crate::pool::{Key, Pool};
 
 pub(crate) use inflation::{Inflation, Source};
 pub(crate) use partials::{MIN_SPARE, Partial};
-pub(crate) use payload::{Payload, Terminator};
+pub(crate) use payload::Payload;
 
 /// How much is read at a time, in bytes: as much as a socket holds for us.
 const INPUT: usize = 256 * 1024;
@@ -89,7 +89,7 @@ impl Inbox {
     /// A message's payload with the zero byte behind it.
     pub(crate) fn payload(&mut self, payload: &Payload) -> &mut [u8] {
         match payload {
-            Payload::Input(range, _) => &mut self.input[range.start..=range.end],
+            Payload::Input(range) => &mut self.input[range.start..=range.end],
             Payload::Incoming(key) => self.incoming[*key].message(),
             Payload::Inflated => &mut self.inflated,
             Payload::None => &mut [],

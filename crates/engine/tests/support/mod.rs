@@ -12,12 +12,19 @@ use dorrit_engine::{
     Buffers, Config, ConnId, DropCause, Engine, Event, OverflowPolicy, PlainRequests, QueueLimit,
     Response,
 };
-use dorrit_proto::{Binary, CloseCode, Fragments, MessageKind, OpCode, Refusal, Rules, unmask};
+use dorrit_proto::{
+    Binary, CloseCode, Fragments, MessageKind, OpCode, Refusal, Role, Rules, unmask,
+};
 use tempfile::TempDir;
 
 pub const CONFIG: Config = Config {
     max_connections: 100,
-    rules: Rules { max_payload: 65535, binary: Binary::Accepted, fragments: Fragments::Refused },
+    rules: Rules {
+        role: Role::Server,
+        max_payload: 65535,
+        binary: Binary::Accepted,
+        fragments: Fragments::Refused,
+    },
     max_fragment: 65535,
     buffers: Buffers::Shared,
     max_queued_frames: None,

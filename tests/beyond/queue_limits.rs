@@ -108,10 +108,7 @@ fn a_million_messages_that_are_left_out() {
     let mut server = set("limit 200000 1").start();
     let (stuck, mut commander) = stuck(&server);
     while ask(&mut commander, "send 1 1 10000 1") == "1 1" {}
-    let size = |server: &Server| {
-        let size = server.process().status("VmSize");
-        size.trim_end_matches(" kB").parse::<u64>().expect("a number")
-    };
+    let size = |server: &Server| server.process().status().vmsize.expect("it has memory");
     let before = size(&server);
     for _ in 0..10 {
         assert_eq!(ask(&mut commander, "send 1 1 10000 100000"), "0 0");

@@ -240,7 +240,7 @@ impl Launch {
         let (is_tcp, tag, socket) = (self.is_tcp, self.tag.clone(), self.socket_path());
         self.start_daemon_by(|| match is_tcp {
             true => until(|| tcp_process(&tag)).expect("a server on TCP"),
-            false => Process::at(&Client::raw(&socket)),
+            false => Process::at(Client::raw(&socket)),
         })
     }
 

@@ -34,10 +34,8 @@ fn zlib() {
         return;
     }
     let mut server = server().start();
-    let peak = |server: &Server| {
-        let peak = server.process().status("VmHWM");
-        peak.trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
-    };
+    let peak =
+        |server: &Server| server.process().status().vmhwm.expect("it has memory") as usize * 1024;
     let before = peak(&server);
     let mut command = Command::new("python3");
     command.arg("-I").arg("-B").arg(script("deflate.py")).arg(server.socket());

@@ -111,19 +111,24 @@ impl Process {
     }
 
     /// The numbers of its descriptors.
-    pub(crate) fn descriptors(self) -> BTreeSet<String> {
+    pub(crate) fn descriptors(self) -> BTreeSet<u32> {
         let path = format!("/proc/{}/fd", self.0.as_raw_pid());
         let entries = std::fs::read_dir(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+        let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+        entries.flatten().filter_map(number).collect()
     }
 
-    /// Whether a descriptor is closed in what the process executes.
-    pub(crate) fn is_close_on_exec(self, descriptor: u32) -> bool {
-        const CLOEXEC: u32 = 0o2000000;
-        let text = self.read(&format!("fdinfo/{descriptor}"));
-        let flags =
-            text.lines().find_map(|line| line.strip_prefix("flags:")).expect("proc(5) says so");
-        u32::from_str_radix(flags.trim(), 8).expect("an octal number") & CLOEXEC != 0
+    /// What the kernel says of a descriptor; `None` where there is none.
+    pub(crate) fn descriptor(self, number: u32) -> Option<String> {
+        std::fs::read_to_string(format!("/proc/{}/fdinfo/{number}", self.0.as_raw_pid())).ok()
+    }
+
+    /// Whether a descriptor is closed in what the process executes; `None` where there is none.
+    pub(crate) fn is_close_on_exec(self, number: u32) -> Option<bool> {
+        let text = self.descriptor(number)?;
+        let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = flags.and_then(|it| u32::from_str_radix(it.trim(), 8).ok());
+        Some(flags.expect("proc(5) says so") & libc::O_CLOEXEC as u32 != 0)
     }
 
     /// What stands behind its descriptors. Those that are closed meanwhile are left out.
@@ -159,11 +164,6 @@ impl Process {
 
     fn proc(self) -> ProcResult<procfs::process::Process> {
         procfs::process::Process::new(self.0.as_raw_pid())
-    }
-
-    fn read(self, name: &str) -> String {
-        let path = format!("/proc/{}/{name}", self.0.as_raw_pid());
-        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 }
 

@@ -9,7 +9,7 @@ use super::sources;
 use crate::harness::root;
 
 /// What cargo says of each package of the workspace.
-pub(super) fn packages() -> Vec<Value> {
+pub(crate) fn packages() -> Vec<Value> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps"])
         .current_dir(root())
@@ -20,7 +20,7 @@ pub(super) fn packages() -> Vec<Value> {
 }
 
 /// The crates that this one uses, as they are built into it.
-fn uses(packages: &[Value], name: &str) -> BTreeSet<String> {
+pub(crate) fn uses(packages: &[Value], name: &str) -> BTreeSet<String> {
     let package = packages.iter().find(|it| it["name"] == name);
     let package = package.unwrap_or_else(|| panic!("no package {name}"));
     let all = package["dependencies"].as_array().expect("dependencies").iter();

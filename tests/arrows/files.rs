@@ -56,7 +56,7 @@ fn nothing_inward_past_a_face() {
 /// All crates of the workspace are looked at, and their arrows are seen.
 #[test]
 fn every_crate_is_there() {
-    let packages = super::crates::packages();
+    let packages = super::packages();
     let mut found: Vec<_> = packages
         .iter()
         .map(|package| {

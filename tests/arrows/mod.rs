@@ -10,6 +10,8 @@ mod mentions;
 
 use std::path::Path;
 
+pub(crate) use crates::{packages, uses};
+
 /// Every Rust source below that directory, by its path from there. What cargo builds is left out.
 fn sources(dir: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();

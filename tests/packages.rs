@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::classic::install::{files, make};
 use crate::harness::{
-    Compiler, Launch, Need, Server, Variant, library, output, program_dir, root, say, skipped,
-    target_dir,
+    Compiler, Launch, Need, Server, Variant, files, library, make, output, program_dir, root, say,
+    skipped, target_dir,
 };
 
 const MAJOR: &str = env!("CARGO_PKG_VERSION_MAJOR");

@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::install::installation;
 use crate::harness::{
-    Client, Frame, Launch, Need, Op, Request, Server, Variant, library, output, program_dir, root,
-    skipped, target_dir,
+    Client, Frame, Launch, Need, Op, Request, Server, Variant, installation, library, output,
+    program_dir, root, skipped, target_dir,
 };
 
 /// Copies c-examples, as it is in the tree, to that directory.

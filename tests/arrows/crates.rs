@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::sources;
+use super::sources::sources;
 use crate::harness::root;
 
 /// What cargo says of each package of the workspace.

@@ -2,12 +2,14 @@
 
 use super::circles::circles;
 use super::house::House;
-use super::sources;
+use super::sources::sources;
 use crate::harness::root;
 
 /// Where the sources of every crate lie that is in the workspace.
 const CRATES: [&str; 5] =
     ["crates/proto/src", "crates/engine/src", "crates/server/src", "src", "crates/classic/src"];
+/// Where those lie that are no part of it.
+const OTHERS: [&str; 3] = ["tests", "bench/src", "fuzz/src"];
 
 fn house(place: &str) -> House {
     House::of(sources(&root().join(place)))
@@ -38,7 +40,7 @@ pub(super) fn inward_of(house: &House) -> Vec<String> {
 /// DESIGN, rooms: no two files of a crate use each other, directly or around.
 #[test]
 fn no_circle() {
-    for place in ["src", "crates/classic/src"] {
+    for place in ["src", "crates/classic/src"].into_iter().chain(OTHERS) {
         let circles = circles_of(&house(place));
         assert!(circles.is_empty(), "{place}:\n{}", circles.join("\n"));
     }
@@ -47,16 +49,26 @@ fn no_circle() {
 /// DESIGN, rooms: a folder's files are used from outside through its mod.rs.
 #[test]
 fn nothing_inward_past_a_face() {
-    for place in CRATES {
+    for place in CRATES.into_iter().chain(OTHERS) {
         let inward = inward_of(&house(place));
         assert!(inward.is_empty(), "{place}:\n{}", inward.join("\n"));
+    }
+}
+
+/// DESIGN, style: a longer file is split by noun.
+#[test]
+fn no_long_file() {
+    const MOST: usize = 400;
+    for (file, text) in sources(root()) {
+        let lines = text.lines().count();
+        assert!(lines <= MOST, "{file}: {lines} lines");
     }
 }
 
 /// All crates of the workspace are looked at, and their arrows are seen.
 #[test]
 fn every_crate_is_there() {
-    let packages = super::packages();
+    let packages = super::crates::packages();
     let mut found: Vec<_> = packages
         .iter()
         .map(|package| {

@@ -82,16 +82,19 @@ impl House {
             first => {
                 let import = self.import(from, first, seen)?;
                 if !import.is_room {
-                    return Some(import);
+                    // The import was judged where it stands.
+                    return Some(End { is_inward: false, ..import });
                 }
                 end.room = import.room;
                 words.next();
             }
         }
         words.next_if(|word| ["crate", "self"].contains(&word.as_str()));
-        for word in words {
+        while let Some(word) = words.next() {
             let below = [&*end.room, std::slice::from_ref(word)].concat();
-            if self.rooms.contains_key(&below) {
+            // `frame` may be a function out of the module `frame`, which the face hands on.
+            let is_item = words.peek().is_none() && self.imports(&end.room, word);
+            if !is_item && self.rooms.contains_key(&below) {
                 end.is_inward |= !from.starts_with(&end.room);
                 end.room = below;
                 continue;

@@ -99,6 +99,17 @@ fn inward_paths() {
     assert_eq!(inward_of(&house(&[("conn/send/mod.rs", text)])), [""; 0]);
 }
 
+/// A function may be called as the module that it comes from.
+#[test]
+fn a_name_that_is_two() {
+    let house = house(&[
+        ("conn/mod.rs", "mod receive; pub use receive::receive;"),
+        ("turn.rs", "use crate::conn::receive; fn f() { receive() }"),
+    ]);
+    assert_eq!(inward_of(&house), [""; 0]);
+    assert!(arrows(&house).contains(&"turn.rs -> conn/receive.rs".to_owned()));
+}
+
 #[test]
 fn paths_as_they_are_written() {
     let text = "

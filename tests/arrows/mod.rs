@@ -7,25 +7,6 @@ mod files;
 mod house;
 mod made_up;
 mod mentions;
-
-use std::path::Path;
+mod sources;
 
 pub(crate) use crates::{packages, uses};
-
-/// Every Rust source below that directory, by its path from there. What cargo builds is left out.
-fn sources(dir: &Path) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).expect("a directory").flatten() {
-        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-        if path.is_dir() {
-            if name != "target" && !name.starts_with('.') {
-                let below = sources(&path).into_iter();
-                found.extend(below.map(|(below, text)| (format!("{name}/{below}"), text)));
-            }
-        } else if name.ends_with(".rs") {
-            found.push((name, std::fs::read_to_string(&path).expect("a source")));
-        }
-    }
-    found.sort_unstable();
-    found
-}

@@ -46,10 +46,9 @@ fn a_daemon_as_nobody() {
 
     let content = std::fs::read_to_string(&pidfile).expect("the pidfile");
     assert_eq!(content.trim_end(), process.0.as_raw_pid().to_string());
-    let four = |id: u32| [id.to_string(), id.to_string(), id.to_string(), id.to_string()].join(" ");
-    assert_eq!(process.status("Uid"), four(user));
-    assert_eq!(process.status("Gid"), four(group));
-    assert_eq!(process.status("Groups"), group.to_string());
+    assert_eq!(process.users(), [user; 4]);
+    assert_eq!(process.groups(), [group; 4]);
+    assert_eq!(process.status().groups, [group]);
     let socket = Path::new(server.socket()).symlink_metadata().expect("the socket");
     assert_eq!((socket.uid(), socket.gid(), socket.mode() & 0o7777), (user, group, 0o770));
 
@@ -267,11 +266,9 @@ fn clients_are_served_without_privileges() {
     let mut server = Launch::probe().args(["-u", "daemon", "-g", "daemon"]).start();
     let process = server.process();
     let user = id("-u", "daemon");
-    let dropped = until(|| process.status("Uid").starts_with(&format!("{user} ")).then_some(()));
+    let dropped = until(|| (process.users()[0] == user).then_some(()));
     assert!(dropped.is_some());
-    for set in ["CapEff", "CapPrm"] {
-        assert_eq!(u64::from_str_radix(&process.status(set), 16), Ok(0), "{set}");
-    }
+    assert_eq!((process.status().capeff, process.status().capprm), (0, 0));
     server.connect().echo("hello");
     server.stop();
 }

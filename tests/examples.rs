@@ -1,23 +1,20 @@
 //! c-examples/, README's server and the manual's examples, as people copy them.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::harness::{Client, Frame, Launch, Op, Request, Server, Variant, library, root};
+use crate::harness::{
+    Client, Compiler, Frame, Launch, Op, Package, Request, Server, Variant, root,
+};
 
-/// Compiles a program as a newcomer would; no warning may come.
+/// Compiles a program as a newcomer would.
 pub(crate) fn compile(source: &Path, program: &Path, more: &[&str]) {
-    let lib = library().dir.display().to_string();
-    let output = Command::new("cc")
-        .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"])
+    Compiler::named("cc")
+        .args(["-std=c99"])
         .args(more)
-        .arg(format!("-I{}", root().join("include").display()))
-        .arg("-o")
-        .args([program, source])
-        .args([format!("-L{lib}"), "-ldorrit".to_owned(), format!("-Wl,-rpath,{lib}")])
-        .output()
-        .expect("cc runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        .headers(Package::Dorrit)
+        .args([source])
+        .shared(Package::Dorrit)
+        .make(program);
 }
 
 fn start(source: &Path, more: &[&str]) -> (Server, tempfile::TempDir) {

@@ -34,9 +34,7 @@ pub(crate) const NAMES: [&str; 25] = [
 ];
 
 fn output(command: &str, arguments: &[&str]) -> String {
-    let output = Command::new(command).args(arguments).output().expect("it runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    crate::harness::output(Command::new(command).args(arguments))
 }
 
 fn path(name: &str) -> String {

@@ -1,8 +1,6 @@
 //! `<dorrit.h>` as every compiler reads it.
 
-use std::process::Command;
-
-use crate::harness::{Launch, Need, Variant, library, program, root, skipped};
+use crate::harness::{Compiler, Launch, Need, Package, Variant, library, program, root, skipped};
 
 /// long long, which C89 has not, cannot be avoided.
 const C89: [&[&str]; 2] = [&["-std=c89", "-Wno-long-long"], &["-std=gnu89", "-Wno-long-long"]];
@@ -34,16 +32,13 @@ fn compiles_with(source: &str, more: &[&str]) {
         if skipped(&[Need::Tool(compiler)]) {
             continue;
         }
-        let output = Command::new(compiler)
-            .args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-x", language])
+        Compiler::named(compiler)
+            .args(["-x", language])
             .args(standard)
             .args(more)
-            .arg(format!("-I{}", root().join("include").display()))
-            .arg(root().join("tests/c").join(source))
-            .output()
-            .expect("the compiler runs");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && said.is_empty(), "{compiler} {standard:?}: {said}");
+            .headers(Package::Dorrit)
+            .args([root().join("tests/c").join(source)])
+            .check();
     }
 }
 

@@ -1,23 +1,56 @@
 //! The ways in which people compile and link: in each, the program serves, and all its callbacks
 //! run.
 
-use crate::harness::{Frame, Launch, Need, Op, Variant, program, skipped};
 use std::process::Command;
 
-/// CONTRACT D4, D5, D9, D12, D13: a short life in which everything is called that may be called.
-fn serves(variant: Variant) {
+use crate::harness::{Frame, Launch, Need, Op, Variant, output, program, skipped};
+
+/// A program that is linked like that, about to be started; `None` where the test must be skipped.
+pub(crate) fn linked(source: &'static str, variant: Variant) -> Option<Launch> {
     if skipped(&[Need::Tool(variant.compiler())]) {
-        return;
+        return None;
     }
     let root = rustix::process::geteuid().is_root();
     // Leaks are looked for by a helper that may not look into a process whose user has changed.
     let user: &[&str] = if root { &["-u", "root", "-g", "root"] } else { &[] };
-    let mut server = Launch::of("probe.c", variant)
+    let launch = Launch::of(source, variant)
         .args(user.iter().copied())
         .args(["-f", "/etc/dorrit.conf"])
         .env("ASAN_OPTIONS", "detect_leaks=1:exitcode=99:strict_string_checks=1")
-        .env("PROBE_PERIODIC", "1")
-        .start();
+        .env("PROBE_PERIODIC", "1");
+    Some(launch)
+}
+
+/// Tests of that function, one for each way of linking.
+macro_rules! each_way {
+    ($serves:ident) => {
+        $crate::linking::each_way! { $serves:
+            as_the_compiler_likes_it Default
+            not_position_independent NoPie
+            with_the_static_library StaticLibrary
+            without_any_shared_library FullyStatic
+            hidden_symbols_and_link_time_optimisation HiddenLto
+            only_what_the_linker_sees_used GcSections
+            by_clang Clang
+            as_cxx17 Cxx
+            under_address_sanitizer Asan
+        }
+    };
+    ($serves:ident: $($test:ident $variant:ident)+) => {$(
+        #[test]
+        fn $test() {
+            $serves(Variant::$variant);
+        }
+    )+};
+}
+pub(crate) use each_way;
+
+each_way!(serves);
+
+/// CONTRACT D4, D5, D9, D12, D13: a short life in which everything is called that may be called.
+fn serves(variant: Variant) {
+    let Some(launch) = linked("probe.c", variant) else { return };
+    let mut server = launch.start();
     assert!(server.await_journal("init ").ends_with(" file=/etc/dorrit.conf"));
     let mut client = server.connect_as("say=welcome");
     client.expect_text("welcome");
@@ -51,58 +84,17 @@ fn serves(variant: Variant) {
     assert!(!server.stderr().contains("Sanitizer"), "{}", server.stderr());
 }
 
+/// CONTRACT D20: `ws_config_file` is copied into a program that is not position-independent, and is still
+/// one variable.
 #[test]
-fn as_the_compiler_likes_it() {
-    serves(Variant::Default);
-}
-
-/// CONTRACT D20: `ws_config_file` is copied into such a program, and is still one variable.
-#[test]
-fn not_position_independent() {
-    serves(Variant::NoPie);
-    if skipped(&[Need::Tool("readelf")]) {
+fn the_variable_is_copied() {
+    if skipped(&[Need::Tool("readelf"), Need::Tool(Variant::NoPie.compiler())]) {
         return;
     }
     let file = program("probe.c", Variant::NoPie);
-    let output = Command::new("readelf").args(["-h", "-r", "-W"]).arg(file).output();
-    let text = String::from_utf8_lossy(&output.expect("readelf runs").stdout).into_owned();
+    let text = output(Command::new("readelf").args(["-h", "-r", "-W"]).arg(file));
     assert!(text.contains("EXEC (Executable file)"), "{text:.500}");
     assert!(text.lines().any(|it| it.contains("_COPY") && it.contains("ws_config_file")));
-}
-
-#[test]
-fn with_the_static_library() {
-    serves(Variant::StaticLibrary);
-}
-
-#[test]
-fn without_any_shared_library() {
-    serves(Variant::FullyStatic);
-}
-
-#[test]
-fn hidden_symbols_and_link_time_optimisation() {
-    serves(Variant::HiddenLto);
-}
-
-#[test]
-fn only_what_the_linker_sees_used() {
-    serves(Variant::GcSections);
-}
-
-#[test]
-fn by_clang() {
-    serves(Variant::Clang);
-}
-
-#[test]
-fn as_cxx17() {
-    serves(Variant::Cxx);
-}
-
-#[test]
-fn under_address_sanitizer() {
-    serves(Variant::Asan);
 }
 
 /// CONTRACT D17, D20, S15: the manual's own spelling, with `()`, in every language that takes it.

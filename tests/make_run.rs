@@ -7,8 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::classic::install::installation;
-use crate::harness::{Client, Need, root, skipped, until};
+use crate::harness::{Client, Need, installation, root, skipped, until};
 
 /// It runs in a group of processes of its own, as in a terminal.
 struct Run {

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::classic::install::{files, make, output};
 use crate::harness::{
-    Launch, Need, Server, Variant, library, program_dir, root, say, skipped, target_dir,
+    Compiler, Launch, Need, Server, Variant, files, library, make, output, program_dir, root, say,
+    skipped, target_dir,
 };
 
 const MAJOR: &str = env!("CARGO_PKG_VERSION_MAJOR");
@@ -117,14 +117,11 @@ fn below_a_fresh_prefix() {
     let examples = dir.path().join("usr/share/doc/libdorrit-dev/examples");
     for (name, libraries) in [("shared", shared), ("static", all)] {
         let program = dir.path().join(name);
-        output(
-            Command::new("cc")
-                .args(["-Wall", "-Wextra", "-Werror"])
-                .args(flags.split_whitespace())
-                .arg("-o")
-                .args([&program, &examples.join("echo.c")])
-                .args(libraries.split_whitespace()),
-        );
+        Compiler::named("cc")
+            .args(flags.split_whitespace())
+            .args([examples.join("echo.c")])
+            .args(libraries.split_whitespace())
+            .make(&program);
         let launch = Launch::of("parentheses.c", Variant::Default).with_program(program);
         let lib = if name == "shared" { lib.display().to_string() } else { String::new() };
         serves(launch.env("LD_LIBRARY_PATH", &lib).start());

@@ -19,18 +19,13 @@ pub(crate) fn id(option: &str, user: &str) -> u32 {
 #[test]
 fn only_a_unix_socket_listens() {
     let mut server = Launch::probe().start();
-    let table = std::fs::read_to_string("/proc/net/unix").expect("the kernel's table");
-    let files = server.process().open_files();
-    let sockets: Vec<_> = files.iter().filter_map(|it| inode(&it.to_string_lossy())).collect();
+    let table = procfs::net::unix().expect("the kernel's table");
+    let sockets = server.process().sockets();
     assert!(!sockets.is_empty());
     for inode in sockets {
-        assert!(table.contains(&format!(" {inode} ")), "socket {inode} is no UNIX socket");
+        assert!(table.iter().any(|it| it.inode == inode), "socket {inode} is no UNIX socket");
     }
     server.stop();
-}
-
-fn inode(link: &str) -> Option<String> {
-    Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
 }
 
 /// CONTRACT D21, S12: srwxrwx---, and the owner and the group are those of -u and -g.
@@ -143,7 +138,7 @@ fn nothing_is_changed_once_the_socket_listens() {
 #[test]
 fn the_umask_is_given_back() {
     let mut server = Launch::probe().under(["sh", "-c", "umask 026 && exec \"$0\" \"$@\""]).start();
-    assert_eq!(server.process().status("Umask"), "0026");
+    assert_eq!(server.process().status().umask, Some(0o026));
     let mode = server.socket().symlink_metadata().expect("the socket").mode() & 0o7777;
     assert_eq!(mode, 0o770, "whatever the umask of the start is");
     server.stop();

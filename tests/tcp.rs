@@ -248,8 +248,7 @@ fn roots_port_and_nobodys_server() {
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     let port = (600..1024).rev().find(is_free).expect("one of so many is free").to_string();
     let mut server = tcp_alone().args(["-p", &port, "-u", "nobody"]).start_tcp();
-    let user = id("-u", "nobody").to_string();
-    assert_eq!(server.process().status("Uid"), [&*user; 4].join(" "));
+    assert_eq!(server.process().users(), [id("-u", "nobody"); 4]);
     assert_eq!(server.tcp()[0].port().to_string(), port);
     assert_eq!(server.processes().len(), 1, "no janitor is needed");
     server.connect().echo("hello");

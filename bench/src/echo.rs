@@ -309,8 +309,7 @@ fn learn(
         };
         let answer = socket.exchange(&request, |bytes| wire::message(bytes).is_some())?;
         match wire::message(&answer) {
-            Some((kind, payload, len))
-                if len == answer.len() && wire::is_answer(kind, &payload, message, content) => {}
+            Some(it) if it.len == answer.len() && wire::is_answer(&it, message, content) => {}
             _ => return Err(io::Error::other(format!("the answer to message {index} is wrong"))),
         }
         requests.push(request);

@@ -8,6 +8,9 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
+use procfs::process::Process;
+use procfs::sys::kernel::Version;
+use procfs::{CpuInfo, Current, LoadAverage, Meminfo};
 
 /// The two cores of a run.
 #[derive(Clone, Copy, Debug)]
@@ -61,15 +64,8 @@ impl Cpu {
     pub fn of(pid: u32) -> io::Result<Self> {
         let clock = clock_getcpuclockid(Pid::from_raw(pid as i32))?;
         let total = Duration::from(clock_gettime(clock)?);
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        // The name may hold spaces; what follows its bracket does not.
-        let fields: Vec<&str> = stat
-            .rsplit_once(')')
-            .map(|(_, rest)| rest.split_whitespace().collect())
-            .unwrap_or_default();
-        let field =
-            |index: usize| fields.get(index).and_then(|text| text.parse().ok()).unwrap_or(0);
-        Ok(Self { total, user: field(11), system: field(12) })
+        let stat = process(pid)?.stat().map_err(io::Error::other)?;
+        Ok(Self { total, user: stat.utime, system: stat.stime })
     }
 
     /// Nanoseconds since `earlier`, and the share of them in user space.
@@ -83,43 +79,30 @@ impl Cpu {
 /// The bytes of user-space memory that a process has in use and shares with no file, counted page by
 /// page: the kernel's own running total, `RssAnon`, may lag by some hundred kilobytes.
 pub fn memory(pid: u32) -> io::Result<u64> {
-    let table = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let line = table.lines().find_map(|line| line.strip_prefix("Anonymous:"));
-    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kilobytes
-        .map(|kilobytes| kilobytes * 1024)
-        .ok_or_else(|| io::Error::other("no Anonymous in smaps_rollup"))
+    let maps = process(pid)?.smaps_rollup().map_err(io::Error::other)?.memory_map_rollup;
+    let anonymous = maps.iter().find_map(|map| map.extension.map.get("Anonymous"));
+    anonymous.copied().ok_or_else(|| io::Error::other("no Anonymous in smaps_rollup"))
+}
+
+fn process(pid: u32) -> io::Result<Process> {
+    Process::new(pid as i32).map_err(io::Error::other)
 }
 
 /// One line for the report.
 pub fn describe(cores: Cores) -> String {
-    let field = |file: &str, name: &str| {
-        fs::read_to_string(file).ok().and_then(|text| {
-            text.lines()
-                .find(|line| line.starts_with(name))
-                .and_then(|line| line.split_once(':'))
-                .map(|(_, value)| value.trim().to_owned())
-        })
-    };
-    let processor =
-        field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown processor".into());
-    let memory = field("/proc/meminfo", "MemTotal").unwrap_or_default();
-    let gigabytes = memory
-        .trim_end_matches(" kB")
-        .parse::<f64>()
-        .map_or(String::new(), |kilobytes| format!(", {:.0} GiB", kilobytes / 1048576.0));
-    let virtual_ =
-        if fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains("hypervisor")) {
-            ", a virtual machine"
-        } else {
-            Default::default()
-        };
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let info = CpuInfo::current().ok();
+    let info = info.as_ref();
+    let processor = info.and_then(|it| it.model_name(0)).unwrap_or("unknown processor");
+    let gigabytes = Meminfo::current().map_or(String::new(), |it| {
+        format!(", {:.0} GiB", it.mem_total as f64 / f64::from(1 << 30))
+    });
+    let flags = info.and_then(|it| it.flags(0)).unwrap_or_default();
+    let virtual_ = if flags.contains(&"hypervisor") { ", a virtual machine" } else { "" };
     // What a distributor or a host adds behind the number says nothing about the kernel.
-    let release = release.trim().split('-').next().unwrap_or_default();
+    let release = Version::current()
+        .map_or(String::new(), |it| format!("{}.{}.{}", it.major, it.minor, it.patch));
     let count = std::thread::available_parallelism().map_or(1, usize::from);
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split(' ').next().unwrap_or("unknown");
+    let load = LoadAverage::current().map_or("unknown".into(), |it| format!("{:.2}", it.one));
     let where_ = if cores.client == cores.server {
         "client and server on the SAME core".to_owned()
     } else {

@@ -18,7 +18,7 @@ mod trial;
 mod wire;
 
 use std::error::Error;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -76,8 +76,8 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<Options, String> {
                 .ok_or(format!("{text}: no number"))
         };
         match arg.as_str() {
-            "--column" | "--columns" => options.columns = servers::names(&value()?),
-            "--servers" | "--server" => options.servers = servers::names(&value()?),
+            "--column" | "--columns" => options.columns = names(&value()?),
+            "--servers" | "--server" => options.servers = names(&value()?),
             "--rounds" => options.rounds = Some(number(value()?)?),
             "--seconds" => {
                 let text = value()?.to_string_lossy().into_owned();
@@ -103,6 +103,11 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<Options, String> {
         options.is_changed |= matches!(&*arg, "--connections" | "--size" | "--depth" | "--binary");
     }
     Ok(options)
+}
+
+/// The names as they are given on the command line.
+fn names(list: &OsStr) -> Vec<String> {
+    list.to_string_lossy().split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 fn main() -> ExitCode {

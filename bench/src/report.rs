@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use comfy_table::{Table, TableStyle, presets};
+
 use crate::columns::{Against, Bound, Goal, Metric, Work};
 use crate::run::Results;
 use crate::servers::Server;
@@ -9,14 +11,7 @@ use crate::servers::Server;
 /// The figures of one column, for a terminal.
 pub fn column(results: &Results, servers: &[Server]) -> String {
     let mut out = format!("{} ({})\n", results.column.title, results.column.name);
-    for line in table(results, servers) {
-        let widths = [20, 9, 15, 8, 14, 7, 7, 9, 9];
-        for (cell, width) in line.iter().zip(widths) {
-            let _ = write!(out, "{cell:<width$}");
-        }
-        out.truncate(out.trim_end().len());
-        out.push('\n');
-    }
+    out += &draw(presets::NOTHING, table(results, servers));
     for (index, server) in servers.iter().enumerate() {
         if let Err(reason) = &results.cells[index] {
             let _ = writeln!(out, "{}: left out: {reason}", server.name);
@@ -102,6 +97,14 @@ fn table(results: &Results, servers: &[Server]) -> Vec<Vec<String>> {
     lines
 }
 
+/// The lines as a table, of which the first is the head.
+fn draw(style: TableStyle, lines: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    let mut lines = lines.into_iter();
+    table.load_style(style).set_header(lines.next().unwrap_or_default()).add_rows(lines);
+    table.trim_fmt() + "\n"
+}
+
 fn number(value: f64) -> String {
     match value {
         value if value >= 100.0 => format!("{value:.0}"),
@@ -146,8 +149,8 @@ fn is_met(goal: &Goal, value: f64) -> bool {
 pub fn goals(all: &[Results], servers: &[Server]) -> String {
     let ours = servers.iter().position(Server::is_ours);
     let uws = servers.iter().position(Server::is_uws);
-    let mut out =
-        String::from("| work | goal | libdorrit | uWebSockets | met |\n|---|---|---|---|---|\n");
+    let mut lines =
+        vec![["work", "goal", "libdorrit", "uWebSockets", "met"].map(str::to_owned).into()];
     for results in all {
         for goal in &results.column.goals {
             let of = |index: Option<usize>| {
@@ -159,28 +162,23 @@ pub fn goals(all: &[Results], servers: &[Server]) -> String {
                 Some(_) => "**no**",
                 None => "not measured",
             };
-            let _ = writeln!(
-                out,
-                "| {} | {} | {} | {} | {met} |",
-                results.column.title,
+            lines.push(vec![
+                results.column.title.clone(),
                 goal_text(goal),
                 text(of(ours)),
                 text(of(uws)),
-            );
+                met.to_owned(),
+            ]);
         }
     }
-    out
+    draw(presets::ASCII_MARKDOWN, lines)
 }
 
 /// What one ratio in each column says of all the servers.
 fn overview(all: &[Results], servers: &[Server]) -> String {
-    let mut out = String::from("| work | compared |");
-    for server in servers {
-        let _ = write!(out, " {} |", server.name);
-    }
-    out.push_str("\n|---|---|");
-    out.push_str(&"---|".repeat(servers.len()));
-    out.push('\n');
+    let head = ["work", "compared"].map(str::to_owned).into_iter();
+    let mut lines: Vec<Vec<_>> =
+        vec![head.chain(servers.iter().map(|server| server.name.clone())).collect()];
     for results in all {
         let (metric, against) = results.column.measure();
         let compared = match (metric, against) {
@@ -193,14 +191,12 @@ fn overview(all: &[Results], servers: &[Server]) -> String {
             _ if matches!(results.column.work, Work::Slow { .. }) => "p99, to its own",
             _ => "work per CPU, to its own",
         };
-        let _ = write!(out, "| {} | {compared} |", results.column.title);
-        for index in 0..servers.len() {
-            let cell = results.median(index, metric, against, servers).map_or("-".into(), number);
-            let _ = write!(out, " {cell} |");
-        }
-        out.push('\n');
+        let cell =
+            |index| results.median(index, metric, against, servers).map_or("-".into(), number);
+        let head = [results.column.title.clone(), compared.to_owned()].into_iter();
+        lines.push(head.chain((0..servers.len()).map(cell)).collect());
     }
-    out
+    draw(presets::ASCII_MARKDOWN, lines)
 }
 
 /// What was run, on what.
@@ -243,14 +239,7 @@ pub fn page(all: &[Results], servers: &[Server], circumstances: &Circumstances) 
     );
     for results in all {
         let _ = writeln!(out, "### {}\n", results.column.title);
-        let lines = table(results, servers);
-        for (number, line) in lines.iter().enumerate() {
-            let _ = writeln!(out, "| {} |", line.join(" | "));
-            if number == 0 {
-                let _ = writeln!(out, "|{}", "---|".repeat(line.len()));
-            }
-        }
-        out.push('\n');
+        let _ = writeln!(out, "{}", draw(presets::ASCII_MARKDOWN, table(results, servers)));
         let mut left_out = Vec::new();
         for (index, server) in servers.iter().enumerate() {
             if let Err(reason) = &results.cells[index] {

@@ -1,6 +1,9 @@
 //! The bytes of a run, made before it: requests as a client sends them, answers as they must come.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, Cursor, ErrorKind};
+
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::protocol::frame::{Frame, FrameHeader};
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// What RFC 6455 1.3 computes from that key.
@@ -145,45 +148,32 @@ fn json(index: usize, size: usize, next: &mut impl FnMut() -> u64) -> Vec<u8> {
     text.into_bytes()
 }
 
-const FIN: u8 = 0x80;
-const RSV1: u8 = 0x40;
-const MASKED: u8 = 0x80;
-
-fn first_byte(content: Content, language: Language) -> u8 {
-    let opcode = if content == Content::Binary { 2 } else { 1 };
-    FIN | opcode | if language == Language::Deflate { RSV1 } else { 0 }
+/// The header of a whole, unmasked message.
+fn header(content: Content, language: Language) -> FrameHeader {
+    let data = if content == Content::Binary { Data::Binary } else { Data::Text };
+    FrameHeader {
+        rsv1: language == Language::Deflate,
+        opcode: OpCode::Data(data),
+        ..FrameHeader::default()
+    }
 }
 
-fn header(first: u8, len: usize, masked: u8) -> Vec<u8> {
-    let mut header = vec![first];
-    match len {
-        0..126 => header.push(masked | len as u8),
-        126..65536 => {
-            header.push(masked | 126);
-            header.extend_from_slice(&(len as u16).to_be_bytes());
-        }
-        _ => {
-            header.push(masked | 127);
-            header.extend_from_slice(&(len as u64).to_be_bytes());
-        }
-    }
-    header
+fn encode(header: FrameHeader, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(payload.len() + 14);
+    let frame = Frame::from_payload(header, payload.to_vec().into());
+    frame.format(&mut bytes).expect("memory takes all");
+    bytes
 }
 
 /// A client's frame.
 pub fn client_frame(payload: &[u8], content: Content, language: Language, seed: usize) -> Vec<u8> {
     let key = (seed as u32).wrapping_mul(0x9e37_79b9).wrapping_add(0x1234_5679).to_be_bytes();
-    let mut frame = header(first_byte(content, language), payload.len(), MASKED);
-    frame.extend_from_slice(&key);
-    frame.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-    frame
+    encode(FrameHeader { mask: Some(key), ..header(content, language) }, payload)
 }
 
 /// The frame with which a server answers: whole, unmasked, shortest length.
 pub fn server_frame(payload: &[u8], content: Content) -> Vec<u8> {
-    let mut frame = header(first_byte(content, Language::WebSocket), payload.len(), 0);
-    frame.extend_from_slice(payload);
-    frame
+    encode(header(content, Language::WebSocket), payload)
 }
 
 /// A message compressed as RFC 7692 7.2.1 has it.
@@ -198,44 +188,52 @@ pub fn deflate(payload: &[u8]) -> Vec<u8> {
 }
 
 /// The first frame in `bytes`, with its length; `None` while it is not whole.
-pub fn frame(bytes: &[u8]) -> Option<(u8, &[u8], usize)> {
-    let (&first, &second) = (bytes.first()?, bytes.get(1)?);
-    let (len, start) = match second & 0x7f {
-        126 => (usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),
-        127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?) as usize, 10),
-        short => (usize::from(short), 2),
-    };
-    Some((first, bytes.get(start..start + len)?, start + len))
+pub fn frame(bytes: &[u8]) -> Option<(FrameHeader, &[u8], usize)> {
+    let mut cursor = Cursor::new(bytes);
+    let (header, len) = FrameHeader::parse(&mut cursor).ok()??;
+    let start = cursor.position() as usize;
+    let end = start.checked_add(usize::try_from(len).ok()?)?;
+    Some((header, bytes.get(start..end)?, end))
 }
 
-/// The first message in `bytes`, its fragments joined, with the length of all its frames; `None` while
-/// it is not whole.
-pub fn message(bytes: &[u8]) -> Option<(u8, Vec<u8>, usize)> {
-    let mut joined = Vec::new();
-    let mut at = 0;
-    loop {
-        let (first, payload, len) = frame(&bytes[at..])?;
-        let is_right = at == 0 || first & 0x7f == 0;
-        joined.extend_from_slice(payload);
-        at += len;
-        if first & FIN != 0 || !is_right {
-            // A frame of another kind between fragments is no part of an answer.
-            let kind = if is_right { bytes[0] & 0x7f } else { 0 };
-            return Some((kind, joined, at));
+/// A message as it came.
+pub struct Message {
+    /// The header of its first frame; `None` where a frame of another kind came between its fragments,
+    /// which is no part of an answer.
+    kind: Option<FrameHeader>,
+    payload: Vec<u8>,
+    /// The length of all its frames.
+    pub len: usize,
+}
+
+/// The first message in `bytes`, its fragments joined; `None` while it is not whole.
+pub fn message(bytes: &[u8]) -> Option<Message> {
+    let (first, payload, mut len) = frame(bytes)?;
+    let mut payload = payload.to_vec();
+    let mut is_final = first.is_final;
+    let rest = FrameHeader { opcode: OpCode::Data(Data::Continue), ..FrameHeader::default() };
+    while !is_final {
+        let (next, part, more) = frame(&bytes[len..])?;
+        payload.extend_from_slice(part);
+        len += more;
+        is_final = next.is_final;
+        if (FrameHeader { is_final: true, ..next }) != rest {
+            return Some(Message { kind: None, payload, len });
         }
     }
+    Some(Message { kind: Some(FrameHeader { is_final, ..first }), payload, len })
 }
 
 /// Whether a message answers another: the same kind, the same content, compressed or not.
-pub fn is_answer(kind: u8, payload: &[u8], message: &[u8], content: Content) -> bool {
-    let opcode = first_byte(content, Language::WebSocket) & 0x7f;
-    if kind == opcode {
+pub fn is_answer(answer: &Message, message: &[u8], content: Content) -> bool {
+    let Message { kind: Some(kind), payload, .. } = answer else { return false };
+    if *kind == header(content, Language::WebSocket) {
         return payload == message;
     }
-    if kind != (RSV1 | opcode) {
+    if *kind != header(content, Language::Deflate) {
         return false;
     }
-    let mut whole = payload.to_vec();
+    let mut whole = payload.clone();
     whole.extend_from_slice(&[0, 0, 0xff, 0xff]);
     let mut out = Vec::with_capacity(message.len() + 64);
     let inflated = flate2::Decompress::new(false).decompress_vec(

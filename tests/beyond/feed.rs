@@ -1,35 +1,24 @@
 //! c-examples/feed.c, as people use it.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::harness::{
-    Client, Frame, Launch, Op, Request, Server, Variant, library, program_dir, root,
-};
+use crate::examples::{compile, launch};
+use crate::harness::{Client, Frame, Op, Request, Server, program_dir, root};
 
-/// The program; no warning may come.
+/// The program.
 fn program() -> PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
-        let lib = library().dir.display().to_string();
         let path = program_dir().join("feed");
-        let output = Command::new("cc")
-            .args(["-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic", "-o"])
-            .arg(&path)
-            .arg(root().join("c-examples/feed.c"))
-            .arg(format!("-I{}", root().join("include").display()))
-            .args([format!("-L{lib}"), format!("-Wl,-rpath,{lib}"), "-ldorrit".to_owned()])
-            .output();
-        let output = output.expect("cc runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        compile(&root().join("c-examples/feed.c"), &path, &["-O2"]);
         path
     };
     PROGRAM.get_or_init(build).clone()
 }
 
 fn start() -> Server {
-    let launch = Launch::of("parentheses.c", Variant::Default).with_program(program());
+    let launch = launch(&program());
     std::fs::write(launch.run_dir().join("token"), "open-sesame\n").expect("a file");
     launch.args(["-f", "token"]).start()
 }
@@ -100,8 +89,7 @@ fn statuses() {
 /// Without a token there is no server.
 #[test]
 fn without_a_token() {
-    let ended =
-        Launch::of("parentheses.c", Variant::Default).with_program(program()).args(["-x"]).run();
+    let ended = launch(&program()).args(["-x"]).run();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("-f"), "{}", ended.stderr);
 }

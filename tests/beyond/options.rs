@@ -1,5 +1,6 @@
 //! The long options: they have the last word, and a value that cannot be stops the start.
 
+use super::queue_limits::over_the_limit;
 use super::{ask, set};
 use crate::harness::{Frame, Launch, Op, Request, snapshot};
 
@@ -139,15 +140,7 @@ fn max_queue_has_the_last_word() {
         [("limit 1000000000 0", "1,skip", true), ("limit 1000000000 1", "1K", false)]
     {
         let mut server = set(program).args(["--max-queue", option]).start();
-        let mut stuck = server.connect();
-        let mut commander = server.connect();
-        // An empty queue takes any message.
-        assert_eq!(ask(&mut commander, "send 1 1 16000000 1"), "1 1");
-        assert_eq!(ask(&mut commander, "send 1 1 1 1"), "0 0");
-        let mut received = 0;
-        while received < 16_000_000 {
-            received += stuck.receive().payload.len();
-        }
+        let (mut stuck, mut commander) = over_the_limit(&server);
         if is_skipped {
             assert_eq!(ask(&mut commander, "send 1 1 1 1"), "1 1");
             assert_eq!(stuck.receive().payload, b"a");

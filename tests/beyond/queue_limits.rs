@@ -108,10 +108,7 @@ fn a_million_messages_that_are_left_out() {
     let mut server = set("limit 200000 1").start();
     let (stuck, mut commander) = stuck(&server);
     while ask(&mut commander, "send 1 1 10000 1") == "1 1" {}
-    let size = |server: &Server| {
-        let size = server.process().status("VmSize");
-        size.trim_end_matches(" kB").parse::<u64>().expect("a number")
-    };
+    let size = |server: &Server| server.process().status().vmsize.expect("it has memory");
     let before = size(&server);
     for _ in 0..10 {
         assert_eq!(ask(&mut commander, "send 1 1 10000 100000"), "0 0");
@@ -122,19 +119,26 @@ fn a_million_messages_that_are_left_out() {
     server.stop();
 }
 
+/// A client for whom more was queued than may be, which an empty queue takes, and then nothing more; it has
+/// received that. And one who commands.
+pub(super) fn over_the_limit(server: &Server) -> (Client, Client) {
+    let mut stuck = server.connect();
+    let mut commander = server.connect();
+    assert_eq!(ask(&mut commander, "send 1 1 16000000 1"), "1 1");
+    assert_eq!(ask(&mut commander, "send 1 1 1 1"), "0 0");
+    let mut received = 0;
+    while received < 16_000_000 {
+        received += stuck.receive().payload.len();
+    }
+    (stuck, commander)
+}
+
 /// An empty queue takes any message, and a limit of one byte takes one at a time.
 #[test]
 fn an_empty_queue_takes_any() {
     for policy in [0, 1] {
         let mut server = set(&format!("limit 1 {policy}")).start();
-        let mut stuck = server.connect();
-        let mut commander = server.connect();
-        assert_eq!(ask(&mut commander, "send 1 1 16000000 1"), "1 1");
-        assert_eq!(ask(&mut commander, "send 1 1 1 1"), "0 0");
-        let mut received = 0;
-        while received < 16_000_000 {
-            received += stuck.receive().payload.len();
-        }
+        let (mut stuck, mut commander) = over_the_limit(&server);
         if policy == 0 {
             assert_eq!(stuck.receive().code(), Some(1008));
             stuck.expect_end();

@@ -28,10 +28,10 @@ fn one_thread_for_all() {
     let mut clients: Vec<_> = (0..50).map(|_| server.connect()).collect();
     let burst = Frame::text("hello").bytes().repeat(200);
     clients.iter_mut().for_each(|client| client.send_bytes(&burst));
-    assert_eq!(server.process().status("Threads"), "1");
+    assert_eq!(server.process().status().threads, 1);
     for client in &mut clients {
         (0..200).for_each(|_| client.expect_text("hello"));
     }
-    assert_eq!(server.process().status("Threads"), "1");
+    assert_eq!(server.process().status().threads, 1);
     server.stop();
 }

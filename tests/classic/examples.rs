@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::install::installation;
 use crate::harness::{
-    Client, Frame, Launch, Need, Op, Request, Server, Variant, library, program_dir, root, skipped,
-    target_dir,
+    Client, Frame, Launch, Need, Op, Request, Server, Variant, installation, library, output,
+    program_dir, root, skipped, target_dir,
 };
 
 /// Copies c-examples, as it is in the tree, to that directory.
@@ -32,8 +31,7 @@ fn build(make: &str, dir: &Path, arguments: &[String]) {
     command.arg("-C").arg(dir).args(arguments).args(PROGRAMS);
     command.arg("CFLAGS=-O2 -std=c99 -Wall -Wextra -Werror -pedantic");
     command.env("PKG_CONFIG_PATH", installation().join("lib/pkgconfig"));
-    let output = command.output().expect("make runs");
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output(&mut command);
 }
 
 /// In the source tree: against what cargo has built.

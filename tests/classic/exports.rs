@@ -19,9 +19,7 @@ pub(super) const NAMES: [&str; 9] = [
 
 fn output(command: &str, arguments: &[&str], file: &str) -> String {
     let path = library().dir.join(file);
-    let output = Command::new(command).args(arguments).arg(path).output().expect("it runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    crate::harness::output(Command::new(command).args(arguments).arg(path))
 }
 
 /// CONTRACT D23, E8: the names of part 2, and the three that E8 adds.

@@ -1,8 +1,6 @@
 //! The classic `<dorrit.h>` as every compiler reads it.
 
-use std::process::Command;
-
-use crate::harness::{Need, root, skipped};
+use crate::harness::{Compiler, Need, Package, root, skipped};
 
 /// CONTRACT part 2: every signature is the contract's, without a warning, from C89 to C++17.
 #[test]
@@ -21,15 +19,11 @@ fn compiles(compiler: &'static str, language: &str, standard: &str, source: &str
     if skipped(&[Need::Tool(compiler)]) {
         return;
     }
-    let output = Command::new(compiler)
-        .args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-x", language])
-        .arg(format!("-std={standard}"))
-        .arg(format!("-I{}", root().join("include/classic").display()))
-        .arg(root().join("tests/c/classic").join(source))
-        .output()
-        .expect("the compiler runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.is_empty(), "{compiler} {standard} {source}: {said}");
+    Compiler::named(compiler)
+        .args(["-x", language, &format!("-std={standard}")])
+        .headers(Package::Classic)
+        .args([root().join("tests/c/classic").join(source)])
+        .check();
 }
 
 fn header() -> String {

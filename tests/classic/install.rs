@@ -3,55 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use crate::harness::{
-    Launch, Need, Server, Variant, library, program_dir, root, skipped, target_dir,
+    Compiler, Launch, Need, Server, Variant, files, installation, make, output, root, skipped,
 };
-
-/// Runs make for one of the Makefile's targets, on what cargo has built for these tests.
-pub(crate) fn make(program: &str, target: &str, arguments: &[&str]) {
-    let mut command = Command::new(program);
-    command.arg(target).args(arguments).arg(format!("CARGO={}", env!("CARGO")));
-    output(command.current_dir(root()).env("CARGO_TARGET_DIR", target_dir()));
-}
-
-/// The prefix below which everything is installed, once for all tests.
-pub(crate) fn installation() -> &'static Path {
-    static PREFIX: OnceLock<PathBuf> = OnceLock::new();
-    PREFIX.get_or_init(|| {
-        let _built = library();
-        let prefix = program_dir().join("prefix");
-        make("make", "install", &[&format!("PREFIX={}", prefix.display())]);
-        prefix
-    })
-}
-
-/// Files below a directory, with what they point to where they are links.
-pub(crate) fn files(dir: &Path) -> BTreeMap<String, Option<PathBuf>> {
-    fn walk(top: &Path, dir: &Path, found: &mut BTreeMap<String, Option<PathBuf>>) {
-        for entry in std::fs::read_dir(dir).expect("a directory").flatten() {
-            let path = entry.path();
-            if entry.file_type().expect("its type").is_dir() {
-                walk(top, &path, found);
-            } else {
-                let name = path.strip_prefix(top).expect("below it").display().to_string();
-                found.insert(name, std::fs::read_link(&path).ok());
-            }
-        }
-    }
-    let mut found = BTreeMap::new();
-    walk(dir, dir, &mut found);
-    found
-}
-
-/// What a command prints, which must succeed.
-pub(crate) fn output(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
 
 fn soname(file: &Path) -> String {
     let dynamic = output(Command::new("readelf").arg("-d").arg(file));
@@ -224,17 +179,13 @@ fn an_old_makefile_that_links_statically() {
 
     let dir = tempfile::tempdir().expect("a directory");
     let program = dir.path().join("server");
-    output(
-        Command::new("cc")
-            .arg("-Wall")
-            .args(flags.split_whitespace())
-            .arg("-o")
-            .arg(&program)
-            .arg(root().join("tests/c/classic/plain.c"))
-            .arg(format!("-L{}/lib/dorrit-classic", prefix.display()))
-            .args(["-Wl,-Bstatic", "-ldorrit", "-Wl,-Bdynamic"])
-            .args(private.split_whitespace()),
-    );
+    Compiler::named("cc")
+        .args(flags.split_whitespace())
+        .args([root().join("tests/c/classic/plain.c")])
+        .args([format!("-L{}/lib/dorrit-classic", prefix.display())])
+        .args(["-Wl,-Bstatic", "-ldorrit", "-Wl,-Bdynamic"])
+        .args(private.split_whitespace())
+        .make(&program);
     let launch = Launch::of("classic/plain.c", Variant::Default).with_program(program);
     let mut server = launch.start();
     server.connect().echo("hello");
@@ -255,13 +206,11 @@ fn the_variable_of_the_static_library() {
         };
         let dir = tempfile::tempdir().expect("a directory");
         let program = dir.path().join("server");
-        output(
-            Command::new("cc")
-                .args(pkg_config("--cflags").split_whitespace())
-                .arg("-o")
-                .args([&program, &root().join("tests/c").join(source)])
-                .args(pkg_config("--variable=static").split_whitespace()),
-        );
+        Compiler::named("cc")
+            .args(pkg_config("--cflags").split_whitespace())
+            .args([root().join("tests/c").join(source)])
+            .args(pkg_config("--variable=static").split_whitespace())
+            .make(&program);
         let dynamic = output(Command::new("readelf").arg("-d").arg(&program));
         assert!(!dynamic.contains("dorrit"), "{dynamic}");
         let mut server = Launch::of(source, Variant::Default).with_program(program).start();
@@ -282,15 +231,11 @@ fn one_program_of_each() {
     .into_iter()
     .map(|(source, headers, library)| {
         let program = dir.path().join(library);
-        output(
-            Command::new("cc")
-                .arg(format!("-I{}/include{headers}", prefix.display()))
-                .arg("-o")
-                .arg(&program)
-                .arg(root().join("tests/c").join(source))
-                .arg(format!("-L{}/lib", prefix.display()))
-                .arg(library),
-        );
+        Compiler::named("cc")
+            .args([format!("-I{}/include{headers}", prefix.display())])
+            .args([root().join("tests/c").join(source)])
+            .args([format!("-L{}/lib", prefix.display()), library.to_owned()])
+            .make(&program);
         let lib = prefix.join("lib").display().to_string();
         let launch = Launch::of("classic/plain.c", Variant::Default).with_program(program);
         launch.env("LD_LIBRARY_PATH", &lib).start()

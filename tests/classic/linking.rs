@@ -1,21 +1,14 @@
 //! The ways in which people compile and link: in each, a classic program serves, and all its
 //! callbacks run.
 
-use crate::harness::{Frame, Launch, Need, Op, Variant, skipped};
+use crate::harness::{Frame, Op, Variant};
+use crate::linking::{each_way, linked};
+
+each_way!(serves);
 
 fn serves(variant: Variant) {
-    if skipped(&[Need::Tool(variant.compiler())]) {
-        return;
-    }
-    let root = rustix::process::geteuid().is_root();
-    // Leaks are looked for by a helper that may not look into a process whose user has changed.
-    let user: &[&str] = if root { &["-u", "root", "-g", "root"] } else { &[] };
-    let mut server = Launch::of("classic/probe.c", variant)
-        .args(user.iter().copied())
-        .args(["-f", "/etc/dorrit.conf"])
-        .env("ASAN_OPTIONS", "detect_leaks=1:exitcode=99:strict_string_checks=1")
-        .env("PROBE_PERIODIC", "1")
-        .start();
+    let Some(launch) = linked("classic/probe.c", variant) else { return };
+    let mut server = launch.start();
     assert!(super::last_start(&server).ends_with(" file=/etc/dorrit.conf"));
     let mut client = super::connect_for(&server, "say=welcome");
     client.expect_text("welcome");
@@ -37,50 +30,4 @@ fn serves(variant: Variant) {
     server.stop();
     server.await_journal("exit ");
     assert!(!server.stderr().contains("Sanitizer"), "{}", server.stderr());
-}
-
-#[test]
-fn as_the_compiler_likes_it() {
-    serves(Variant::Default);
-}
-
-/// CONTRACT D20: `ws_config_file` is copied into such a program, and is still one variable.
-#[test]
-fn not_position_independent() {
-    serves(Variant::NoPie);
-}
-
-#[test]
-fn with_the_static_library() {
-    serves(Variant::StaticLibrary);
-}
-
-#[test]
-fn without_any_shared_library() {
-    serves(Variant::FullyStatic);
-}
-
-#[test]
-fn hidden_symbols_and_link_time_optimisation() {
-    serves(Variant::HiddenLto);
-}
-
-#[test]
-fn only_what_the_linker_sees_used() {
-    serves(Variant::GcSections);
-}
-
-#[test]
-fn by_clang() {
-    serves(Variant::Clang);
-}
-
-#[test]
-fn as_cxx17() {
-    serves(Variant::Cxx);
-}
-
-#[test]
-fn under_address_sanitizer() {
-    serves(Variant::Asan);
 }

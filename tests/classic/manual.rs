@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::harness::{Launch, Need, Variant, library, root, skipped};
+use crate::harness::{Compiler, Launch, Need, Package, Variant, root, skipped};
 
 fn page(name: &str) -> String {
     std::fs::read_to_string(root().join("man").join(name)).expect("the manual page")
@@ -34,16 +34,12 @@ fn its_examples_compile_and_serve() {
         let dir = tempfile::tempdir().expect("a directory");
         let (source, program) = (dir.path().join("example.c"), dir.path().join("example"));
         std::fs::write(&source, &block).expect("a file");
-        let lib = library().dir.display();
-        let output = Command::new("cc")
-            .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"])
-            .arg(format!("-I{}", root().join("include/classic").display()))
-            .arg("-o")
-            .args([&program, &source])
-            .args([format!("-L{lib}"), "-ldorrit-classic".into(), format!("-Wl,-rpath,{lib}")])
-            .output()
-            .expect("cc runs");
-        assert!(output.status.success(), "{block}{}", String::from_utf8_lossy(&output.stderr));
+        Compiler::named("cc")
+            .args(["-std=c99"])
+            .headers(Package::Classic)
+            .args([&source])
+            .shared(Package::Classic)
+            .make(&program);
         let launch = Launch::of("classic/plain.c", Variant::Default).with_program(program);
         let mut server = launch.start();
         server.connect().echo("hello");

@@ -13,7 +13,7 @@ mod exports;
 mod fragments;
 mod handlers;
 mod header;
-pub(crate) mod install;
+mod install;
 mod introduction;
 mod linking;
 mod manual;

@@ -148,14 +148,8 @@ fn descriptors_do_not_leak() {
 /// The descriptors that a program which it executes would get.
 fn inheritable(server: &Server) -> Vec<String> {
     let process = server.process();
-    let is_inheritable = |fd: &String| {
-        let path = format!("/proc/{}/fdinfo/{fd}", process.0.as_raw_pid());
-        // What is gone meanwhile was a client's.
-        let info = std::fs::read_to_string(path).unwrap_or_default();
-        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-        let flags = flags.map(|it| u32::from_str_radix(it.trim(), 8).expect("octal"));
-        flags.is_some_and(|flags| flags & libc::O_CLOEXEC as u32 == 0)
-    };
+    // What is gone meanwhile was a client's.
+    let is_inheritable = |fd: &u32| process.is_close_on_exec(*fd) == Some(false);
     let found = process.descriptors().into_iter().filter(is_inheritable);
     found.map(|fd| format!("{fd} {}", process.link(&format!("fd/{fd}")).display())).collect()
 }
@@ -167,8 +161,7 @@ fn the_process_is_as_before() {
     let mut server = classic().start();
     server.connect().echo("hello");
     let process = server.process();
-    let names = ["SigBlk", "SigIgn", "SigCgt", "Umask", "Groups", "Uid", "Gid"];
-    let state = || (names.map(|name| process.status(name)), inheritable(&server));
+    let state = || (process.attributes(), inheritable(&server));
     let before = state();
     assert!(process.descriptors().len() > before.1.len() + 3, "the library has some of its own");
     for way in ["segv", "bus", "overflow"] {

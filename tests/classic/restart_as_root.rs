@@ -19,10 +19,6 @@ fn daemon(arguments: &[&str]) -> (Launch, PathBuf) {
 }
 
 /// The real, the effective, the saved and the file system's user.
-fn four(user: u32) -> String {
-    format!("{user} {user} {user} {user}")
-}
-
 fn pid_in(pidfile: &Path) -> i32 {
     let text = std::fs::read_to_string(pidfile).expect("the pidfile");
     text.trim_end().parse().expect("a number")
@@ -44,7 +40,7 @@ fn a_daemon_as_nobody() {
     for way in ["segv", "bus", "kill-segv"] {
         super::crash(&server, way);
         assert_eq!(pid_in(&pidfile), process.0.as_raw_pid());
-        assert_eq!(process.status("Uid"), four(nobody));
+        assert_eq!(process.users(), [nobody; 4]);
         let file = server.run_dir().join("conf").display().to_string();
         let again = super::last_start(&server);
         assert_eq!(again, format!("{} uid={nobody}/{nobody} file={file}", process.0));
@@ -109,9 +105,9 @@ fn the_pidfile_stays_its_own() {
 /// changed its user.
 #[test]
 fn a_setuid_program_is_root_in_ws_init_func() {
-    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let is_nosuid = |line: &str| line.split(' ').nth(1) == Some("/tmp") && line.contains("nosuid");
-    if skipped(&[Need::Root]) || mounts.lines().any(is_nosuid) {
+    let mounts = procfs::mounts().unwrap_or_default();
+    let mut temporary = mounts.iter().filter(|it| it.fs_file == "/tmp");
+    if skipped(&[Need::Root]) || temporary.any(|it| it.fs_mntops.contains_key("nosuid")) {
         return;
     }
     let (launch, pidfile) = daemon(&["-u", "nobody"]);
@@ -126,8 +122,8 @@ fn a_setuid_program_is_root_in_ws_init_func() {
             "{}",
             super::last_start(&server)
         );
-        assert_eq!(process.status("Uid"), four(nobody));
-        assert_eq!(u64::from_str_radix(&process.status("CapPrm"), 16), Ok(0));
+        assert_eq!(process.users(), [nobody; 4]);
+        assert_eq!(process.status().capprm, 0);
         assert_eq!(pid_in(&pidfile), process.0.as_raw_pid());
     }
     server.stop();

@@ -36,14 +36,13 @@ fn as_it_was_started() {
                 std::fs::read(format!("/proc/{}/{name}", process.0)).expect("it runs")
             };
             let first = chain.now;
-            let before = ["cmdline"].map(|name| file(name, first));
-            let state = ["Uid", "Gid", "Groups", "SigBlk", "SigIgn", "SigCgt", "Umask"];
-            let state = |process: Process| state.map(|name| process.status(name));
+            let before = file("cmdline", first);
+            let state = Process::attributes;
             let state_before = state(first);
             let socket = chain.server.socket().symlink_metadata().expect("the socket");
             for _ in 0..3 {
                 chain.hand_over();
-                assert_eq!(["cmdline"].map(|name| file(name, chain.now)), before);
+                assert_eq!(file("cmdline", chain.now), before);
                 // While it writes a line, it keeps SIGPIPE off.
                 let same = until(|| (state(chain.now) == state_before).then_some(()));
                 assert!(same.is_some(), "{:?}, not {state_before:?}", state(chain.now));

@@ -70,7 +70,7 @@ fn of_the_next_version() {
         chain.server.connect().echo("after it");
         chain.server.connect().echo("and again");
         assert_eq!(chain.server.stderr(), before, "{step}");
-        let blocked = u64::from_str_radix(&new.status("SigBlk"), 16).expect("hexadecimal");
+        let blocked = new.status().sigblk;
         assert_eq!(blocked & 1 != 0, is_blocked, "{step}: {blocked:x}");
         chain.stop();
     }

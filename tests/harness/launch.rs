@@ -1,10 +1,9 @@
 //! How a program is started: in which directory, with which arguments, by whom and under what.
 
-use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,6 +13,8 @@ use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use super::client::Client;
+use super::disk::RunFiles;
+use super::ended::Ended;
 use super::passing::pass;
 use super::process::{Process, TAG};
 use super::program::{Variant, program};
@@ -239,7 +240,7 @@ impl Launch {
         let (is_tcp, tag, socket) = (self.is_tcp, self.tag.clone(), self.socket_path());
         self.start_daemon_by(|| match is_tcp {
             true => until(|| tcp_process(&tag)).expect("a server on TCP"),
-            false => Process::at(&Client::raw(&socket)),
+            false => Process::at(Client::raw(&socket)),
         })
     }
 
@@ -342,69 +343,4 @@ fn tcp_process(tag: &str) -> Option<Process> {
     let mut listening = all.filter(|process| !process.listening().is_empty());
     let first = listening.next();
     if listening.next().is_some() { None } else { first }
-}
-
-/// The files that a server of this name puts into /var/run: they go when this does.
-pub(crate) struct RunFiles(String);
-
-impl RunFiles {
-    /// Those of that name.
-    pub(crate) fn of(name: &str) -> RunFiles {
-        RunFiles(name.to_owned())
-    }
-
-    /// The file with that ending.
-    pub(crate) fn path(&self, ending: &str) -> PathBuf {
-        format!("/var/run/{}.{ending}", self.0).into()
-    }
-}
-
-impl Drop for RunFiles {
-    fn drop(&mut self) {
-        // Where the server did its work there is nothing left to remove.
-        let _ = std::fs::remove_file(self.path("pid"));
-        let _ = std::fs::remove_file(self.path("socket"));
-    }
-}
-
-/// A program that has run to its end.
-pub(crate) struct Ended {
-    /// The exit status, or `None` where a signal ended it.
-    pub(crate) code: Option<i32>,
-    /// What it wrote.
-    pub(crate) stdout: String,
-    /// What it wrote there.
-    pub(crate) stderr: String,
-    /// How many processes of it went on when the first had ended.
-    pub(crate) left_behind: usize,
-    dir: TempDir,
-    _run_files: Option<RunFiles>,
-}
-
-impl Ended {
-    /// The directory in which the program started.
-    pub(crate) fn run_dir(&self) -> PathBuf {
-        self.dir.path().join("run")
-    }
-
-    /// The lines of the journal.
-    pub(crate) fn journal(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("out/journal")).unwrap_or_default()
-    }
-}
-
-/// What is on disk below that directory: every entry's kind, mode, owner, identity and length.
-pub(crate) fn snapshot(dir: &Path) -> BTreeMap<PathBuf, String> {
-    let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(dir).expect("the directory is there").flatten() {
-        let it = entry.path().symlink_metadata().expect("it was just there");
-        let kind = if it.file_type().is_socket() { "socket" } else { "file" };
-        let text =
-            format!("{kind} {:o} {}:{} {} {}", it.mode(), it.uid(), it.gid(), it.ino(), it.size());
-        found.insert(entry.path(), text);
-        if it.is_dir() {
-            found.extend(snapshot(&entry.path()));
-        }
-    }
-    found
 }

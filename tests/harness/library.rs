@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 
 use rustix::process::Pid;
 
+use super::command::output;
+
 /// Where the built libraries lie, and what a program that takes a static one must add.
 pub(crate) struct Library {
     /// Holds `libdorrit.so`, `libdorrit.so.3` and `libdorrit.a`, and the same of
@@ -14,6 +16,40 @@ pub(crate) struct Library {
     pub(crate) dir: PathBuf,
     /// What rustc says that a static library of its own needs, as linker arguments.
     pub(crate) native: Vec<String>,
+}
+
+impl Library {
+    /// The static one of that name.
+    pub(crate) fn archive(&self, package: Package) -> String {
+        format!("{}/lib{}.a", self.dir.display(), package.name())
+    }
+}
+
+/// Which of the libraries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Package {
+    /// libdorrit(3)
+    Dorrit,
+    /// libdorrit(8)
+    Classic,
+}
+
+impl Package {
+    /// The linker's name for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Package::Dorrit => "dorrit",
+            Package::Classic => "dorrit-classic",
+        }
+    }
+
+    /// The directory of its header.
+    pub(crate) fn headers(self) -> PathBuf {
+        root().join(match self {
+            Package::Dorrit => "include",
+            Package::Classic => "include/classic",
+        })
+    }
 }
 
 /// The workspace's directory.
@@ -54,17 +90,12 @@ fn build() -> Library {
 }
 
 fn run_cargo() {
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--package", "dorrit", "--package", "dorrit-classic"])
-        .arg("--target-dir")
-        .arg(target_dir())
-        .current_dir(root())
-        .output()
-        .expect("cargo runs");
-    assert!(
-        output.status.success(),
-        "the library does not build:\n{}",
-        String::from_utf8_lossy(&output.stderr)
+    output(
+        Command::new(env!("CARGO"))
+            .args(["build", "--release", "--package", "dorrit", "--package", "dorrit-classic"])
+            .arg("--target-dir")
+            .arg(target_dir())
+            .current_dir(root()),
     );
 }
 

@@ -3,9 +3,14 @@
 //! the product's crates.
 
 mod client;
+mod command;
+mod compiler;
 mod datagrams;
+mod disk;
+mod ended;
 mod faults;
 mod frame;
+mod installation;
 mod launch;
 mod library;
 mod passing;
@@ -21,11 +26,16 @@ mod trace;
 mod wait;
 
 pub(crate) use client::Client;
+pub(crate) use command::output;
+pub(crate) use compiler::Compiler;
 pub(crate) use datagrams::{FILLER, fill_datagrams};
+pub(crate) use disk::{RunFiles, snapshot};
+pub(crate) use ended::Ended;
 pub(crate) use faults::Faults;
 pub(crate) use frame::{Frame, Op};
-pub(crate) use launch::{Ended, Launch, RunFiles, snapshot};
-pub(crate) use library::{library, program_dir, root, target_dir};
+pub(crate) use installation::{files, installation, make};
+pub(crate) use launch::Launch;
+pub(crate) use library::{Package, library, program_dir, root, target_dir};
 pub(crate) use process::Process;
 pub(crate) use program::{Variant, program};
 pub(crate) use request::{ACCEPT, Request, Response};

@@ -1,13 +1,18 @@
 //! A running process, by its number: what the kernel says about it.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fmt::Debug;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
+use procfs::ProcResult;
+use procfs::net::TcpState;
+use procfs::process::{FDInfo, FDTarget, Stat, Status, all_processes};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::client::Client;
-use super::tcp_table::Row;
+use super::tcp_table;
 
 /// The environment variable that every process of a [`super::Server`] carries, with a value of its
 /// own.
@@ -18,40 +23,34 @@ pub(crate) const TAG: &str = "DORRIT_TEST";
 pub(crate) struct Process(pub(crate) Pid);
 
 impl Process {
-    /// All that carry the tag, zombies not among them.
-    pub(crate) fn tagged(tag: &str) -> Vec<Process> {
-        let wanted = format!("{TAG}={tag}");
-        let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
-        let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let tagged = numbers.filter(|number: &i32| {
-            let environment = std::fs::read(format!("/proc/{number}/environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
-        });
-        tagged.filter_map(Pid::from_raw).map(Process).collect()
+    /// All of which this is so, as proc(5) has them.
+    fn all(is_so: impl Fn(&procfs::process::Process) -> bool) -> Vec<Process> {
+        let all = all_processes().expect("/proc").flatten();
+        all.filter(is_so).filter_map(|it| Pid::from_raw(it.pid)).map(Process).collect()
     }
 
-    /// The one that listens where this client is connected, as the kernel tells of a UNIX socket.
-    pub(crate) fn at(client: &Client) -> Process {
-        let peer = rustix::net::sockopt::socket_peercred(client.stream()).expect("a UNIX socket");
-        Process(peer.pid)
+    /// All that carry the tag, zombies not among them.
+    pub(crate) fn tagged(tag: &str) -> Vec<Process> {
+        Process::all(|it| {
+            let environment = it.environ().unwrap_or_default();
+            environment.get(OsStr::new(TAG)).is_some_and(|it| it == tag)
+        })
+    }
+
+    /// The one that listens where this is connected, as the kernel tells of a UNIX socket.
+    pub(crate) fn at(client: impl AsFd) -> Process {
+        Process(rustix::net::sockopt::socket_peercred(client).expect("a UNIX socket").pid)
     }
 
     /// All of that process group, zombies not among them.
     pub(crate) fn in_group(group: Pid) -> Vec<Process> {
-        let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
-        let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let processes = numbers.filter_map(Pid::from_raw).map(Process);
-        let group = u64::from(group.as_raw_pid().unsigned_abs());
-        processes.filter(|it| it.stat(5) == Some(group) && !it.is_over()).collect()
+        let is_in = |it: Stat| it.pgrp == group.as_raw_pid() && !is_zombie(&it);
+        Process::all(|it| it.stat().is_ok_and(is_in))
     }
 
     /// Its children, zombies among them.
     pub(crate) fn children(self) -> Vec<Process> {
-        let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
-        let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let processes = numbers.filter_map(Pid::from_raw).map(Process);
-        let parent = u64::from(self.0.as_raw_pid().unsigned_abs());
-        processes.filter(|it| it.stat(4) == Some(parent)).collect()
+        Process::all(|it| it.stat().is_ok_and(|it| it.ppid == self.0.as_raw_pid()))
     }
 
     /// Sends a signal. That the process is there no more is no failure.
@@ -61,32 +60,48 @@ impl Process {
 
     /// Whether it has ended, waited for or not.
     pub(crate) fn is_over(self) -> bool {
-        let path = format!("/proc/{}/status", self.0.as_raw_pid());
-        std::fs::read_to_string(path).map_or(true, |status| status.contains("State:\tZ"))
+        self.proc().and_then(|it| it.stat()).map_or(true, |it| is_zombie(&it))
     }
 
     /// The processor time that it has used, in ticks of the kernel's clock (100 a second).
     pub(crate) fn ticks(self) -> u64 {
-        [14, 15].into_iter().map(|field| self.stat(field).expect("it runs")).sum()
+        let stat = self.stat();
+        stat.utime + stat.stime
     }
 
-    /// The value of a line of /proc/PID/status, its blanks made one.
-    pub(crate) fn status(self, name: &str) -> String {
-        let status = self.read("status");
-        let line = status.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
-        line.unwrap_or_else(|| panic!("no {name}")).split_whitespace().collect::<Vec<_>>().join(" ")
+    /// What /proc/PID/status says.
+    pub(crate) fn status(self) -> Status {
+        self.proc().and_then(|it| it.status()).expect("it runs")
+    }
+
+    /// Its user: the real, the effective, the saved one, and that of the file system.
+    pub(crate) fn users(self) -> [u32; 4] {
+        let status = self.status();
+        [status.ruid, status.euid, status.suid, status.fuid]
+    }
+
+    /// Its group, in the same four ways.
+    pub(crate) fn groups(self) -> [u32; 4] {
+        let status = self.status();
+        [status.rgid, status.egid, status.sgid, status.fgid]
+    }
+
+    /// What it keeps when it executes a program: users, groups, signals and the file mode mask.
+    pub(crate) fn attributes(self) -> impl PartialEq + Debug {
+        let it = self.status();
+        let signals = [it.sigblk, it.sigign, it.sigcgt];
+        (self.users(), self.groups(), it.groups, signals, it.umask)
     }
 
     /// Bytes of memory that are resident and the process's own.
     pub(crate) fn resident(self) -> u64 {
-        let status = self.status("VmRSS");
-        status.trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+        self.status().vmrss.expect("it has memory") * 1024
     }
 
     /// The session that it belongs to; 0 for one whose leader cannot be seen from here, as where
     /// the tests run in a container.
     pub(crate) fn session(self) -> i32 {
-        self.stat(6).expect("it runs").try_into().expect("a process number")
+        self.stat().session
     }
 
     /// What stands behind "fd/2", "cwd" and the like.
@@ -96,19 +111,24 @@ impl Process {
     }
 
     /// The numbers of its descriptors.
-    pub(crate) fn descriptors(self) -> BTreeSet<String> {
+    pub(crate) fn descriptors(self) -> BTreeSet<u32> {
         let path = format!("/proc/{}/fd", self.0.as_raw_pid());
         let entries = std::fs::read_dir(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+        let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+        entries.flatten().filter_map(number).collect()
     }
 
-    /// Whether a descriptor is closed in what the process executes.
-    pub(crate) fn is_close_on_exec(self, descriptor: u32) -> bool {
-        const CLOEXEC: u32 = 0o2000000;
-        let text = self.read(&format!("fdinfo/{descriptor}"));
-        let flags =
-            text.lines().find_map(|line| line.strip_prefix("flags:")).expect("proc(5) says so");
-        u32::from_str_radix(flags.trim(), 8).expect("an octal number") & CLOEXEC != 0
+    /// What the kernel says of a descriptor; `None` where there is none.
+    pub(crate) fn descriptor(self, number: u32) -> Option<String> {
+        std::fs::read_to_string(format!("/proc/{}/fdinfo/{number}", self.0.as_raw_pid())).ok()
+    }
+
+    /// Whether a descriptor is closed in what the process executes; `None` where there is none.
+    pub(crate) fn is_close_on_exec(self, number: u32) -> Option<bool> {
+        let text = self.descriptor(number)?;
+        let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = flags.and_then(|it| u32::from_str_radix(it.trim(), 8).ok());
+        Some(flags.expect("proc(5) says so") & libc::O_CLOEXEC as u32 != 0)
     }
 
     /// What stands behind its descriptors. Those that are closed meanwhile are left out.
@@ -118,21 +138,35 @@ impl Process {
         entries.filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect()
     }
 
-    /// The addresses of TCP on which it listens.
+    /// The addresses of TCP on which it listens, in the order of its descriptors.
     pub(crate) fn listening(self) -> Vec<SocketAddr> {
-        Row::listening(self)
+        let rows = tcp_table::rows();
+        let address = |inode| {
+            let mut listening = rows.iter().filter(|row| row.state == TcpState::Listen);
+            listening.find(|row| row.inode == inode).map(|row| row.local_address)
+        };
+        self.sockets().into_iter().filter_map(address).collect()
     }
 
-    /// A field of /proc/PID/stat, by the number that proc(5) gives it; `None` where the process is gone.
-    fn stat(self, number: usize) -> Option<u64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.as_raw_pid())).ok()?;
-        let (_, fields) = stat.rsplit_once(')').expect("the name, the second, is in parentheses");
-        let field = fields.split_whitespace().nth(number - 3).expect("proc(5) promises it");
-        Some(field.parse().unwrap_or_else(|_| panic!("field {number} is {field}")))
+    /// The kernel's numbers of its sockets, in the order of its descriptors.
+    pub(crate) fn sockets(self) -> Vec<u64> {
+        let files = self.proc().and_then(|it| it.fd()).into_iter().flatten().flatten();
+        let inode = |file: FDInfo| match file.target {
+            FDTarget::Socket(inode) => Some(inode),
+            _ => None,
+        };
+        files.filter_map(inode).collect()
     }
 
-    fn read(self, name: &str) -> String {
-        let path = format!("/proc/{}/{name}", self.0.as_raw_pid());
-        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
+    fn stat(self) -> Stat {
+        self.proc().and_then(|it| it.stat()).expect("it runs")
     }
+
+    fn proc(self) -> ProcResult<procfs::process::Process> {
+        procfs::process::Process::new(self.0.as_raw_pid())
+    }
+}
+
+fn is_zombie(stat: &Stat) -> bool {
+    stat.state == 'Z'
 }

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::library::{library, program_dir, root};
+use super::compiler::Compiler;
+use super::library::{Package, library, program_dir, root};
 
 /// A way to compile and link a program.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -66,21 +66,18 @@ impl Variant {
         }
     }
 
-    fn link(self, name: &str) -> Vec<String> {
-        let library = library();
-        let dir = library.dir.display();
-        let archive = format!("{dir}/lib{name}.a");
+    fn link(self, compiler: Compiler, package: Package) -> Compiler {
         match self {
-            Variant::Preload => Vec::new(),
-            Variant::StaticLibrary => [vec![archive], library.native.clone()].concat(),
+            Variant::Preload => compiler,
+            Variant::StaticLibrary => compiler.archive(package),
             // gcc has no static form of gcc_s; the C library may say that users are looked up with
             // shared parts.
             Variant::FullyStatic => {
-                let native = library.native.iter().filter(|name| *name != "-lgcc_s").cloned();
-                let more = ["-static".to_owned(), archive].into_iter().chain(native);
-                more.chain(["-lgcc_eh".to_owned(), "-lc".to_owned()]).collect()
+                let native = library().native.iter().filter(|name| *name != "-lgcc_s");
+                let compiler = compiler.args(["-static", &library().archive(package)]);
+                compiler.args(native).args(["-lgcc_eh", "-lc"])
             }
-            _ => vec![format!("-L{dir}"), format!("-l{name}"), format!("-Wl,-rpath,{dir}")],
+            _ => compiler.shared(package),
         }
     }
 }
@@ -101,23 +98,13 @@ fn compile(source: &str, variant: Variant) -> PathBuf {
     let name = source.trim_end_matches(".c").replace('/', "-");
     let path = program_dir().join(format!("{name}-{variant:?}"));
     let is_classic = source.starts_with("classic/");
-    let (headers, library) =
-        if is_classic { ("include/classic", "dorrit-classic") } else { ("include", "dorrit") };
-    let output = Command::new(variant.compiler())
-        .args(["-Wall", "-Wextra", "-Werror", "-pedantic"])
-        .arg(format!("-I{}", root().join(headers).display()))
+    let package = if is_classic { Package::Classic } else { Package::Dorrit };
+    let compiler = Compiler::named(variant.compiler())
+        .headers(package)
         .args(variant.language())
         .args(variant.flags())
-        .arg(root().join("tests/c").join(source))
-        .args(["-x", "none", "-pthread", "-o"])
-        .arg(&path)
-        .args(variant.link(library))
-        .output()
-        .unwrap_or_else(|e| panic!("{}: {e}", variant.compiler()));
-    assert!(
-        output.status.success(),
-        "{source} does not compile as {variant:?}:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+        .args([root().join("tests/c").join(source)])
+        .args(["-x", "none", "-pthread"]);
+    variant.link(compiler, package).make(&path);
     path
 }

@@ -9,7 +9,7 @@ use rustix::process::{Signal, WaitOptions, waitpid};
 use tempfile::TempDir;
 
 use super::client::Client;
-use super::launch::RunFiles;
+use super::disk::RunFiles;
 use super::process::Process;
 use super::request::Request;
 use super::wait::until;

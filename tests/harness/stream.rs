@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::ioctl::{Getter, Opcode, ioctl};
 
-use super::tcp_table::Row;
+use super::tcp_table::unread_by_peer;
 
 /// One of either kind, of which tests see no difference.
 pub(crate) enum Stream {
@@ -49,10 +49,7 @@ impl Stream {
         const SIOCOUTQNSD: Opcode = 0x894b;
         match self {
             Stream::Unix(it) => count::<SIOCOUTQ>(it) == 0,
-            Stream::Tcp(it) => {
-                let is_read = || Row::of_peer(it).is_none_or(|row| row.unread == 0);
-                count::<SIOCOUTQNSD>(it) == 0 && is_read()
-            }
+            Stream::Tcp(it) => count::<SIOCOUTQNSD>(it) == 0 && unread_by_peer(it) == 0,
         }
     }
 }

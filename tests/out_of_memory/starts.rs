@@ -23,7 +23,7 @@ fn each_allocation_of_a_daemons_start_may_fail() {
     scan(3, |launch| {
         let name = launch.unique_name();
         let socket = launch.socket_path();
-        launch.name(&name).try_start_daemon_by(|| Process::at(&Client::raw(&socket)))
+        launch.name(&name).try_start_daemon_by(|| Process::at(Client::raw(&socket)))
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::scripts::{finish, peers, script, succeeds};
+use super::scripts::{finish, node, python, script, succeeds};
 use crate::harness::{Launch, Need, Server, Variant, skipped};
 
 /// The longest message that the server takes: four mebibytes.
@@ -34,10 +34,8 @@ fn zlib() {
         return;
     }
     let mut server = server().start();
-    let peak = |server: &Server| {
-        let peak = server.process().status("VmHWM");
-        peak.trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
-    };
+    let peak =
+        |server: &Server| server.process().status().vmhwm.expect("it has memory") as usize * 1024;
     let before = peak(&server);
     let mut command = Command::new("python3");
     command.arg("-I").arg("-B").arg(script("deflate.py")).arg(server.socket());
@@ -66,28 +64,17 @@ const SCENARIOS: [&str; 6] = ["compression", "none", "protocols", "long", "fragm
 /// Python's `websockets`.
 #[test]
 fn python_websockets() {
-    let python = peers().join("venv/bin/python");
-    let there =
-        succeeds(Command::new(&python).args(["-I", "-c", "import websockets.asyncio.client"]));
-    if skipped(&[Need::Has(there, "websockets for Python is not installed")]) {
-        return;
-    }
+    let Some(mut command) = python("full.py") else { return };
     let mut server = server().start();
-    let mut command = Command::new(python);
-    command.args(["-I", "-B"]).arg(script("full.py")).arg(server.socket());
+    command.arg(server.socket());
     does(&mut server, &mut command, &SCENARIOS);
 }
 
 /// Node's `ws`.
 #[test]
 fn node_ws() {
-    let node = peers().join("node");
-    let there = succeeds(Command::new("node").args(["-e", "require('ws')"]).current_dir(&node));
-    if skipped(&[Need::Has(there, "ws for Node is not installed")]) {
-        return;
-    }
+    let Some(mut command) = node("full.mjs") else { return };
     let mut server = server().start();
-    let mut command = Command::new("node");
-    command.arg(script("full.mjs")).arg(node).arg(server.socket());
+    command.arg(server.socket());
     does(&mut server, &mut command, &SCENARIOS);
 }

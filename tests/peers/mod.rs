@@ -13,4 +13,6 @@ mod scripts;
 mod site;
 mod tungstenite;
 mod vanish;
-pub(crate) mod visitor;
+mod visitor;
+
+pub(crate) use visitor::{Trouble, Visitor, each, run};

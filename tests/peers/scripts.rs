@@ -28,29 +28,47 @@ const SCENARIOS: [&str; 14] = [
 /// Python's `websockets`.
 #[test]
 fn python_websockets() {
-    let python = peers().join("venv/bin/python");
-    let there =
-        succeeds(Command::new(&python).args(["-I", "-c", "import websockets.asyncio.client"]));
-    if skipped(&[Need::Has(there, "websockets for Python is not installed")]) {
-        return;
+    if let Some(mut command) = python("client.py") {
+        play(&mut command);
     }
-    // Nobody's settings may switch assertions off, and what Python compiles stays out of the sources.
-    play(Command::new(python).args(["-I", "-B"]).arg(script("client.py")));
 }
 
 /// Node's `ws`.
 #[test]
 fn node_ws() {
+    if let Some(mut command) = node("client.mjs") {
+        play(&mut command);
+    }
+}
+
+/// A script for Python's `websockets`, about to run; `None` where the test must be skipped.
+pub(super) fn python(name: &str) -> Option<Command> {
+    let python = peers().join("venv/bin/python");
+    let there =
+        succeeds(Command::new(&python).args(["-I", "-c", "import websockets.asyncio.client"]));
+    if skipped(&[Need::Has(there, "websockets for Python is not installed")]) {
+        return None;
+    }
+    let mut command = Command::new(python);
+    // Nobody's settings may switch assertions off, and what Python compiles stays out of the sources.
+    command.args(["-I", "-B"]).arg(script(name));
+    Some(command)
+}
+
+/// A script for Node's `ws`, about to run; `None` where the test must be skipped.
+pub(super) fn node(name: &str) -> Option<Command> {
     let node = peers().join("node");
     let there = succeeds(Command::new("node").args(["-e", "require('ws')"]).current_dir(&node));
     if skipped(&[Need::Has(there, "ws for Node is not installed")]) {
-        return;
+        return None;
     }
-    play(Command::new("node").arg(script("client.mjs")).arg(node));
+    let mut command = Command::new("node");
+    command.arg(script(name)).arg(node);
+    Some(command)
 }
 
 /// Where tests/setup puts the clients.
-pub(super) fn peers() -> PathBuf {
+fn peers() -> PathBuf {
     root().join("target/peers")
 }
 

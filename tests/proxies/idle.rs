@@ -14,7 +14,7 @@ use super::nginx::NGINX;
 use super::proxy::Kind;
 use super::site::Site;
 use crate::harness::Launch;
-use crate::peers::visitor::{Visitor, run};
+use crate::peers::{Visitor, run};
 
 /// How long nobody says anything: longer than any of the web servers has patience.
 const SILENCE: Duration = Duration::from_secs(90);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::harness::until;
-use crate::peers::visitor::{Trouble, Visitor, run};
+use crate::peers::{Trouble, Visitor, run};
 
 /// How many stay.
 pub(super) const STAYING: usize = 20;

@@ -13,7 +13,7 @@ use super::nginx::NGINX;
 use super::proxy::{Kind, Promise};
 use super::site::{Site, answer, behind};
 use crate::harness::{Launch, Request, Variant};
-use crate::peers::visitor::{Trouble, Visitor, each, run};
+use crate::peers::{Trouble, Visitor, each, run};
 
 macro_rules! through {
     ($($name:ident $kind:ident;)*) => {

@@ -6,9 +6,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::Pid;
 use tempfile::TempDir;
 
-use crate::harness::{Client, Need, Request, Variant, find, program, root, say, skipped, until};
+use crate::harness::{
+    Client, Need, Process, Request, Variant, find, program, root, say, skipped, until,
+};
 
 /// What `systemctl start` needs besides the units under test. Their services want these.
 const TARGETS: [&str; 5] = ["basic", "multi-user", "shutdown", "sockets", "sysinit"];
@@ -22,7 +25,7 @@ pub(super) struct Machine {
     dir: TempDir,
     boot: Child,
     /// systemd's process, as it is seen from here.
-    pid: u32,
+    pid: i32,
 }
 
 impl Machine {
@@ -66,13 +69,12 @@ impl Machine {
 
     /// Waits until all is started. Returns why that cannot be.
     fn await_systemd(&mut self) -> Option<String> {
-        let children = format!("/proc/{0}/task/{0}/children", self.boot.id());
+        let boot = Process(Pid::from_child(&self.boot));
         until(|| {
             if let Some(status) = self.boot.try_wait().expect("it is our child") {
                 return Some(Some(format!("{status}: {}", self.output())));
             }
-            let first = std::fs::read_to_string(&children).unwrap_or_default();
-            self.pid = first.split_whitespace().next()?.parse().ok()?;
+            self.pid = boot.children().first()?.0.as_raw_pid();
             (self.try_run("systemctl is-system-running").1 == "running").then_some(None)
         })
         .unwrap_or_else(|| Some(format!("it does not come up: {}", self.output())))

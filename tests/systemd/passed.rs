@@ -58,7 +58,7 @@ fn a_unix_socket_is_left_as_it_is() {
         assert_eq!(snapshot(&dir), before);
         assert!(!server.socket().exists(), "{}", server.socket().display());
         assert_eq!(server.process().listening(), []);
-        assert!(server.process().is_close_on_exec(3));
+        assert_eq!(server.process().is_close_on_exec(3), Some(true));
         server.stop();
         assert_eq!(snapshot(&dir), before);
         assert!(server.stderr().contains("listening on sockets that were passed: 1\n"));
@@ -137,7 +137,7 @@ fn nothing_is_passed_on() {
         assert_eq!(client.ask(&format!("!env {name}")), "unset", "{name}");
     }
     for descriptor in [3, 4] {
-        assert!(server.process().is_close_on_exec(descriptor), "{descriptor}");
+        assert_eq!(server.process().is_close_on_exec(descriptor), Some(true), "{descriptor}");
     }
     drop(client);
     server.stop();
@@ -306,7 +306,7 @@ fn after_a_crash() {
             assert_eq!(server.wait(), None, "a signal has ended it");
         } else {
             on_unix(&path).echo("here again");
-            assert!(server.process().is_close_on_exec(3));
+            assert_eq!(server.process().is_close_on_exec(3), Some(true));
             assert!(!server.socket().exists(), "{}", server.socket().display());
             server.stop();
         }

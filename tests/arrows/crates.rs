@@ -1,14 +1,15 @@
-//! The rooms of the house: which crate may use which, and what each must not touch.
+//! The crates: which may use which, and what each must not touch.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
+use super::sources::sources;
 use crate::harness::root;
 
-fn packages() -> Vec<Value> {
+/// What cargo says of each package of the workspace.
+pub(crate) fn packages() -> Vec<Value> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps"])
         .current_dir(root())
@@ -19,7 +20,7 @@ fn packages() -> Vec<Value> {
 }
 
 /// The crates that this one uses, as they are built into it.
-fn uses(packages: &[Value], name: &str) -> BTreeSet<String> {
+pub(crate) fn uses(packages: &[Value], name: &str) -> BTreeSet<String> {
     let package = packages.iter().find(|it| it["name"] == name);
     let package = package.unwrap_or_else(|| panic!("no package {name}"));
     let all = package["dependencies"].as_array().expect("dependencies").iter();
@@ -88,19 +89,4 @@ fn only_leaves_export() {
         targets.iter().filter(|it| it["crate_types"] != Value::Null).collect();
     let kinds = libraries.iter().find(|it| it["name"] == "dorrit").expect("the library");
     assert_eq!(kinds["crate_types"], serde_json::json!(["cdylib", "staticlib"]));
-}
-
-/// Every Rust source below that directory, with its path.
-fn sources(dir: &Path) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).expect("a directory").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|it| it == "rs") {
-            let text = std::fs::read_to_string(&path).expect("a source");
-            found.push((path.display().to_string(), text));
-        }
-    }
-    found
 }

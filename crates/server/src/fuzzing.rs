@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::options::Options;
+use crate::config::options::Options;
+use crate::pages::path as target;
 use crate::program::Flavor;
-use crate::target;
 
 /// Reads a command line. Where it starts no server: the exit status, and what is said.
 pub fn parse_options(arguments: &[OsString], flavor: &Flavor) -> Result<(), (i32, String)> {

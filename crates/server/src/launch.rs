@@ -10,22 +10,32 @@ use dorrit_engine::{Config, Engine, Listener, PlainRequests};
 use dorrit_proto::{Fragments, Rules};
 use nix::unistd::geteuid;
 
-use crate::daemon;
+use crate::config::options::{BUFFER_OVERHEAD, Options};
+use crate::config::settings::{Protocols, Settings};
+use crate::config::web_origin::Origins;
+use crate::error::{StartError, words};
+use crate::event_loop::current as host;
+use crate::event_loop::current::{Stage, State};
 use crate::files::Files;
-use crate::handover::{self, HandOver};
-use crate::host::{self, Stage, State};
-use crate::legacy::{Bequest, Legacy};
-use crate::options::{BUFFER_OVERHEAD, Options};
-use crate::origin::Origin;
+use crate::files::Pidfile;
+use crate::files::pidfile_path;
+use crate::listen::activation::Passed;
+use crate::listen::tcp;
+use crate::listen::unix as socket;
+use crate::log;
 use crate::pages::Pages;
-use crate::passed::Passed;
-use crate::pidfile::Pidfile;
-use crate::privileges::Credentials;
+use crate::process::daemon;
+use crate::process::limits;
+use crate::process::notify;
+use crate::process::privileges::Credentials;
+use crate::process::reserve;
+use crate::process::signals;
 use crate::program::{Flavor, Program, Told};
-use crate::settings::{Protocols, Settings};
-use crate::start::{StartError, words};
-use crate::web_origin::Origins;
-use crate::{limits, log, notify, pidfile, reserve, restart, signals, socket, tcp};
+use crate::restart::crash as restart;
+use crate::restart::handover;
+use crate::restart::handover::HandOver;
+use crate::restart::inheritance::{Bequest, Legacy};
+use crate::restart::invocation::Origin;
 
 /// The name of a server that sets none, and of its socket (CONTRACT D6).
 pub(crate) const NAME: &CStr = c"server";
@@ -268,7 +278,7 @@ impl<P: Program> Launch<'_, P> {
         files: &mut Files,
     ) -> Result<Vec<Listener>, StartError> {
         if geteuid().is_root() && !plan.options.is_foreground {
-            files.pidfile = Some(Pidfile::write(&pidfile::path(&name_or(NAME)))?);
+            files.pidfile = Some(Pidfile::write(&pidfile_path(&name_or(NAME)))?);
         }
         if !plan.passed.is_empty() {
             return Ok(std::mem::take(&mut plan.passed));

@@ -6,14 +6,19 @@ use std::os::unix::ffi::OsStringExt as _;
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::host::guard;
+use crate::abi::guard as panics;
+use crate::abi::opening::Openings;
+use crate::error::StartError;
+use crate::event_loop::current as host;
+use crate::event_loop::current::guard;
 use crate::launch::{Launch, NAME, Prepared};
-use crate::opening::Openings;
-use crate::origin::Origin;
-use crate::passed::Passed;
+use crate::listen::activation::Passed;
+use crate::log;
+use crate::process::notify;
+use crate::process::signals;
 use crate::program::{Flavor, Program};
-use crate::start::StartError;
-use crate::{dispatch, host, log, notify, panics, signals};
+use crate::restart::invocation::Origin;
+use crate::serve as dispatch;
 
 /// Runs the server until it is told to stop. Returns the exit status of `main`.
 ///

@@ -1,0 +1,133 @@
+//! The files that a running server owns: its sockets and its pidfile.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use super::cleaner::Janitor;
+use super::pidfile::Pidfile;
+use crate::error::{StartError, words};
+use crate::listen::unix as socket;
+use crate::log;
+use crate::process::helper;
+use crate::process::privileges::Credentials;
+
+/// A file of ours, recognised also where another one has its name.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnFile {
+    pub(crate) path: PathBuf,
+    pub(crate) id: FileId,
+}
+
+/// A file's device, its inode, and when it was written to last: an inode is used again.
+pub(crate) type FileId = [u64; 3];
+
+/// The device and the inode.
+pub(crate) fn id(found: &Metadata) -> [u64; 2] {
+    [found.dev(), found.ino()]
+}
+
+/// The three, of what stat(2) tells.
+pub(crate) fn file_id(device: u64, inode: u64, seconds: i64, nanoseconds: i64) -> FileId {
+    let written = seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds);
+    [device, inode, written as u64]
+}
+
+impl OwnFile {
+    /// The file that is at this path now.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        let found = std::fs::symlink_metadata(path)?;
+        let id = file_id(found.dev(), found.ino(), found.mtime(), found.mtime_nsec());
+        Ok(Self { path: path.to_owned(), id })
+    }
+
+    /// Removes it, unless another file has taken its place (CONTRACT S10).
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        match Self::at(&self.path) {
+            Ok(found) if found.id == self.id => std::fs::remove_file(&self.path),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The files of a server, and who removes them.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    pub(crate) sockets: Vec<OwnFile>,
+    /// It stays locked until the end.
+    pub(crate) pidfile: Option<Pidfile>,
+    pub(crate) janitor: Option<Janitor>,
+}
+
+impl Files {
+    /// Makes a socket.
+    pub(crate) fn make_socket(
+        &mut self,
+        path: &Path,
+        credentials: &Credentials,
+    ) -> Result<UnixListener, StartError> {
+        let (listener, socket) = socket::open(path, credentials)?;
+        self.sockets.push(socket);
+        Ok(listener)
+    }
+
+    /// The ends of the janitor's pipes, where there is one: for orders, and for the word that they are
+    /// done.
+    pub(crate) fn janitor_descriptors(&self) -> Option<[RawFd; 2]> {
+        let Janitor { orders, done } = self.janitor.as_ref()?;
+        Some([orders.as_raw_fd(), done.as_raw_fd()])
+    }
+
+    /// Leaves the files, where there are any, to a janitor. Called while the server is root, before it
+    /// becomes another user. A reaper would become the janitor's parent (CONTRACT S28): it has none.
+    pub(crate) fn keep_rights(&mut self) -> Result<(), StartError> {
+        let has_files = !self.sockets.is_empty() || self.pidfile.is_some();
+        if has_files && self.janitor.is_none() && !helper::is_reaper() {
+            let janitor = Janitor::hire(&self.sockets, self.pidfile.as_ref());
+            let fail = |error| StartError::new(format_args!("janitor: {}", words(&error)));
+            self.janitor = Some(janitor.map_err(fail)?);
+        }
+        Ok(())
+    }
+
+    /// Leaves them to another server, which has them too.
+    pub(crate) fn give_away(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Removes the sockets.
+    pub(crate) fn remove_sockets(&mut self) {
+        match &mut self.janitor {
+            Some(janitor) => janitor.remove_sockets(),
+            None => {
+                for socket in self.sockets.drain(..) {
+                    tell(&socket.path, socket.remove());
+                }
+            }
+        }
+    }
+
+    /// Removes all files, and returns when they are gone.
+    pub(crate) fn remove_all(mut self) {
+        self.remove_sockets();
+        match self.janitor.take() {
+            Some(janitor) => janitor.remove_all(),
+            None => drop(self.pidfile.map(|pidfile| tell(pidfile.path(), pidfile.remove()))),
+        }
+    }
+}
+
+/// Says so where a file is left behind.
+fn tell(path: &Path, removed: io::Result<()>) {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            log::warning(&format!("{} is left behind: {}", path.display(), words(&error)));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,120 @@
+//! Listening sockets that a service manager has opened, by sd_listen_fds(3)'s protocol. Their files are
+//! its own: they are neither given to another user nor removed.
+
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd as _, OwnedFd, RawFd};
+
+use dorrit_engine::Listener;
+use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
+
+use super::tcp;
+use crate::log;
+use crate::log::Level;
+use crate::process::descriptors;
+use crate::program::Flavor;
+
+const PID: &str = "LISTEN_PID";
+const COUNT: &str = "LISTEN_FDS";
+/// The descriptors' names, on which nothing depends here.
+const NAMES: &str = "LISTEN_FDNAMES";
+/// The first of the descriptors.
+const FIRST: RawFd = 3;
+/// What is more is a mistake: each number is looked at.
+const MOST: usize = 1024;
+
+/// What was passed.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    pub(crate) listeners: Vec<Listener>,
+    /// What is wrong with the rest.
+    faults: Vec<String>,
+}
+
+impl Passed {
+    /// Takes the sockets, and what tells of them out of the environment. Called once, while the server
+    /// has one thread and has opened nothing: what is open under a number that was passed is what was
+    /// passed.
+    pub(crate) fn take(flavor: &Flavor) -> Self {
+        // A child of the one whom they were for has them in its environment.
+        let is_ours = std::env::var(PID).is_ok_and(|pid| pid.parse() == Ok(std::process::id()));
+        let count = std::env::var_os(COUNT).filter(|_| is_ours);
+        // SAFETY: the server has one thread.
+        [PID, COUNT, NAMES].into_iter().for_each(|name| unsafe { std::env::remove_var(name) });
+        let mut passed = Self::default();
+        let Some(count) = count else { return passed };
+        match count.to_str().and_then(|count| count.parse().ok()) {
+            Some(count @ 1..=MOST) => passed.take_all(count, flavor),
+            _ => {
+                let count = count.display();
+                passed.faults.push(format!("{COUNT} {count}: must be a number from 1 to {MOST}"));
+            }
+        }
+        passed
+    }
+
+    fn take_all(&mut self, count: usize, flavor: &Flavor) {
+        for number in (FIRST..).take(count) {
+            // SAFETY: it was passed to this process, which takes each number once.
+            let socket = unsafe { descriptors::take(number) };
+            let kind = socket.as_ref().ok_or("is not open").and_then(|it| Kind::of(it.as_fd()));
+            match kind.and_then(|kind| self.want(kind, flavor)) {
+                Ok(()) => self.listeners.extend(socket.map(tcp::listener).map(Listener::shared)),
+                Err(why) => {
+                    self.faults.push(format!("{COUNT}: descriptor {number} {why}"));
+                    // It stays open: what it is, and for whom, is not known here.
+                    let _ = socket.map(OwnedFd::into_raw_fd);
+                }
+            }
+        }
+    }
+
+    /// Whether the library listens on one more of that kind.
+    fn want(&self, kind: Kind, flavor: &Flavor) -> Result<(), &'static str> {
+        match kind {
+            _ if flavor.has_extensions => Ok(()),
+            Kind::Tcp => Err("is no UNIX socket"),
+            Kind::Unix if self.listeners.is_empty() => Ok(()),
+            Kind::Unix => Err("is one socket too many"),
+        }
+    }
+
+    /// Says what is wrong with what was passed.
+    pub(crate) fn tell(&self) {
+        self.faults.iter().for_each(|fault| log::folded(Level::Warning, fault));
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Unix,
+    Tcp,
+}
+
+impl Kind {
+    /// Of a descriptor that must be a socket that listens.
+    fn of(socket: BorrowedFd<'_>) -> Result<Self, &'static str> {
+        match sockopt::socket_type(socket) {
+            Ok(SocketType::STREAM) => {}
+            Ok(_) => return Err("is no stream socket"),
+            Err(_) => return Err("is no socket"),
+        }
+        if !is_listening(socket) {
+            return Err("does not listen");
+        }
+        match getsockname(socket).map(|name| name.address_family()) {
+            Ok(AddressFamily::UNIX) => Ok(Self::Unix),
+            Ok(AddressFamily::INET | AddressFamily::INET6) => Ok(Self::Tcp),
+            _ => Err("is neither a UNIX socket nor one of TCP"),
+        }
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn is_listening(socket: impl AsFd) -> bool {
+    sockopt::socket_acceptconn(socket) == Ok(true)
+}
+
+/// macOS does not tell: where it does not listen, accepting fails, which is told.
+#[cfg(target_vendor = "apple")]
+fn is_listening(_socket: impl AsFd) -> bool {
+    true
+}

@@ -1,0 +1,93 @@
+//! Becoming a daemon (CONTRACT S1, S9).
+
+use std::fs::OpenOptions;
+use std::io::{self, PipeReader, PipeWriter, Read as _};
+use std::os::fd::AsFd;
+
+use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork, setsid};
+
+use super::signals;
+use crate::error::{StartError, words};
+use crate::log;
+use crate::log::Destination;
+
+/// What the daemon owes its parent: the word that it listens.
+#[derive(Debug)]
+pub(crate) struct Parent(PipeWriter);
+
+const READY: u8 = b'r';
+/// The daemon has said on stderr why it does not start.
+const FAILED: u8 = b'f';
+
+/// Goes on in a child with a session of its own. The parent waits for [`Parent::tell_ready`] and leaves.
+pub(crate) fn detach() -> Result<Parent, StartError> {
+    let fail = |error: io::Error| StartError::new(format_args!("daemon: {}", words(&error)));
+    let (reader, writer) = io::pipe().map_err(fail)?;
+    // What stands in the streams' buffers would be written by both (CONTRACT S9).
+    flush_streams();
+    // SAFETY: the C library sees to its own locks. The program's threads stay behind, and what they hold: the
+    // manual says so.
+    match unsafe { fork() }.map_err(|error| fail(error.into()))? {
+        ForkResult::Parent { .. } => {
+            drop(writer);
+            leave(reader)
+        }
+        ForkResult::Child => {
+            setsid().map_err(|error| fail(error.into()))?;
+            Ok(Parent(writer))
+        }
+    }
+}
+
+/// Waits for the daemon to be ready, and leaves without running what the program has registered to be
+/// run at exit.
+fn leave(mut reader: PipeReader) -> ! {
+    let mut word = [0];
+    let status = match reader.read_exact(&mut word) {
+        Ok(()) if word == [READY] => 0,
+        Ok(()) => 1,
+        Err(_) => {
+            log::error("the daemon has ended before it was ready");
+            1
+        }
+    };
+    // SAFETY: it runs no handlers and flushes nothing; that was done before the fork.
+    unsafe { libc::_exit(status) }
+}
+
+/// Lets the terminal go: the standard streams are /dev/null from now on (CONTRACT D7), but for standard
+/// error where the log goes there.
+pub(crate) fn let_go(log: Destination) -> Result<(), StartError> {
+    let fail = |why: String| StartError::path("daemon", "/dev/null".as_ref(), why);
+    let null = OpenOptions::new().read(true).write(true).open("/dev/null");
+    let null = null.map_err(|error| fail(words(&error)))?;
+    flush_streams();
+    let null = null.as_fd();
+    dup2_stdin(null)
+        .and_then(|()| dup2_stdout(null))
+        .and_then(|()| match log {
+            Destination::Stderr => Ok(()),
+            Destination::Syslog => dup2_stderr(null),
+        })
+        .map_err(|error| fail(error.desc().to_owned()))
+}
+
+/// Writes out what the program has left in its streams' buffers.
+fn flush_streams() {
+    // SAFETY: NULL means all streams.
+    signals::without_sigpipe(|| unsafe { libc::fflush(std::ptr::null_mut()) });
+}
+
+impl Parent {
+    /// Lets the parent leave with status 0. Where it was killed, the daemon serves all the same.
+    pub(crate) fn tell_ready(self) {
+        let _ = signals::write_all(&self.0, &[READY]);
+    }
+
+    /// Lets the parent leave with status 1, and leaves. The reason must be on stderr.
+    pub(crate) fn tell_failed(self) -> ! {
+        let _ = signals::write_all(&self.0, &[FAILED]);
+        // SAFETY: what the program has registered to be run at exit is not for a start that failed.
+        unsafe { libc::_exit(1) }
+    }
+}

@@ -1,0 +1,132 @@
+//! Starting anew on SIGSEGV and SIGBUS, in the same process (CONTRACT E6).
+//!
+//! The handler runs in a server whose memory cannot be trusted: all that it needs stands ready, and it
+//! calls only what signal-safety(7) allows. What is to be said or decided is left to the new start, which
+//! finds a [`Note`] in its environment. After one crash too many it ends by the same signal.
+
+use std::cell::UnsafeCell;
+use std::ffi::c_int;
+use std::io;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction, signal};
+use nix::unistd::getpid;
+
+use super::crash_record::{CRASHES, Note, WINDOW};
+use super::exec_image::Plan;
+use super::inheritance::{Bequest, Legacy};
+use super::invocation::Origin;
+use crate::log;
+use crate::process::signals;
+
+const SIGNALS: [Signal; 2] = [Signal::SIGSEGV, Signal::SIGBUS];
+
+/// Begins a new start, where it may be. Its lines have a place from now on.
+pub(crate) fn begin(note: &Note, legacy: Legacy) -> Legacy {
+    log::open(&legacy.name);
+    log::set_destination(legacy.log);
+    let is_crash = note.signal().is_some();
+    if is_crash && signals::is_told_to_stop() {
+        legacy.files.remove_all();
+        // SAFETY: nothing of the program's has run.
+        unsafe { libc::_exit(0) }
+    }
+    signals::resume(note.blocked());
+    match note.signal() {
+        Some(signal) if note.is_enough() => give_up(signal, legacy),
+        _ => legacy,
+    }
+}
+
+/// Ends by the signal that has come too often, and leaves no file behind.
+fn give_up(number: c_int, legacy: Legacy) -> ! {
+    log::error(&format!(
+        "signal {number} came {CRASHES} times within {} seconds: not started again",
+        WINDOW.as_secs()
+    ));
+    legacy.files.remove_all();
+    if let Ok(number) = Signal::try_from(number) {
+        // SAFETY: the default action is no handler.
+        let _ = unsafe { signal(number, SigHandler::SigDfl) };
+        let _ = raise(number);
+    }
+    // SAFETY: nothing of the program's has run.
+    unsafe { libc::_exit(1) }
+}
+
+/// What the handler needs.
+struct Ready {
+    plan: Plan,
+    /// The handler's own: the program's may be what has overflown.
+    stack: Vec<u8>,
+}
+
+/// It, once it is there. Nobody but the handler looks at it.
+static READY: AtomicPtr<UnsafeCell<Ready>> = AtomicPtr::new(ptr::null_mut());
+
+/// From now on a crash starts the server anew, unless the program has set a handler of its own.
+pub(crate) fn arm(origin: &Origin, bequest: &Bequest<'_>) -> io::Result<()> {
+    let plan = Plan::new(origin, bequest, origin.note.as_ref())?;
+    let mut ready = Ready { plan, stack: Vec::new() };
+    give_stack(&mut ready.stack)?;
+    READY.store(Box::into_raw(Box::new(UnsafeCell::new(ready))), Ordering::Release);
+    let mut blocked = SigSet::empty();
+    blocked.add(Signal::SIGTERM);
+    let action = SigAction::new(SigHandler::Handler(crashed), SaFlags::SA_ONSTACK, blocked);
+    for signal in SIGNALS {
+        // SAFETY: the handler calls only what signal-safety(7) allows; the program's is put back.
+        unsafe {
+            let before = sigaction(signal, &action)?;
+            if !matches!(before.handler(), SigHandler::SigDfl) {
+                sigaction(signal, &before)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// From now on a crash does what it does: another server has taken this one's place.
+pub(crate) fn disarm() {
+    // It is left where it is: its stack is the handler's.
+    READY.store(ptr::null_mut(), Ordering::Release);
+}
+
+extern "C" fn crashed(number: c_int) {
+    let ready = READY.load(Ordering::Acquire);
+    // SAFETY: it is there before the handler is, for as long as the process runs; a crash within
+    // the handler does not come here again, as the signal is blocked meanwhile.
+    if let Some(ready) = unsafe { ready.as_ref() }.map(|ready| unsafe { &mut *ready.get() })
+        && ready.plan.note.pid() == getpid().as_raw() as u64
+        // One that has been told to stop need not be there again.
+        && !signals::is_stopping()
+    {
+        ready.plan.note.add_crash(number, signals::now());
+        ready.plan.carry_out();
+    }
+    // SAFETY: without a new start, or in a child of the program's, the signal does what it does.
+    unsafe {
+        libc::signal(number, libc::SIG_DFL);
+        libc::raise(number);
+    }
+}
+
+/// Gives the handler a stack of its own.
+fn give_stack(stack: &mut Vec<u8>) -> io::Result<()> {
+    const SIZE: usize = 64 * 1024;
+    let mut present = libc::stack_t { ss_sp: ptr::null_mut(), ss_flags: 0, ss_size: 0 };
+    // SAFETY: it fills what it is given.
+    unsafe { libc::sigaltstack(ptr::null(), &mut present) };
+    if present.ss_flags & libc::SS_DISABLE == 0 {
+        // The program has seen to that.
+        return Ok(());
+    }
+    stack.resize(SIZE.max(libc::SIGSTKSZ), 0);
+    let stack =
+        libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: stack.len() };
+    // SAFETY: the stack is the handler's for as long as the process runs.
+    match unsafe { libc::sigaltstack(&stack, ptr::null_mut()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -1,0 +1,357 @@
+//! The hand-over on SIGHUP: the server starts its program anew, which may be another version of it, and
+//! leaves it the sockets. It serves the clients that it has until they leave.
+//!
+//! The two speak through three pipes. The new server says on one that it could begin, and waits on another
+//! until it may; it takes the pidfile, says that it has, and waits once more. An usher reads what it says,
+//! tells it to the old one on the third, and tells also that it has ended. Up to its last word, by which the
+//! new one begins, the old server can go on as if nothing had been.
+
+use std::ffi::CString;
+use std::fmt;
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read as _};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::time::Duration;
+
+use dorrit_engine::Engine;
+use nix::unistd::getpid;
+
+use super::crash as restart;
+use super::exec_image::Plan;
+use super::inheritance::Bequest;
+use super::invocation::Origin;
+use super::status::Word;
+use super::supervisor::Usher;
+use crate::error::{StartError, words};
+use crate::event_loop::current::with_engine;
+use crate::files::Files;
+use crate::files::Pidfile;
+use crate::log;
+use crate::log::Destination;
+use crate::process::helper;
+use crate::process::notify;
+use crate::process::signals;
+
+/// How long the new server may take to begin.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// What the old server writes when the new one may take the pidfile, and when it may begin.
+const GO: u8 = b'g';
+/// What it writes when it has called the hand-over off.
+const NO: u8 = b'n';
+
+/// The old server's side.
+#[derive(Debug)]
+pub(crate) struct HandOver {
+    pub(crate) origin: Origin,
+    pub(crate) name: CString,
+    /// Where the log goes.
+    pub(crate) log: Destination,
+    pub(crate) is_foreground: bool,
+    /// How long clients are served after it.
+    pub(crate) drain: Duration,
+    pub(crate) stage: Stage,
+}
+
+/// How far it has come.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// Nothing is handed over.
+    None,
+    /// The new server starts.
+    Starting(Attempt),
+    /// It may take over.
+    Offered(Attempt, i32),
+    /// It has.
+    Done,
+}
+
+/// The pipes of a hand-over that is under way. Where they are closed it is called off.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    news: PipeReader,
+    go: PipeWriter,
+}
+
+impl HandOver {
+    /// SIGHUP has come. In the foreground it may be the terminal that has hung up, which is no wish for
+    /// another server.
+    pub(crate) fn hang_up(&mut self, files: &Files) {
+        if self.is_foreground && self.origin.has_lost_terminal() {
+            signals::stop_in_order();
+        } else if !signals::is_stopping() {
+            // Who is to stop, as from a service manager that sends both signals, starts nobody.
+            self.begin(files);
+        }
+    }
+
+    fn begin(&mut self, files: &Files) {
+        match self.stage {
+            Stage::None => {}
+            Stage::Starting(_) | Stage::Offered(..) => {
+                return log::warning("SIGHUP: a hand-over is under way already");
+            }
+            Stage::Done => {
+                return log::warning("SIGHUP: this server has handed over already");
+            }
+        }
+        if getpid().as_raw() == 1 {
+            // Its end is the end of every process in its namespace.
+            return log::warning("hand-over: process 1 cannot be replaced; this server goes on");
+        }
+        if helper::is_reaper() {
+            // The usher and the new server would become its children (CONTRACT S28).
+            let why = "a process that adopts others cannot be replaced";
+            return log::warning(&format!("hand-over: {why}; this server goes on"));
+        }
+        let program = self.origin.program.clone().unwrap_or_default();
+        match self.attempt(files) {
+            Ok(attempt) => {
+                log::notice(&format!("hand-over: starts {}", program.display()));
+                self.stage = Stage::Starting(attempt);
+            }
+            Err(error) => self.fail(words(&error)),
+        }
+    }
+
+    fn attempt(&self, files: &Files) -> io::Result<Attempt> {
+        let (news, news_end) = io::pipe()?;
+        let (word, word_end) = io::pipe()?;
+        let (go_end, go) = io::pipe()?;
+        rustix::io::ioctl_fionbio(&news, true)?;
+        rustix::io::ioctl_fionbio(&go, true)?;
+        let listeners = |engine: &mut Engine| {
+            engine.listeners().map(|listener| listener.as_raw_fd()).collect::<Vec<_>>()
+        };
+        let bequest = Bequest {
+            name: &self.name,
+            directory: &self.origin.path,
+            log: self.log,
+            listeners: &with_engine(listeners).unwrap_or_default(),
+            is_shared: true,
+            files,
+            predecessor: Some([word_end.as_raw_fd(), go_end.as_raw_fd()]),
+        };
+        let mut kept = bequest.descriptors();
+        kept.extend([word.as_raw_fd(), news_end.as_raw_fd()]);
+        kept.extend(self.origin.descriptors());
+        kept.extend(self.origin.directory.as_ref().map(|directory| directory.as_raw_fd()));
+        let mut plan = Plan::new(&self.origin, &bequest, None)?;
+        let mut usher = Usher {
+            plan: &mut plan,
+            kept: &kept,
+            word: [word.as_raw_fd(), word_end.as_raw_fd()],
+            news: news_end.as_raw_fd(),
+            patience: PATIENCE,
+            is_daemon: !self.is_foreground,
+            ignored: &self.origin.ignored,
+        };
+        usher.send()?;
+        let attempt = Attempt { news, go };
+        with_engine(|engine| engine.watch_control(&attempt.news))
+            .map_err(|_| io::Error::from(ErrorKind::NotFound))??;
+        Ok(attempt)
+    }
+
+    /// Goes on with what the usher has told.
+    pub(crate) fn proceed(&mut self, files: &mut Files) {
+        loop {
+            let (Stage::Starting(attempt) | Stage::Offered(attempt, _)) = &self.stage else {
+                return;
+            };
+            match attempt.hear() {
+                Ok(None) => return,
+                Ok(Some(Word::Ready(pid))) => self.offer(pid, files),
+                Ok(Some(Word::Taken)) if self.let_begin() => self.complete(files),
+                Ok(Some(Word::Taken)) => self.fall_back("the new server has ended", files),
+                Ok(Some(word)) => self.fall_back(format_args!("the new server {word}"), files),
+                Err(_) => self.fall_back("nobody tells what becomes of the new server", files),
+            }
+        }
+    }
+
+    /// The new server could begin: lets it.
+    fn offer(&mut self, pid: i32, files: &Files) {
+        let Stage::Starting(attempt) = std::mem::replace(&mut self.stage, Stage::None) else {
+            return;
+        };
+        let offered = files.pidfile.as_ref().map_or(Ok(()), Pidfile::offer);
+        match offered {
+            Ok(()) => {
+                // Where it has ended meanwhile, that is what the usher tells next.
+                attempt.go();
+                self.stage = Stage::Offered(attempt, pid);
+            }
+            Err(error) => {
+                attempt.call_off();
+                self.fail(format_args!("pidfile: {}", words(&error)));
+            }
+        }
+    }
+
+    /// The new server has all that it needs: lets it begin. False where it has ended.
+    fn let_begin(&self) -> bool {
+        let Stage::Offered(attempt, pid) = &self.stage else { return false };
+        // A service manager believes nobody but whom it takes for the server: it is told first who that is.
+        notify::main_pid(pid.unsigned_abs());
+        attempt.go()
+    }
+
+    /// The new server has taken over: its files and sockets are no longer this one's.
+    fn complete(&mut self, files: &mut Files) {
+        let Stage::Offered(attempt, pid) = std::mem::replace(&mut self.stage, Stage::Done) else {
+            return;
+        };
+        attempt.leave();
+        notify::say_no_more();
+        restart::disarm();
+        files.give_away();
+        let drain = self.drain;
+        let _ = with_engine(|engine| engine.drain(drain));
+        log::notice(&format!(
+            "hand-over: process {pid} has taken over; those who are here are served for {} s at most",
+            drain.as_secs()
+        ));
+    }
+
+    /// It was nothing: this server has all as before.
+    fn fall_back(&mut self, why: impl fmt::Display, files: &Files) {
+        let stage = std::mem::replace(&mut self.stage, Stage::None);
+        let (Stage::Starting(attempt) | Stage::Offered(attempt, _)) = stage else { return };
+        attempt.call_off();
+        let kept = files.pidfile.as_ref().map_or(Ok(()), Pidfile::keep);
+        self.fail(why);
+        if let Err(error) = kept {
+            log::error(&format!("hand-over: pidfile: {}", words(&error)));
+        }
+    }
+
+    fn fail(&self, why: impl fmt::Display) {
+        log::warning(&format!("hand-over: {why}; this server goes on"));
+    }
+
+    /// The server is to stop. What has not taken over will not.
+    pub(crate) fn call_off(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::None) {
+            Stage::Starting(attempt) | Stage::Offered(attempt, _) => {
+                attempt.call_off();
+                log::notice("hand-over: called off, as the server is to stop");
+            }
+            stage => self.stage = stage,
+        }
+    }
+
+    /// Says that the time is over for those who have not left.
+    pub(crate) fn tell_overdue(&self) {
+        let left = with_engine(|engine| engine.stats().connections).unwrap_or_default();
+        log::notice(&format!(
+            "hand-over: {} s are over; clients told to connect again: {left}",
+            self.drain.as_secs()
+        ));
+    }
+
+    /// Says that the server ends because another has taken over and nobody is left.
+    pub(crate) fn tell_end(&self) {
+        if matches!(self.stage, Stage::Done) && !signals::is_stopping() {
+            log::notice("hand-over: nobody is here any more, and the server ends");
+        }
+    }
+}
+
+impl Attempt {
+    /// The next word of the usher; `None` where there is none yet.
+    fn hear(&self) -> io::Result<Option<Word>> {
+        let mut bytes = [0; Word::LEN];
+        match (&self.news).read_exact(&mut bytes) {
+            Ok(()) => Ok(Word::parse(bytes)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets the new server do its next step. False where it has ended.
+    fn go(&self) -> bool {
+        signals::write_all(&self.go, &[GO]).is_ok()
+    }
+
+    /// Has it come to nothing, also where the word that the new server has taken over is on its way: no
+    /// two may hold themselves for the one that has the files.
+    fn call_off(self) {
+        // Where the new one has ended, nobody has to be told.
+        let _ = signals::write_all(&self.go, &[NO]);
+        self.leave();
+    }
+
+    /// Listens to the usher no more.
+    fn leave(self) {
+        let _ = with_engine(|engine| engine.unwatch_control(&self.news));
+    }
+}
+
+/// The server before, as the new one knows it.
+#[derive(Debug)]
+pub(crate) struct Predecessor {
+    word: PipeWriter,
+    go: PipeReader,
+}
+
+impl From<[OwnedFd; 2]> for Predecessor {
+    fn from([word, go]: [OwnedFd; 2]) -> Self {
+        Self { word: word.into(), go: go.into() }
+    }
+}
+
+impl Predecessor {
+    pub(crate) fn descriptors(&self) -> [RawFd; 2] {
+        [self.word.as_raw_fd(), self.go.as_raw_fd()]
+    }
+
+    /// Takes over, when the one before lets it. All that can fail must have been done.
+    pub(crate) fn succeed(mut self, pidfile: Option<&Pidfile>) -> Result<(), StartError> {
+        let fail = |why: &dyn fmt::Display| StartError::new(format_args!("hand-over: {why}"));
+        let called_off = || fail(&"the server before has called it off");
+        // One that is not there any more has called it off, too.
+        if self.ask(Word::Ready(getpid().as_raw())) != Some(GO) {
+            return Err(called_off());
+        }
+        let taken = pidfile.map_or(Ok(()), Pidfile::take_over);
+        taken.map_err(|error| fail(&format_args!("pidfile: {}", words(&error))))?;
+        match self.ask(Word::Taken) {
+            Some(NO) => Err(called_off()),
+            // One that is not there any more has left all to this one.
+            _ => Ok(()),
+        }
+    }
+
+    /// What the one before says to this; `None` where it has gone.
+    fn ask(&mut self, word: Word) -> Option<u8> {
+        // Without an usher there is nobody to hear it, and the one before learns that by itself.
+        let _ = signals::write_all(&self.word, &word.encode());
+        let mut answer = [0];
+        self.go.read_exact(&mut answer).ok()?;
+        Some(answer[0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// Whether a new server takes over that hears this, and then nothing more.
+    fn succeeds(said: &[u8]) -> bool {
+        let [(_told, word), (go, mut says)] = [(); 2].map(|()| io::pipe().unwrap());
+        says.write_all(said).unwrap();
+        drop(says);
+        Predecessor::from([word.into(), go.into()]).succeed(None).is_ok()
+    }
+
+    #[test]
+    fn it_may_be_called_off_until_it_begins() {
+        assert!(succeeds(&[GO, GO]));
+        // The one before has been killed when it had let this one take over.
+        assert!(succeeds(&[GO]));
+        for said in [&[][..], &[NO], &[GO, NO]] {
+            assert!(!succeeds(said), "{said:?}");
+        }
+    }
+}

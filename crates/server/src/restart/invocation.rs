@@ -1,0 +1,134 @@
+//! How the server was started: noted before it changes that.
+
+use std::ffi::{OsStr, OsString, c_int};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::SigSet;
+
+use super::crash as restart;
+use super::crash_record::Note;
+use super::inheritance::{Legacy, take_variable};
+use crate::files;
+use crate::process::descriptors::Known;
+use crate::process::signals;
+
+/// The note's name in the environment.
+pub(crate) const VARIABLE: &str = "DORRIT_RESTART";
+
+/// How the server was started.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    /// The program's name and what follows it.
+    pub(crate) arguments: Vec<OsString>,
+    /// Where the program is.
+    pub(crate) program: Option<PathBuf>,
+    pub(crate) directory: Option<File>,
+    /// The path of that directory.
+    pub(crate) path: PathBuf,
+    /// As it was before the program has run.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// The signals that were blocked.
+    pub(crate) mask: SigSet,
+    /// Those that were ignored.
+    pub(crate) ignored: Vec<c_int>,
+    /// What the server was started with besides the standard streams.
+    descriptors: Vec<Known>,
+    has_terminal: bool,
+    /// Of the crash, or the hand-over, after which this is the new start.
+    pub(crate) note: Option<Note>,
+}
+
+impl Origin {
+    /// Notes it. A new start has a legacy; one that comes once too often does not return.
+    pub(crate) fn find(arguments: Vec<OsString>) -> (Self, Option<Legacy>) {
+        let note = take_variable(VARIABLE).and_then(|text| Note::parse(text.as_bytes()));
+        let note = note.filter(|note| note.pid() == u64::from(std::process::id()));
+        let legacy = Legacy::take_over(note.as_ref());
+        let legacy = match (&note, legacy) {
+            (Some(note), Some(legacy)) => Some(restart::begin(note, legacy)),
+            _ => None,
+        };
+        let present = std::env::current_dir().ok();
+        let inherited = legacy.as_ref().and_then(|legacy| legacy.directory.clone());
+        let path = inherited.or(present).unwrap_or_default();
+        let directory = File::open(".").ok();
+        let mut others: Vec<_> = legacy.iter().flat_map(Legacy::descriptors).collect();
+        others.extend(directory.as_ref().map(File::as_raw_fd));
+        let mask = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
+        let origin = Self {
+            program: find_program(arguments.first().map(OsString::as_os_str), &path),
+            arguments,
+            directory,
+            path,
+            environment: std::env::vars_os().collect(),
+            mask,
+            ignored: signals::ignored(),
+            descriptors: Known::all_but(&others),
+            has_terminal: open_terminal().is_ok(),
+            note,
+        };
+        (origin, legacy)
+    }
+
+    /// The signal after which this is the new start.
+    pub(crate) fn signal(&self) -> Option<c_int> {
+        self.note.as_ref().and_then(Note::signal)
+    }
+
+    /// What follows the program's name.
+    pub(crate) fn options(&self) -> &[OsString] {
+        self.arguments.get(1..).unwrap_or_default()
+    }
+
+    /// What the server was started with and still has, the standard streams included.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+        let standard = [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO];
+        standard.into_iter().chain(self.descriptors.iter().filter_map(Known::still))
+    }
+
+    /// Whether the terminal that the server was started on has gone.
+    pub(crate) fn has_lost_terminal(&self) -> bool {
+        let is_gone = |error: io::Error| {
+            matches!(error.raw_os_error(), Some(libc::ENXIO | libc::EIO | libc::ENODEV))
+        };
+        self.has_terminal && open_terminal().is_err_and(is_gone)
+    }
+}
+
+/// Opens the controlling terminal.
+fn open_terminal() -> io::Result<File> {
+    File::options().read(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open("/dev/tty")
+}
+
+/// Where the program is: by the name that it was called by, where that leads to it, because a link may
+/// lead to another version later.
+fn find_program(called: Option<&OsStr>, directory: &Path) -> Option<PathBuf> {
+    let called = called.and_then(|name| look_up(name, directory));
+    let itself = std::env::current_exe().ok().filter(|path| id(path).is_some());
+    match (called, itself) {
+        (Some(called), Some(itself)) if id(&called) != id(&itself) => Some(itself),
+        (called, itself) => called.or(itself),
+    }
+}
+
+/// Where a shell would find it.
+fn look_up(name: &OsStr, directory: &Path) -> Option<PathBuf> {
+    if name.as_bytes().contains(&b'/') {
+        // Without a "." at its start.
+        return Some(directory.join(name).components().collect());
+    }
+    let path = std::env::var_os("PATH")?;
+    let mut places = std::env::split_paths(&path).map(|place| directory.join(place).join(name));
+    places.find(|place| id(place).is_some())
+}
+
+/// The device and the inode of what can be executed.
+fn id(path: &Path) -> Option<[u64; 2]> {
+    let found = std::fs::metadata(path).ok()?;
+    (found.is_file() && found.mode() & 0o111 != 0).then(|| files::id(&found))
+}

@@ -1,0 +1,272 @@
+//! The process between a server that hands over and the new one: its parent, so that the program's
+//! wait(2) never meets it, and the one who tells what becomes of it.
+//!
+//! It is forked by a process that may have threads: it calls only what signal-safety(7) lists.
+
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::RawFd;
+use std::ptr;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::exec_image::Plan;
+use super::status::Word;
+use crate::process::descriptors;
+use crate::process::helper;
+use crate::process::signals;
+use crate::process::signals::now;
+
+/// How often it looks whether the new server is there: a child of that one's may keep the pipe open on
+/// which it speaks.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What an usher is sent with.
+pub(crate) struct Usher<'a> {
+    pub(crate) plan: &'a mut Plan,
+    /// What the new server gets, and the descriptors below.
+    pub(crate) kept: &'a [RawFd],
+    /// The pipe on which the new server speaks: its ends for reading and writing.
+    pub(crate) word: [RawFd; 2],
+    /// The end for writing of the pipe to the server that hands over. Where nobody reads it any more, the
+    /// hand-over is called off.
+    pub(crate) news: RawFd,
+    /// How long the new server may take.
+    pub(crate) patience: Duration,
+    /// Whether it is a daemon, with a session of its own.
+    pub(crate) is_daemon: bool,
+    /// The signals that are ignored when it starts.
+    pub(crate) ignored: &'a [c_int],
+}
+
+impl Usher<'_> {
+    /// Forks the usher, which goes its way.
+    pub(crate) fn send(&mut self) -> io::Result<()> {
+        // SAFETY: all that needs memory is there already.
+        unsafe { helper::start(self.kept, || self.serve()) }
+    }
+
+    /// The usher's life.
+    fn serve(&mut self) {
+        // SAFETY: whatever the program has made of it, children are to be waited for here.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+        // SAFETY: the same holds of this child.
+        match unsafe { helper::fork(libc::SIGCHLD) } {
+            0 => self.execute(),
+            -1 => drop(self.tell(Word::NotExecuted(Errno::last_raw()))),
+            new => {
+                // What is the new server's must end with it.
+                let highest = self.kept.iter().copied().max().unwrap_or(0);
+                descriptors::close_all_but(&[self.word[0], self.news], highest);
+                self.watch(new);
+            }
+        }
+    }
+
+    /// Becomes the new server.
+    fn execute(&mut self) -> ! {
+        for signal in signals::ALL {
+            let is_ignored = self.ignored.contains(&signal);
+            let action = if is_ignored { libc::SIG_IGN } else { libc::SIG_DFL };
+            // SAFETY: neither is a handler. It fails where there is no such signal.
+            unsafe { libc::signal(signal, action) };
+        }
+        // SAFETY: these take and give numbers.
+        let pid = unsafe {
+            if self.is_daemon {
+                libc::setsid();
+            }
+            libc::getpid()
+        };
+        self.plan.note.set_pid(pid);
+        self.plan.carry_out();
+        write(self.word[1], Word::NotExecuted(Errno::last_raw()));
+        // SAFETY: nothing of the server's is run at this exit.
+        unsafe { libc::_exit(127) }
+    }
+
+    /// Tells what the new server says, until it has taken over or has ended.
+    fn watch(&self, new: c_int) {
+        let until = now().saturating_add(self.patience);
+        loop {
+            let left = until.saturating_sub(now());
+            if left.is_zero() {
+                end(new);
+                self.tell(Word::Silent(self.patience.as_secs() as c_int));
+                return;
+            }
+            let mut polled = [
+                libc::pollfd { fd: self.word[0], events: libc::POLLIN, revents: 0 },
+                libc::pollfd { fd: self.news, events: 0, revents: 0 },
+            ];
+            let millis = left.min(LOOK).as_millis() as c_int + 1;
+            // SAFETY: there are two of them.
+            unsafe { libc::poll(polled.as_mut_ptr(), 2, millis) };
+            if polled[1].revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0 {
+                return end(new);
+            }
+            if polled[0].revents == 0 {
+                if let Some(word) = wait(new, now()) {
+                    self.tell(word);
+                    return;
+                }
+                continue;
+            }
+            match read(self.word[0]) {
+                Some(word @ Word::Ready(_)) if self.tell(word) => {}
+                Some(word @ Word::Taken) if self.tell(word) => return,
+                Some(word) => {
+                    self.tell(word);
+                    return end(new);
+                }
+                None => {
+                    if let Some(word) = wait(new, until) {
+                        self.tell(word);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells the server that hands over; false where it does not want to hear.
+    fn tell(&self, word: Word) -> bool {
+        write(self.news, word)
+    }
+}
+
+fn write(pipe: RawFd, word: Word) -> bool {
+    let bytes = word.encode();
+    // SAFETY: there are so many bytes. SIGPIPE is blocked.
+    unsafe { libc::write(pipe, bytes.as_ptr().cast(), bytes.len()) == bytes.len() as isize }
+}
+
+/// The next word; `None` where there will be none.
+fn read(pipe: RawFd) -> Option<Word> {
+    let mut bytes = [0; Word::LEN];
+    // SAFETY: there is room for so many bytes.
+    let len = unsafe { libc::read(pipe, bytes.as_mut_ptr().cast(), bytes.len()) };
+    Word::parse(bytes).filter(|_| len == bytes.len() as isize)
+}
+
+/// Waits for the end of a process that has nothing more to say. `None`: the time is over.
+fn wait(child: c_int, until: Duration) -> Option<Word> {
+    /// There is no waiting for a child and a time at once.
+    const PAUSE: c_int = 10;
+    let mut status = 0;
+    loop {
+        // SAFETY: it fills what it is given.
+        match unsafe { libc::waitpid(child, &mut status, libc::WNOHANG) } {
+            0 if now() < until => {
+                // SAFETY: nothing is polled.
+                unsafe { libc::poll(ptr::null_mut(), 0, PAUSE) };
+            }
+            0 => return None,
+            _ if libc::WIFSIGNALED(status) => return Some(Word::Killed(libc::WTERMSIG(status))),
+            _ => return Some(Word::Ended(libc::WEXITSTATUS(status))),
+        }
+    }
+}
+
+/// Ends the new server, whatever it does.
+fn end(new: c_int) {
+    // SAFETY: it is this process's child, and has not been waited for.
+    unsafe {
+        libc::kill(new, libc::SIGKILL);
+        libc::waitpid(new, ptr::null_mut(), 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{PipeReader, Read as _, pipe};
+    use std::os::fd::AsRawFd as _;
+    use std::path::Path;
+
+    use super::*;
+    use crate::files::Files;
+    use crate::log::Destination;
+    use crate::restart::inheritance::Bequest;
+    use crate::restart::invocation::Origin;
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    /// Sends one with a shell that does this: the pipe with the news, and one that ends with the shell.
+    fn send(script: &str, patience: Duration) -> (PipeReader, PipeReader) {
+        let (mut origin, _) = Origin::find(["sh", "-c", script].map(Into::into).into());
+        origin.program = Some("/bin/sh".into());
+        let [(news, news_end), (word, word_end), (alive, alive_end)] =
+            [(); 3].map(|()| pipe().unwrap());
+        let bequest = Bequest {
+            name: c"test",
+            directory: Path::new("/"),
+            log: Destination::Stderr,
+            listeners: &[],
+            is_shared: true,
+            files: &Files::default(),
+            predecessor: Some([word_end.as_raw_fd(), alive_end.as_raw_fd()]),
+        };
+        let mut kept = bequest.descriptors();
+        kept.extend([0, 1, 2, word.as_raw_fd(), news_end.as_raw_fd()]);
+        let mut plan = Plan::new(&origin, &bequest, None).unwrap();
+        let mut usher = Usher {
+            plan: &mut plan,
+            kept: &kept,
+            word: [word.as_raw_fd(), word_end.as_raw_fd()],
+            news: news_end.as_raw_fd(),
+            patience,
+            is_daemon: false,
+            ignored: &origin.ignored,
+        };
+        usher.send().unwrap();
+        (news, alive)
+    }
+
+    fn words(mut news: PipeReader) -> Vec<Word> {
+        let mut bytes = Vec::new();
+        news.read_to_end(&mut bytes).unwrap();
+        let words = bytes.chunks(Word::LEN).map(|word| Word::parse(word.try_into().unwrap()));
+        words.collect::<Option<_>>().unwrap()
+    }
+
+    fn is_over(mut alive: PipeReader) -> bool {
+        alive.read(&mut [0]).unwrap() == 0
+    }
+
+    #[test]
+    fn it_tells_how_the_new_server_ends() {
+        for (script, word) in [
+            ("exit 3", Word::Ended(3)),
+            ("kill -SEGV $$", Word::Killed(libc::SIGSEGV)),
+            // It waits for a server that catches it.
+            ("kill -TERM $$", Word::Ended(0)),
+        ] {
+            let (news, alive) = send(script, LONG);
+            assert_eq!(words(news), [word], "{script}");
+            assert!(is_over(alive));
+        }
+    }
+
+    /// One that is not ready in time is ended, whatever it ignores.
+    #[test]
+    fn it_waits_so_long() {
+        let (news, alive) = send("trap '' TERM; exec sleep 1000", Duration::from_millis(200));
+        assert_eq!(words(news), [Word::Silent(0)]);
+        assert!(is_over(alive));
+    }
+
+    /// A child of its own that has all that it has, as one of `ws_init_func`, keeps the pipe open.
+    #[test]
+    fn it_leaves_a_child_behind() {
+        let (news, _alive) = send("sleep 5 & exit 3", Duration::from_secs(3));
+        assert_eq!(words(news), [Word::Ended(3)]);
+    }
+
+    #[test]
+    fn nobody_wants_to_know() {
+        let (news, alive) = send("exec sleep 1000", LONG);
+        drop(news);
+        assert!(is_over(alive));
+    }
+}

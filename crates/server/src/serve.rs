@@ -1,0 +1,268 @@
+//! The engine's events, handed to the program one after the other.
+//!
+//! The server is borrowed to fetch an event and given back before the program hears of it, so that each
+//! `ws_*` call can borrow it anew.
+
+use std::collections::TryReserveError;
+use std::ffi::c_int;
+use std::time::Instant;
+
+use dorrit_engine::{ConnId, DropCause, Engine, Event};
+use dorrit_proto::{CloseCode, MessageKind, Refusal, Request};
+
+use crate::abi::handle::from_id;
+use crate::abi::opening::Openings;
+use crate::abi::stats;
+use crate::error::words;
+use crate::event_loop::current as host;
+use crate::event_loop::current::{Misuse, State, guard, with_engine};
+use crate::launch::Server;
+use crate::log;
+use crate::log::Level;
+use crate::process::notify::{self, Notifier};
+use crate::process::reserve;
+use crate::process::signals;
+use crate::program::{Introduction, Program, Told};
+
+/// Serves until the server has stopped. Returns the exit status.
+pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
+    let told = server.told;
+    let mut dispatch = Dispatch { program, told, introduction: Introduction::default(), server };
+    loop {
+        match dispatch.turn() {
+            Ok(None) => {}
+            Ok(Some(status)) => return status,
+            // A panic of ours, which has been told; or this is a child of the program's.
+            Err(Misuse) => return 1,
+        }
+    }
+}
+
+struct Dispatch<'a, P> {
+    program: &'a P,
+    told: Told,
+    /// Of the last request; its memory is used again.
+    introduction: Introduction,
+    server: &'a mut Server,
+}
+
+/// A step of the loop: it acts on the server, and a panic goes no further. None of the program's functions
+/// is called within (CONTRACT S26).
+fn step<R>(act: impl FnOnce(&mut State) -> R) -> Result<R, Misuse> {
+    guard(Err(Misuse), || host::with(act))
+}
+
+/// The same on the engine.
+fn step_engine<R>(act: impl FnOnce(&mut Engine) -> R) -> Result<R, Misuse> {
+    guard(Err(Misuse), || with_engine(act))
+}
+
+/// What the engine tells next. A message's payload is where it stands: nothing of the engine is borrowed while
+/// the program deals with it.
+#[inline(always)]
+fn poll_event(engine: &mut Engine) -> Option<Event<*mut [u8]>> {
+    let event = reserve::spare(|| engine.poll_event())?;
+    Some(event.map(|payload| {
+        let start = payload.as_ptr().cast::<u8>().cast_mut();
+        std::ptr::slice_from_raw_parts_mut(start, payload.len())
+    }))
+}
+
+impl<P: Program> Dispatch<'_, P> {
+    /// Hands over what is there, and what happens next. Returns the exit status where that is the end.
+    fn turn(&mut self) -> Result<Option<c_int>, Misuse> {
+        let Some(event) = step_engine(poll_event)? else { return self.wait() };
+        match event {
+            // SAFETY: the engine has just told where it is.
+            Event::Message(id, kind, payload) => unsafe { self.read(id, kind, payload) },
+            Event::Opened(id) => self.open(id)?,
+            Event::Closed(id) => {
+                self.program.close(from_id(id));
+                step(|state| state.openings.close(id))?;
+            }
+            Event::Drained(id) => self.program.drain(from_id(id)),
+            Event::Tick => tick()?,
+            event => return guard(Err(Misuse), || Ok(self.server.deal_with(event))),
+        }
+        Ok(None)
+    }
+
+    /// Waits for what happens next, or for what the log or the service manager is to be told. Returns the exit
+    /// status where the loop cannot go on.
+    fn wait(&mut self) -> Result<Option<c_int>, Misuse> {
+        let waited = step(|State { engine, notifier, .. }| {
+            let notifier = notifier.as_ref().and_then(Notifier::due);
+            let due = [log::due(), notifier].into_iter().flatten().min();
+            let longest = due.map(|due| due.saturating_duration_since(Instant::now()));
+            let engine = engine.as_mut()?;
+            Some((reserve::spare(|| engine.wait(longest)), due))
+        })?;
+        guard(Err(Misuse), || {
+            let (waited, due) = waited.ok_or(Misuse)?;
+            if let Err(error) = waited {
+                log::error(&format!("the loop has failed: {}", words(&error)));
+                return Ok(Some(1));
+            }
+            if due.is_some_and(|due| due <= Instant::now()) {
+                log::tell_left_out();
+                notify::tell_due();
+            }
+            Ok(None)
+        })
+    }
+
+    /// Hands a message over.
+    ///
+    /// # Safety
+    /// It stands there: the engine leaves it where it is, and touches it only at the next event.
+    #[inline(always)]
+    unsafe fn read(&mut self, id: ConnId, kind: MessageKind, payload: *mut [u8]) {
+        // SAFETY: the caller's promise.
+        let message = unsafe { &mut *payload };
+        self.program.read(from_id(id), kind, message);
+    }
+
+    fn open(&mut self, id: ConnId) -> Result<(), Misuse> {
+        if guard(true, || Openings::refuse_foreign(id)) {
+            return Ok(());
+        }
+        // What a client may send is too much for the reserve.
+        let introduced = step(|state| reserve::spare(|| self.introduce(state, id)));
+        let is_wanted = introduced?.is_some();
+        let is_accepted = is_wanted && self.program.open(from_id(id), &mut self.introduction) == 0;
+        step(|State { engine, openings, .. }| {
+            let Some(engine) = engine else { return };
+            match is_accepted {
+                true => openings.accept(engine, id),
+                false => openings.refuse(engine, id),
+            }
+        })
+    }
+
+    /// Finds what the program is told of a client; `None` where the client is not wanted.
+    fn introduce(&mut self, state: &mut State, id: ConnId) -> Option<()> {
+        let State { engine, openings, settings, .. } = state;
+        let request = engine.as_ref()?.request(id)?;
+        let chosen = settings.protocols.choose(request.protocols());
+        let Introduction { cookie, hostname, protocol } = &mut self.introduction;
+        [cookie, hostname, protocol].into_iter().for_each(Vec::clear);
+        let begun = openings.begin(chosen).and_then(|()| match self.told {
+            Told::Cookie => self.introduction.tell_cookie(request),
+            Told::HostAndProtocol => self.introduction.tell_host(request.host(), chosen),
+        });
+        begun.map_err(|_| openings.be_short()).ok()
+    }
+}
+
+impl Introduction {
+    /// CONTRACT S3.
+    fn tell_cookie(&mut self, request: &Request) -> Result<(), TryReserveError> {
+        request.join_header("cookie", b"; ", &mut self.cookie)?;
+        self.end()
+    }
+
+    fn tell_host(&mut self, host: &[u8], protocol: Option<&[u8]>) -> Result<(), TryReserveError> {
+        let protocol = protocol.unwrap_or_default();
+        for (text, told) in [(&mut self.hostname, host), (&mut self.protocol, protocol)] {
+            text.try_reserve(told.len())?;
+            text.extend_from_slice(told);
+        }
+        self.end()
+    }
+
+    /// Puts the zero bytes behind them.
+    fn end(&mut self) -> Result<(), TryReserveError> {
+        for text in [&mut self.cookie, &mut self.hostname, &mut self.protocol] {
+            text.try_reserve(1)?;
+            text.push(0);
+        }
+        Ok(())
+    }
+}
+
+impl Server {
+    /// Deals with what is no affair of the program's. Returns the exit status where it is the end.
+    fn deal_with(&mut self, event: Event<*mut [u8]>) -> Option<c_int> {
+        match event {
+            Event::Requested(id) => {
+                let answer =
+                    |engine: &mut _| self.pages.as_ref().map(|pages| pages.answer(engine, id));
+                let _ = with_engine(answer);
+            }
+            Event::Control => self.heed_signals(),
+            Event::Refused(_, refusal) => {
+                let level = match refusal {
+                    Refusal::Full | Refusal::NoMemory | Refusal::Tls => Level::Info,
+                    _ => Level::Debug,
+                };
+                let (status, why) = (refusal.status(), refusal.reason());
+                log::folded(level, format_args!("a client is answered {status}: {why}"));
+            }
+            Event::Dropped(_, cause) => {
+                let level = match cause {
+                    DropCause::Violation(_) => Level::Debug,
+                    DropCause::QueueFull
+                    | DropCause::QueueMemory
+                    | DropCause::Silent
+                    | DropCause::NoMemory
+                    | DropCause::MessageMemory => Level::Info,
+                };
+                log::folded(level, format_args!("a client is dropped: {cause}"));
+            }
+            Event::AcceptFailed(errno) => {
+                log::warning(&format!("connections have to wait: {}", words(&errno.into())));
+            }
+            Event::ShortOfMemory => {
+                log::folded(Level::Warning, "there is not enough memory");
+            }
+            Event::MemoryReleased => reserve::trim(),
+            Event::HeldUp(duration) => {
+                let seconds = duration.as_secs_f32();
+                let why = "the program's functions have held everybody up for";
+                log::folded(Level::Warning, format_args!("{why} {seconds:.1} s"));
+            }
+            Event::DrainExpired => {
+                self.handover.tell_overdue();
+                let _ = with_engine(|engine| engine.stop(CloseCode::SERVICE_RESTART));
+            }
+            Event::Stopped => {
+                self.handover.tell_end();
+                return Some(0);
+            }
+            // The program's; see `Dispatch::turn`.
+            Event::Message(..)
+            | Event::Opened(_)
+            | Event::Closed(_)
+            | Event::Drained(_)
+            | Event::Tick => {}
+        }
+        None
+    }
+
+    /// Does what signals, and the usher of a hand-over, have asked for.
+    fn heed_signals(&mut self) {
+        signals::drain(&self.wake);
+        if signals::take_question() {
+            stats::tell();
+        }
+        self.handover.proceed(&mut self.files);
+        if signals::take_hang_up() {
+            self.handover.hang_up(&self.files);
+        }
+        if signals::is_stopping() {
+            notify::stopping();
+            self.handover.call_off();
+            let _ = with_engine(|engine| engine.stop(CloseCode::GOING_AWAY));
+            self.files.remove_sockets();
+        }
+    }
+}
+
+/// Calls what `ws_set_periodic` set.
+fn tick() -> Result<(), Misuse> {
+    if let Some(periodic) = step(|state| state.periodic)? {
+        // SAFETY: a function of the program's, given to be called here.
+        unsafe { (periodic.func)() };
+    }
+    Ok(())
+}

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::config::options::Options;
+use crate::config::Options;
 use crate::pages::path as target;
 use crate::program::Flavor;
 

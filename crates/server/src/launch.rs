@@ -10,32 +10,22 @@ use dorrit_engine::{Config, Engine, Listener, PlainRequests};
 use dorrit_proto::{Fragments, Rules};
 use nix::unistd::geteuid;
 
-use crate::config::options::{BUFFER_OVERHEAD, Options};
-use crate::config::settings::{Protocols, Settings};
-use crate::config::web_origin::Origins;
+use crate::config::{BUFFER_OVERHEAD, Options, Origins, Protocols, Settings};
 use crate::error::{StartError, words};
 use crate::event_loop::current as host;
 use crate::event_loop::current::{Stage, State};
-use crate::files::Files;
-use crate::files::Pidfile;
-use crate::files::pidfile_path;
+use crate::files::{Files, Pidfile, pidfile_path};
 use crate::listen::activation::Passed;
-use crate::listen::tcp;
-use crate::listen::unix as socket;
+use crate::listen::{tcp, unix as socket};
 use crate::log;
 use crate::pages::Pages;
-use crate::process::daemon;
-use crate::process::limits;
-use crate::process::notify;
 use crate::process::privileges::Credentials;
-use crate::process::reserve;
-use crate::process::signals;
+use crate::process::{daemon, limits, notify, reserve, signals};
 use crate::program::{Flavor, Program, Told};
-use crate::restart::crash as restart;
-use crate::restart::handover;
 use crate::restart::handover::HandOver;
 use crate::restart::inheritance::{Bequest, Legacy};
 use crate::restart::invocation::Origin;
+use crate::restart::{crash as restart, handover};
 
 /// The name of a server that sets none, and of its socket (CONTRACT D6).
 pub(crate) const NAME: &CStr = c"server";
@@ -290,7 +280,9 @@ impl<P: Program> Launch<'_, P> {
             listeners.extend(opened.into_iter().map(Listener::from));
         }
         for path in &plan.sockets {
-            listeners.push(files.make_socket(path, &plan.credentials)?.into());
+            let (listener, socket) = socket::open(path, &plan.credentials)?;
+            files.sockets.push(socket);
+            listeners.push(listener.into());
         }
         Ok(listeners)
     }

@@ -23,9 +23,9 @@ mod program;
 mod restart;
 mod run;
 mod serve;
+mod sigpipe;
 
-pub use abi::{calls, opening, stats};
-pub use config::settings;
+pub use abi::{calls, opening, settings, stats};
 pub use dorrit_engine::{Buffers, OverflowPolicy, Stats};
 pub use dorrit_proto::{Binary, Fragments, MessageKind};
 pub use program::{Flavor, Introduction, Program, Told};

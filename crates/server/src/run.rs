@@ -13,12 +13,10 @@ use crate::event_loop::current as host;
 use crate::event_loop::current::guard;
 use crate::launch::{Launch, NAME, Prepared};
 use crate::listen::activation::Passed;
-use crate::log;
 use crate::process::notify;
-use crate::process::signals;
 use crate::program::{Flavor, Program};
 use crate::restart::invocation::Origin;
-use crate::serve as dispatch;
+use crate::{log, serve as dispatch, sigpipe};
 
 /// Runs the server until it is told to stop. Returns the exit status of `main`.
 ///
@@ -69,7 +67,7 @@ fn step<R>(act: impl FnOnce() -> Result<R, StartError>) -> Result<R, StartError>
 fn tell(error: &StartError) -> c_int {
     match error.status {
         // Whoever asked may have gone.
-        0 => drop(signals::write_all(std::io::stdout(), error.text.as_bytes())),
+        0 => drop(sigpipe::write_all(std::io::stdout(), error.text.as_bytes())),
         _ if error.text.is_empty() => {}
         _ => log::error(&error.text),
     }
@@ -87,7 +85,7 @@ unsafe fn prepare(
 ) -> Result<Prepared, StartError> {
     host::claim();
     open_streams();
-    signals::ignore_sigpipe();
+    sigpipe::ignore();
     log::open(NAME);
     // SAFETY: the caller's promise.
     let arguments = unsafe { arguments(argc, argv) };

@@ -20,8 +20,7 @@ use crate::launch::Server;
 use crate::log;
 use crate::log::Level;
 use crate::process::notify::{self, Notifier};
-use crate::process::reserve;
-use crate::process::signals;
+use crate::process::{reserve, signals};
 use crate::program::{Introduction, Program, Told};
 
 /// Serves until the server has stopped. Returns the exit status.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use dorrit_proto::Request;
 
-use super::settings::items;
+use super::list::items;
 
 /// Whose pages may connect: a list of origins, with commas between them. It is kept as it was written: that
 /// is one piece of memory, and can fail.
@@ -263,5 +263,13 @@ mod tests {
         assert!(may("http://a.example", "http://a.example:80", "b"));
         assert!(!may("https://a.example:80", "https://a.example", "b"));
         assert!(!may("https://a.example", "http://a.example", "b"));
+    }
+
+    #[test]
+    fn lists() {
+        assert!(Origins::parse(b"https://a.example, null").is_some());
+        for bad in [&b"https://a example"[..], b"", b"https://a.example,", b"same, foo", b"*"] {
+            assert!(Origins::parse(bad).is_none(), "{bad:?}");
+        }
     }
 }

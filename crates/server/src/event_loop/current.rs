@@ -10,7 +10,7 @@ use dorrit_engine::Engine;
 use nix::sys::pthread::pthread_self;
 
 use crate::abi::opening::Openings;
-use crate::config::settings::Settings;
+use crate::config::Settings;
 use crate::log;
 use crate::process::notify::Notifier;
 

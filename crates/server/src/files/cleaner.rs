@@ -13,11 +13,10 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use super::owned as files;
-use super::owned::OwnFile;
+use super::own_file::{OwnFile, file_id};
 use super::pidfile::Pidfile;
 use crate::process::helper;
-use crate::process::signals;
+use crate::sigpipe;
 
 /// The server's side of a janitor.
 #[derive(Debug)]
@@ -54,12 +53,12 @@ impl Janitor {
     }
 
     pub(crate) fn remove_sockets(&mut self) {
-        let _ = signals::write_all(&self.orders, &[SOCKETS]);
+        let _ = sigpipe::write_all(&self.orders, &[SOCKETS]);
     }
 
     /// Removes all, and returns when that is done.
     pub(crate) fn remove_all(self) {
-        let _ = signals::write_all(&self.orders, &[ALL]);
+        let _ = sigpipe::write_all(&self.orders, &[ALL]);
         drop(self.orders);
         let timeout = PATIENCE.try_into().ok();
         // A signal more, while the server ends, is no reason to leave before the files are gone.
@@ -106,7 +105,7 @@ impl Doomed {
     /// Removes it, unless another file has taken its place (CONTRACT S10).
     fn remove(&self) {
         let Ok(found) = rustix::fs::lstat(&*self.path) else { return };
-        let found = files::file_id(
+        let found = file_id(
             found.st_dev as _,
             found.st_ino as _,
             found.st_mtime as _,

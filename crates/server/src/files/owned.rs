@@ -1,59 +1,15 @@
 //! The files that a running server owns: its sockets and its pidfile.
 
-use std::fs::Metadata;
 use std::io;
 use std::os::fd::{AsRawFd as _, RawFd};
-use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::cleaner::Janitor;
+use super::own_file::OwnFile;
 use super::pidfile::Pidfile;
 use crate::error::{StartError, words};
-use crate::listen::unix as socket;
 use crate::log;
 use crate::process::helper;
-use crate::process::privileges::Credentials;
-
-/// A file of ours, recognised also where another one has its name.
-#[derive(Clone, Debug)]
-pub(crate) struct OwnFile {
-    pub(crate) path: PathBuf,
-    pub(crate) id: FileId,
-}
-
-/// A file's device, its inode, and when it was written to last: an inode is used again.
-pub(crate) type FileId = [u64; 3];
-
-/// The device and the inode.
-pub(crate) fn id(found: &Metadata) -> [u64; 2] {
-    [found.dev(), found.ino()]
-}
-
-/// The three, of what stat(2) tells.
-pub(crate) fn file_id(device: u64, inode: u64, seconds: i64, nanoseconds: i64) -> FileId {
-    let written = seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds);
-    [device, inode, written as u64]
-}
-
-impl OwnFile {
-    /// The file that is at this path now.
-    pub(crate) fn at(path: &Path) -> io::Result<Self> {
-        let found = std::fs::symlink_metadata(path)?;
-        let id = file_id(found.dev(), found.ino(), found.mtime(), found.mtime_nsec());
-        Ok(Self { path: path.to_owned(), id })
-    }
-
-    /// Removes it, unless another file has taken its place (CONTRACT S10).
-    pub(crate) fn remove(&self) -> io::Result<()> {
-        match Self::at(&self.path) {
-            Ok(found) if found.id == self.id => std::fs::remove_file(&self.path),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-}
 
 /// The files of a server, and who removes them.
 #[derive(Debug, Default)]
@@ -65,17 +21,6 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Makes a socket.
-    pub(crate) fn make_socket(
-        &mut self,
-        path: &Path,
-        credentials: &Credentials,
-    ) -> Result<UnixListener, StartError> {
-        let (listener, socket) = socket::open(path, credentials)?;
-        self.sockets.push(socket);
-        Ok(listener)
-    }
-
     /// The ends of the janitor's pipes, where there is one: for orders, and for the word that they are
     /// done.
     pub(crate) fn janitor_descriptors(&self) -> Option<[RawFd; 2]> {

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
-use super::owned as files;
 use crate::error::{StartError, words};
+use crate::process::descriptors::inode;
 
 /// A pidfile that names this process. It stays locked while the process lives.
 #[derive(Debug)]
@@ -69,13 +69,13 @@ impl Pidfile {
 
     /// The device and the inode by which it is known while it is open.
     pub(crate) fn id(&self) -> io::Result<[u64; 2]> {
-        Ok(files::id(&self.file.metadata()?))
+        Ok(inode(&self.file.metadata()?))
     }
 
     /// Removes it, unless another file has taken its place (CONTRACT S10).
     pub(crate) fn remove(&self) -> io::Result<()> {
         let found = std::fs::symlink_metadata(&self.path)?;
-        if self.id()? == files::id(&found) {
+        if self.id()? == inode(&found) {
             std::fs::remove_file(&self.path)?;
         }
         Ok(())

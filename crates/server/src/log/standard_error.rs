@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::net::SendFlags;
 
 use super::lines::Level;
-use crate::process::signals::without_sigpipe;
+use crate::sigpipe::without_sigpipe;
 
 /// What names the stream that systemd reads, as it was before the program could change it.
 static JOURNAL: OnceLock<Option<String>> = OnceLock::new();

@@ -6,10 +6,9 @@ use std::os::fd::AsFd;
 
 use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork, setsid};
 
-use super::signals;
 use crate::error::{StartError, words};
-use crate::log;
 use crate::log::Destination;
+use crate::{log, sigpipe};
 
 /// What the daemon owes its parent: the word that it listens.
 #[derive(Debug)]
@@ -75,18 +74,18 @@ pub(crate) fn let_go(log: Destination) -> Result<(), StartError> {
 /// Writes out what the program has left in its streams' buffers.
 fn flush_streams() {
     // SAFETY: NULL means all streams.
-    signals::without_sigpipe(|| unsafe { libc::fflush(std::ptr::null_mut()) });
+    sigpipe::without_sigpipe(|| unsafe { libc::fflush(std::ptr::null_mut()) });
 }
 
 impl Parent {
     /// Lets the parent leave with status 0. Where it was killed, the daemon serves all the same.
     pub(crate) fn tell_ready(self) {
-        let _ = signals::write_all(&self.0, &[READY]);
+        let _ = sigpipe::write_all(&self.0, &[READY]);
     }
 
     /// Lets the parent leave with status 1, and leaves. The reason must be on stderr.
     pub(crate) fn tell_failed(self) -> ! {
-        let _ = signals::write_all(&self.0, &[FAILED]);
+        let _ = sigpipe::write_all(&self.0, &[FAILED]);
         // SAFETY: what the program has registered to be run at exit is not for a start that failed.
         unsafe { libc::_exit(1) }
     }

@@ -1,11 +1,11 @@
 //! Which descriptors are open, and which of them are the same as before.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::mem::ManuallyDrop;
 use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt as _;
 
 use super::limits;
-use crate::files;
 
 /// A descriptor, and what stood behind it: a number is used again.
 #[derive(Debug)]
@@ -70,10 +70,15 @@ impl Known {
     }
 }
 
+/// The device and the inode of what stat(2) has looked at.
+pub(crate) fn inode(found: &Metadata) -> [u64; 2] {
+    [found.dev(), found.ino()]
+}
+
 /// The device and the inode behind a descriptor; `None` where it is not open.
 fn id(fd: RawFd) -> Option<[u64; 2]> {
     // SAFETY: it is looked at and not closed; where it is not open the call says so.
     let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
     let found = file.metadata().ok()?;
-    Some(files::id(&found))
+    Some(inode(&found))
 }

@@ -12,10 +12,10 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketType, sendto, socket};
 use sd_notify::NotifyState;
 
-use super::signals::without_sigpipe;
 use crate::error::words;
 use crate::event_loop::current as host;
 use crate::log;
+use crate::sigpipe::without_sigpipe;
 
 /// Names the service manager's socket.
 const SOCKET: &str = "NOTIFY_SOCKET";

@@ -7,8 +7,7 @@ use nix::errno::Errno;
 use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, setgid, setuid};
 use rustix::process::getgroups;
 
-use crate::config::options;
-use crate::config::options::Options;
+use crate::config::{Options, decimal};
 use crate::error::StartError;
 use crate::log;
 
@@ -173,7 +172,7 @@ fn find_group(text: &str) -> Result<Gid, StartError> {
 
 /// The number of a user or group. The highest stands for none (setreuid(2)).
 fn number(text: &str) -> Option<u32> {
-    options::decimal(text).filter(|number| *number != u32::MAX)
+    decimal(text).filter(|number| *number != u32::MAX)
 }
 
 /// What was looked up. Where there is no file to look into, getpwnam_r(3) says so in one of these words.

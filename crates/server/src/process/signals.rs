@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::signal::{
-    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, signal,
-};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::unistd::getpid;
+
+use crate::sigpipe::is_pending;
 
 static IS_STOPPING: AtomicBool = AtomicBool::new(false);
 static IS_ASKED: AtomicBool = AtomicBool::new(false);
@@ -27,40 +27,6 @@ pub(crate) const ALL: RangeInclusive<c_int> = 1..=64;
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 /// The process that the signals end. A child of the program's has our handler until it execs.
 static SERVER: AtomicI32 = AtomicI32::new(0);
-
-/// A write to a pipe or socket whose reader is gone gives an error and ends nothing. What the program
-/// has set is left alone, and it may set what it likes later.
-pub(crate) fn ignore_sigpipe() {
-    // SAFETY: no handler is installed, and the one that was there is put back.
-    unsafe {
-        if let Ok(before) = signal(Signal::SIGPIPE, SigHandler::SigIgn)
-            && !matches!(before, SigHandler::SigDfl)
-        {
-            let _ = signal(Signal::SIGPIPE, before);
-        }
-    }
-}
-
-/// Writes to a pipe or a socket whose reader may have gone.
-pub(crate) fn write_all(mut to: impl io::Write, bytes: &[u8]) -> io::Result<()> {
-    without_sigpipe(|| to.write_all(bytes))
-}
-
-/// Does something of which a SIGPIPE may come, which the program may have given its default back
-/// (CONTRACT S13). A pipe has no MSG_NOSIGNAL.
-pub(crate) fn without_sigpipe<R>(act: impl FnOnce() -> R) -> R {
-    let mut pipe = SigSet::empty();
-    pipe.add(Signal::SIGPIPE);
-    let was_pending = is_pending(Signal::SIGPIPE);
-    let Ok(before) = pipe.thread_swap_mask(SigmaskHow::SIG_BLOCK) else { return act() };
-    let done = act();
-    // It is this thread's, and there before the call has returned: this does not wait.
-    if !was_pending && is_pending(Signal::SIGPIPE) {
-        let _ = pipe.wait();
-    }
-    let _ = before.thread_set_mask();
-    done
-}
 
 /// Catches SIGTERM, SIGINT in the foreground, and those that a program may keep for itself. `mask` and
 /// `ignored` are what was blocked and ignored before the program has run. Returns the pipe that wakes the
@@ -177,15 +143,6 @@ pub(crate) fn ignored() -> Vec<c_int> {
 /// Whether SIGTERM waits to be let through.
 pub(crate) fn is_told_to_stop() -> bool {
     is_pending(Signal::SIGTERM)
-}
-
-/// Whether a signal has come that is blocked.
-fn is_pending(signal: Signal) -> bool {
-    let mut pending = *SigSet::empty().as_ref();
-    // SAFETY: it fills what it is given.
-    let found = unsafe { libc::sigpending(&mut pending) } == 0;
-    // SAFETY: it looks at what it is given.
-    found && unsafe { libc::sigismember(&pending, signal as c_int) } == 1
 }
 
 /// Empties the pipe that wakes the loop.

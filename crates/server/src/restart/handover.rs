@@ -23,13 +23,10 @@ use super::status::Word;
 use super::supervisor::Usher;
 use crate::error::{StartError, words};
 use crate::event_loop::current::with_engine;
-use crate::files::Files;
-use crate::files::Pidfile;
-use crate::log;
+use crate::files::{Files, Pidfile};
 use crate::log::Destination;
-use crate::process::helper;
-use crate::process::notify;
-use crate::process::signals;
+use crate::process::{helper, notify, signals};
+use crate::{log, sigpipe};
 
 /// How long the new server may take to begin.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -269,14 +266,14 @@ impl Attempt {
 
     /// Lets the new server do its next step. False where it has ended.
     fn go(&self) -> bool {
-        signals::write_all(&self.go, &[GO]).is_ok()
+        sigpipe::write_all(&self.go, &[GO]).is_ok()
     }
 
     /// Has it come to nothing, also where the word that the new server has taken over is on its way: no
     /// two may hold themselves for the one that has the files.
     fn call_off(self) {
         // Where the new one has ended, nobody has to be told.
-        let _ = signals::write_all(&self.go, &[NO]);
+        let _ = sigpipe::write_all(&self.go, &[NO]);
         self.leave();
     }
 
@@ -324,7 +321,7 @@ impl Predecessor {
     /// What the one before says to this; `None` where it has gone.
     fn ask(&mut self, word: Word) -> Option<u8> {
         // Without an usher there is nobody to hear it, and the one before learns that by itself.
-        let _ = signals::write_all(&self.word, &word.encode());
+        let _ = sigpipe::write_all(&self.word, &word.encode());
         let mut answer = [0];
         self.go.read_exact(&mut answer).ok()?;
         Some(answer[0])

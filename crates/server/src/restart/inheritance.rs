@@ -9,9 +9,7 @@ use std::str::FromStr;
 
 use super::crash_record::Note;
 use super::handover::Predecessor;
-use crate::files::Janitor;
-use crate::files::Pidfile;
-use crate::files::{FileId, Files, OwnFile};
+use crate::files::{FileId, Files, Janitor, OwnFile, Pidfile};
 use crate::log::Destination;
 use crate::process::descriptors;
 

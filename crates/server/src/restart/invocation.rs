@@ -13,8 +13,7 @@ use nix::sys::signal::SigSet;
 use super::crash as restart;
 use super::crash_record::Note;
 use super::inheritance::{Legacy, take_variable};
-use crate::files;
-use crate::process::descriptors::Known;
+use crate::process::descriptors::{Known, inode};
 use crate::process::signals;
 
 /// The note's name in the environment.
@@ -130,5 +129,5 @@ fn look_up(name: &OsStr, directory: &Path) -> Option<PathBuf> {
 /// The device and the inode of what can be executed.
 fn id(path: &Path) -> Option<[u64; 2]> {
     let found = std::fs::metadata(path).ok()?;
-    (found.is_file() && found.mode() & 0o111 != 0).then(|| files::id(&found))
+    (found.is_file() && found.mode() & 0o111 != 0).then(|| inode(&found))
 }

@@ -13,10 +13,8 @@ use nix::errno::Errno;
 
 use super::exec_image::Plan;
 use super::status::Word;
-use crate::process::descriptors;
-use crate::process::helper;
-use crate::process::signals;
 use crate::process::signals::now;
+use crate::process::{descriptors, helper, signals};
 
 /// How often it looks whether the new server is there: a child of that one's may keep the pipe open on
 /// which it speaks.

@@ -11,7 +11,7 @@ use crate::program::Flavor;
 pub fn parse_options(arguments: &[OsString], flavor: &Flavor) -> Result<(), (i32, String)> {
     match Options::parse(arguments, Path::new("/"), flavor) {
         Ok(_) => Ok(()),
-        Err(error) => Err((error.status, error.text)),
+        Err(error) => Err((error.ending.status(), error.text)),
     }
 }
 

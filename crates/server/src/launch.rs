@@ -11,7 +11,7 @@ use dorrit_proto::{Fragments, Rules};
 use nix::unistd::geteuid;
 
 use crate::config::{BUFFER_OVERHEAD, Options, Origins, Protocols, Settings};
-use crate::error::{StartError, words};
+use crate::error::{Ending, StartError, errno_text};
 use crate::event_loop::current as host;
 use crate::event_loop::current::{Stage, State};
 use crate::files::{Files, Pidfile, pidfile_path};
@@ -22,10 +22,7 @@ use crate::pages::Pages;
 use crate::process::privileges::Credentials;
 use crate::process::{daemon, limits, notify, reserve, signals};
 use crate::program::{Flavor, Program, Told};
-use crate::restart::handover::HandOver;
-use crate::restart::inheritance::{Bequest, Legacy};
-use crate::restart::invocation::Origin;
-use crate::restart::{crash as restart, handover};
+use crate::restart::{self, HandOver, HandOverStage, Handoff, Inheritance, Invocation};
 
 /// The name of a server that sets none, and of its socket (CONTRACT D6).
 pub(crate) const NAME: &CStr = c"server";
@@ -63,8 +60,8 @@ struct Plan {
 pub(crate) struct Prepared {
     options: Options,
     credentials: Credentials,
-    origin: Origin,
-    legacy: Option<Legacy>,
+    invocation: Invocation,
+    inheritance: Option<Inheritance>,
     passed: Passed,
 }
 
@@ -72,13 +69,13 @@ impl<P: Program> Launch<'_, P> {
     /// All up to `ws_init_func`, which follows.
     pub(crate) fn prepare(
         &self,
-        origin: Origin,
-        legacy: Option<Legacy>,
+        invocation: Invocation,
+        inheritance: Option<Inheritance>,
         passed: Passed,
     ) -> Result<Prepared, StartError> {
-        let options = Options::parse(origin.options(), &origin.path, self.flavor)?;
+        let options = Options::parse(invocation.options(), &invocation.path, self.flavor)?;
         log::set_level(options.log_level);
-        if legacy.is_some() {
+        if inheritance.is_some() {
             log::set_destination(options.log_destination());
         }
         log::set_program_lines(options.log_destination());
@@ -88,36 +85,38 @@ impl<P: Program> Launch<'_, P> {
             self.set_config_file(path)?;
         }
         set_stage(Stage::Init);
-        Ok(Prepared { options, credentials, origin, legacy, passed })
+        Ok(Prepared { options, credentials, invocation, inheritance, passed })
     }
 
     /// All that follows `ws_init_func`, up to a server that listens.
     pub(crate) fn open(&self, prepared: Prepared) -> Result<Server, StartError> {
-        let Prepared { options, credentials, origin, legacy, passed } = prepared;
+        let Prepared { options, credentials, invocation, inheritance, passed } = prepared;
         set_stage(Stage::Running);
         let destination = options.log_destination();
-        let is_new_start = legacy.is_some();
-        if let Some(signal) = origin.signal() {
+        let is_new_start = inheritance.is_some();
+        if let Some(signal) = invocation.signal() {
             log::warning(&format!("started anew after signal {signal}"));
         }
         passed.tell();
         let plan = self.plan(options, credentials, passed, is_new_start)?;
         if plan.options.is_foreground || is_new_start {
-            return self.listen(plan, origin, legacy).inspect(|_| announce());
+            return self.listen(plan, invocation, inheritance).inspect(|_| announce());
         }
-        let parent = daemon::detach()?;
-        let opened = self.listen(plan, origin, legacy);
-        match opened.and_then(|server| daemon::let_go(destination).map(|()| server)) {
+        let parent = daemon::fork_daemon()?;
+        let opened = self.listen(plan, invocation, inheritance);
+        match opened.and_then(|server| daemon::detach(destination).map(|()| server)) {
             Ok(server) => {
                 log::set_destination(destination);
                 // Before the parent leaves: a service manager takes its end for the server's.
                 announce();
-                parent.tell_ready();
+                parent.report_ready();
                 Ok(server)
             }
             Err(error) => {
                 log::error(&error.text);
-                parent.tell_failed()
+                parent.report_failed();
+                // What the program has registered to be run at exit is not for a start that failed.
+                Err(StartError::silent(Ending::Exit(1)))
             }
         }
     }
@@ -210,27 +209,30 @@ impl<P: Program> Launch<'_, P> {
     fn listen(
         &self,
         mut plan: Plan,
-        origin: Origin,
-        legacy: Option<Legacy>,
+        invocation: Invocation,
+        inheritance: Option<Inheritance>,
     ) -> Result<Server, StartError> {
-        let is_new_start = legacy.is_some();
+        let is_new_start = inheritance.is_some();
         // Who can connect can also have seen that the server runs, and may stop it.
-        let wake = signals::catch(plan.options.is_foreground, &origin.mask, &origin.ignored);
         let wake =
-            wake.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))))?;
+            signals::catch(plan.options.is_foreground, &invocation.mask, &invocation.ignored);
+        let wake =
+            wake.map_err(|error| StartError::new(format_args!("pipe: {}", errno_text(&error))))?;
         let mut files = Files::default();
         let mut predecessor = None;
-        let listeners = match legacy {
-            Some(legacy) => {
-                (files, predecessor) = (legacy.files, legacy.predecessor);
-                let listeners = legacy.listeners.into_iter().map(tcp::listener);
-                Ok(listeners.map(|it| if legacy.is_shared { it.shared() } else { it }).collect())
+        let listeners = match inheritance {
+            Some(inheritance) => {
+                (files, predecessor) = (inheritance.files, inheritance.predecessor);
+                let listeners = inheritance.listeners.into_iter().map(tcp::listener);
+                Ok(listeners
+                    .map(|it| if inheritance.is_shared { it.shared() } else { it })
+                    .collect())
             }
             None => self.make_listeners(&mut plan, &mut files),
         };
         let has_predecessor = predecessor.is_some();
         let settled = listeners.and_then(|listeners| {
-            let pages = self.settle(&plan, &origin, listeners, &wake, &mut files)?;
+            let pages = self.settle(&plan, &invocation, listeners, &wake, &mut files)?;
             if !is_new_start {
                 plan.credentials.tell(&plan.options);
             }
@@ -243,12 +245,12 @@ impl<P: Program> Launch<'_, P> {
             Ok(pages) => {
                 host::disown_children();
                 let handover = HandOver {
-                    origin,
+                    invocation,
                     name: name_or(NAME),
                     log: plan.options.log_destination(),
                     is_foreground: plan.options.is_foreground,
                     drain: plan.options.drain,
-                    stage: handover::Stage::None,
+                    stage: HandOverStage::None,
                 };
                 Ok(Server { files, told: plan.options.told, pages, wake, handover })
             }
@@ -292,7 +294,7 @@ impl<P: Program> Launch<'_, P> {
     fn settle(
         &self,
         plan: &Plan,
-        origin: &Origin,
+        invocation: &Invocation,
         listeners: Vec<Listener>,
         wake: &PipeReader,
         files: &mut Files,
@@ -306,7 +308,7 @@ impl<P: Program> Launch<'_, P> {
         if !plan.options.is_foreground {
             let root = Path::new("/");
             let changed = std::env::set_current_dir(root);
-            changed.map_err(|error| StartError::path("chdir", root, words(&error)))?;
+            changed.map_err(|error| StartError::path("chdir", root, errno_text(&error)))?;
         }
         let is_shared = listeners.iter().any(Listener::is_shared);
         let make = || {
@@ -315,22 +317,22 @@ impl<P: Program> Launch<'_, P> {
             engine.watch_control(wake)?;
             if self.flavor.restarts {
                 let listeners: Vec<_> = engine.listeners().map(|it| it.as_raw_fd()).collect();
-                let bequest = Bequest {
+                let handoff = Handoff {
                     name: &name_or(NAME),
-                    directory: &origin.path,
+                    directory: &invocation.path,
                     log: plan.options.log_destination(),
                     listeners: &listeners,
                     is_shared,
                     files,
                     predecessor: None,
                 };
-                restart::arm(origin, &bequest)?;
+                restart::arm(invocation, &handoff)?;
             }
             Ok(engine)
         };
         let engine = make();
-        let engine =
-            engine.map_err(|error| StartError::new(format_args!("loop: {}", words(&error))))?;
+        let engine = engine
+            .map_err(|error| StartError::new(format_args!("loop: {}", errno_text(&error))))?;
         let _ = host::with(|state| {
             let engine = state.engine.insert(engine);
             engine.set_tick(state.periodic.map(|periodic| periodic.period));

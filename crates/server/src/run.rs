@@ -8,14 +8,14 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::abi::guard as panics;
 use crate::abi::opening::Openings;
-use crate::error::StartError;
+use crate::error::{Ending, StartError};
 use crate::event_loop::current as host;
 use crate::event_loop::current::guard;
 use crate::launch::{Launch, NAME, Prepared};
 use crate::listen::activation::Passed;
-use crate::process::notify;
+use crate::process::{notify, signals};
 use crate::program::{Flavor, Program};
-use crate::restart::invocation::Origin;
+use crate::restart::{self, CrashRecord, Inheritance, Invocation};
 use crate::{log, serve as dispatch, sigpipe};
 
 /// Runs the server until it is told to stop. Returns the exit status of `main`.
@@ -41,7 +41,7 @@ pub unsafe fn run(
     });
     let mut server = match opened {
         Ok(server) => server,
-        Err(error) => return guard(1, || tell(&error)),
+        Err(error) => return guard(1, || end(&error)),
     };
     let status = dispatch::serve(program, &mut server);
     host::end_child();
@@ -60,18 +60,25 @@ pub unsafe fn run(
 
 /// A step of the start. A panic ends it.
 fn step<R>(act: impl FnOnce() -> Result<R, StartError>) -> Result<R, StartError> {
-    guard(Err(StartError::told()), act)
+    guard(Err(StartError::panicked()), act)
 }
 
-/// Says why there is no server. Returns the exit status.
-fn tell(error: &StartError) -> c_int {
-    match error.status {
+/// Says why there is no server, and ends the process where `main` does not. Returns the exit status.
+fn end(error: &StartError) -> c_int {
+    match error.ending {
         // Whoever asked may have gone.
-        0 => drop(sigpipe::write_all(std::io::stdout(), error.text.as_bytes())),
+        Ending::Return(0) => drop(sigpipe::write_all(std::io::stdout(), error.text.as_bytes())),
         _ if error.text.is_empty() => {}
         _ => log::error(&error.text),
     }
-    error.status
+    match error.ending {
+        Ending::Return(status) => return status,
+        Ending::Exit(_) => {}
+        Ending::Signal(number) => signals::raise_default(number),
+    }
+    let status = error.ending.status();
+    // SAFETY: what the program has registered to be run at exit is left out, as it must be.
+    unsafe { libc::_exit(status) }
 }
 
 /// All that comes before the program runs.
@@ -91,9 +98,14 @@ unsafe fn prepare(
     let arguments = unsafe { arguments(argc, argv) };
     let passed = Passed::take(launch.flavor);
     notify::claim_watchdog();
-    let (origin, legacy) = Origin::find(arguments);
+    let record = CrashRecord::take();
+    let inheritance = match (&record, Inheritance::take(record.as_ref())) {
+        (Some(record), Some(inheritance)) => Some(restart::begin(record, inheritance)?),
+        _ => None,
+    };
+    let invocation = Invocation::find(arguments, record, inheritance.as_ref());
     notify::take();
-    launch.prepare(origin, legacy, passed)
+    launch.prepare(invocation, inheritance, passed)
 }
 
 /// Opens /dev/null in the place of standard streams that are closed: what is meant for them must not go

@@ -13,7 +13,7 @@ use dorrit_proto::{CloseCode, MessageKind, Refusal, Request};
 use crate::abi::handle::from_id;
 use crate::abi::opening::Openings;
 use crate::abi::stats;
-use crate::error::words;
+use crate::error::errno_text as words;
 use crate::event_loop::current as host;
 use crate::event_loop::current::{Misuse, State, guard, with_engine};
 use crate::launch::Server;

@@ -43,9 +43,9 @@ fn addresses() {
     assert_eq!(tcp(&ports).0, [80, 81, 0, 0]);
     for bad in ["localhost", "", "127.1", "[::1]", "127.0.0.1:80", "::1%lo"] {
         let error = parse(&["-p", "80", "-i", bad]).unwrap_err();
-        assert_eq!((error.text.contains("IPv4"), error.status), (true, 1), "{bad}");
+        assert_eq!((error.text.contains("IPv4"), error.ending.status()), (true, 1), "{bad}");
     }
-    assert_eq!(parse(&["-i", "::1"]).unwrap_err().status, 1);
+    assert_eq!(parse(&["-i", "::1"]).unwrap_err().ending.status(), 1);
     for bad in ["65536", "-1", "http"] {
         assert!(parse(&["-p", bad, "-p80"]).unwrap_err().text.starts_with(&format!("-p {bad}: ")));
     }
@@ -53,7 +53,7 @@ fn addresses() {
     for option in ["-p", "-i"] {
         let arguments = [option.into(), "80".into()];
         let refused = Options::parse(&arguments, Path::new("/start"), &classic);
-        assert_eq!(refused.unwrap_err().status, 2);
+        assert_eq!(refused.unwrap_err().ending.status(), 2);
     }
 }
 
@@ -78,14 +78,14 @@ fn answers() {
     for before in [&[][..], &["-b", "9"], &["-x", "operand"], &["-l", ""]] {
         let answer = |option| parse(&[before, &[option]].concat()).unwrap_err();
         let help = answer("--help");
-        assert_eq!((help.status, &help.text), (0, &answer("-h").text));
+        assert_eq!((help.ending.status(), &help.text), (0, &answer("-h").text));
         assert!(help.text.lines().count() <= 28, "{}", help.text);
         assert!(help.text.lines().all(|line| line.len() <= 80), "{}", help.text);
-        assert_eq!(answer("--version").status, 0);
+        assert_eq!(answer("--version").ending.status(), 0);
     }
     assert_eq!(parse(&["-f", "--help"]).unwrap().config_file, Some("/start/--help".into()));
     for wrong in [&["-z", "--help"][..], &["--help=me"], &["--", "--help"], &["--hel"]] {
-        assert_eq!(parse(wrong).unwrap_err().status, 2, "{wrong:?}");
+        assert_eq!(parse(wrong).unwrap_err().ending.status(), 2, "{wrong:?}");
     }
 }
 
@@ -103,9 +103,9 @@ fn a_level_may_be_a_word_of_its_own() {
     let options = parse(&["-x", "--compress", "7", "-m5", "--compress", "-f", "a"]).unwrap();
     assert_eq!((options.compression, options.max_connections), (Some(6), 5));
     assert_eq!(parse(&["--compress", "1"]).unwrap().compression, Some(1));
-    assert_eq!(parse(&["--compress", "12"]).unwrap_err().status, 1);
+    assert_eq!(parse(&["--compress", "12"]).unwrap_err().ending.status(), 1);
     for usage in [&["--compress", "fast"][..], &["--compress=1", "2"], &["--ping", "1", "2"]] {
-        assert_eq!(parse(usage).unwrap_err().status, 2, "{usage:?}");
+        assert_eq!(parse(usage).unwrap_err().ending.status(), 2, "{usage:?}");
     }
     // What is the value of another option is no option.
     for (option, last) in [("-f", "6"), ("-xf", "6"), ("-u", "6")] {
@@ -113,7 +113,7 @@ fn a_level_may_be_a_word_of_its_own() {
         assert!(error.text.starts_with("6: not an option"), "{option}: {}", error.text);
     }
     assert_eq!(parse(&["-f--compress", "--compress", "3"]).unwrap().compression, Some(3));
-    assert_eq!(parse(&["--", "--compress", "6"]).unwrap_err().status, 2);
+    assert_eq!(parse(&["--", "--compress", "6"]).unwrap_err().ending.status(), 2);
 }
 
 #[test]
@@ -133,8 +133,8 @@ fn memory() {
     assert_eq!(max("1048576").unwrap(), 1 << 20);
     assert_eq!(max("1G").unwrap(), 1 << 30);
     for bad in ["", "0", "-1", "K", "1k", "1KB", "1.5M", "1 M", "M1", "99999999999999G"] {
-        assert_eq!(queue(bad).unwrap_err().status, 1, "{bad}");
-        assert_eq!(max(bad).unwrap_err().status, 1, "{bad}");
+        assert_eq!(queue(bad).unwrap_err().ending.status(), 1, "{bad}");
+        assert_eq!(max(bad).unwrap_err().ending.status(), 1, "{bad}");
     }
     for bad in ["1,", "1,close", ",skip", "1,skip,skip", "1, skip"] {
         let error = queue(bad).unwrap_err();
@@ -158,9 +158,9 @@ fn the_log() {
     for bad in ["", "Error", "err", "7"] {
         let error = parse(&["--log-level", bad]).unwrap_err();
         let beginning = format!("--log-level {bad}: must be error, ");
-        assert_eq!((error.text.starts_with(&beginning), error.status), (true, 1), "{bad}");
+        assert_eq!((error.text.starts_with(&beginning), error.ending.status()), (true, 1), "{bad}");
     }
-    assert_eq!(parse(&["--log-stderr=yes"]).unwrap_err().status, 2);
+    assert_eq!(parse(&["--log-stderr=yes"]).unwrap_err().ending.status(), 2);
 }
 
 #[test]
@@ -179,12 +179,12 @@ fn drain() {
 fn what_cannot_be() {
     for bad in ["9", "65541", "", "ten", "-1", "+10", "1e3", "99999999999999999999"] {
         let error = parse(&["-b", bad]).unwrap_err();
-        assert_eq!(error.status, 1);
+        assert_eq!(error.ending.status(), 1);
         assert!(error.text.starts_with(&format!("-b {bad}: ")), "{}", error.text);
     }
-    assert_eq!(parse(&["-m", "0"]).unwrap_err().status, 1);
-    assert_eq!(parse(&["-l", ""]).unwrap_err().status, 1);
+    assert_eq!(parse(&["-m", "0"]).unwrap_err().ending.status(), 1);
+    assert_eq!(parse(&["-l", ""]).unwrap_err().ending.status(), 1);
     for usage in [&["-z"][..], &["-b"], &["operand"], &["--long"], &["-x", "--", "a"]] {
-        assert_eq!(parse(usage).unwrap_err().status, 2, "{usage:?}");
+        assert_eq!(parse(usage).unwrap_err().ending.status(), 2, "{usage:?}");
     }
 }

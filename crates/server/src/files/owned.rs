@@ -7,7 +7,7 @@ use std::path::Path;
 use super::cleaner::Janitor;
 use super::own_file::OwnFile;
 use super::pidfile::Pidfile;
-use crate::error::{StartError, words};
+use crate::error::{StartError, errno_text};
 use crate::log;
 use crate::process::helper;
 
@@ -34,7 +34,7 @@ impl Files {
         let has_files = !self.sockets.is_empty() || self.pidfile.is_some();
         if has_files && self.janitor.is_none() && !helper::is_reaper() {
             let janitor = Janitor::hire(&self.sockets, self.pidfile.as_ref());
-            let fail = |error| StartError::new(format_args!("janitor: {}", words(&error)));
+            let fail = |error| StartError::new(format_args!("janitor: {}", errno_text(&error)));
             self.janitor = Some(janitor.map_err(fail)?);
         }
         Ok(())
@@ -71,7 +71,7 @@ impl Files {
 fn tell(path: &Path, removed: io::Result<()>) {
     match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            log::warning(&format!("{} is left behind: {}", path.display(), words(&error)));
+            log::warning(&format!("{} is left behind: {}", path.display(), errno_text(&error)));
         }
         _ => {}
     }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
-use crate::error::{StartError, words};
+use crate::error::{StartError, errno_text};
 use crate::process::descriptors::inode;
 
 /// A pidfile that names this process. It stays locked while the process lives.
@@ -43,17 +43,17 @@ impl Pidfile {
     /// Writes it. A file that another server has locked is left as it is.
     pub(crate) fn write(path: &Path) -> Result<Self, StartError> {
         let fail = |why: String| StartError::path("pidfile", path, why);
-        let file = open(path).map_err(|error| fail(words(&error)))?;
+        let file = open(path).map_err(|error| fail(errno_text(&error)))?;
         let pidfile = Self { path: path.to_owned(), file };
         match pidfile.lock(ALL) {
             Err(Errno::EAGAIN | Errno::EACCES) => {
                 return Err(fail("another server of this name is running".to_owned()));
             }
-            result => result.map_err(|error| fail(words(&error.into())))?,
+            result => result.map_err(|error| fail(errno_text(&error.into())))?,
         }
         pidfile.fill().map_err(|error| {
             let _ = std::fs::remove_file(path);
-            fail(words(&error))
+            fail(errno_text(&error))
         })?;
         Ok(pidfile)
     }

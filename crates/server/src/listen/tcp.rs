@@ -9,18 +9,20 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, bind, getsockname, listen, sockopt};
 
 use super::unix::{BACKLOG, stream_socket};
-use crate::error::{StartError, words};
+use crate::error::{StartError, errno_text};
 
 /// Listens on this port of each address. Port 0 is a free one, for each its own.
 pub(crate) fn open(port: u16, addresses: &[IpAddr]) -> Result<Vec<TcpListener>, StartError> {
     let open = |&address: &IpAddr| {
         bind_address(SocketAddr::new(address, port)).map_err(|error| match error {
             Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT => {
-                StartError::option("-i", address, words(&error.into()))
+                StartError::option("-i", address, errno_text(&error.into()))
             }
-            _ => {
-                StartError::option("-p", port, format_args!("{address}: {}", words(&error.into())))
-            }
+            _ => StartError::option(
+                "-p",
+                port,
+                format_args!("{address}: {}", errno_text(&error.into())),
+            ),
         })
     };
     addresses.iter().map(open).collect()

@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, CWD, Gid, Uid, chownat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, listen, socket};
 
-use crate::error::{StartError, words};
+use crate::error::{StartError, errno_text};
 use crate::files::OwnFile;
 use crate::process::privileges::Credentials;
 
@@ -28,7 +28,7 @@ pub(crate) fn check(path: &Path) -> Result<(), StartError> {
     let directory = path.parent().unwrap_or(path);
     match fs::metadata(directory) {
         Ok(found) if !found.is_dir() => return fail("its directory is none"),
-        Err(error) => return fail(&format!("its directory: {}", words(&error))),
+        Err(error) => return fail(&format!("its directory: {}", errno_text(&error))),
         Ok(_) => {}
     }
     match fs::symlink_metadata(path) {
@@ -36,10 +36,10 @@ pub(crate) fn check(path: &Path) -> Result<(), StartError> {
         Ok(_) => match probe(path) {
             Ok(Peer::None) => Ok(()),
             Ok(Peer::Live) => fail("another server listens there"),
-            Err(error) => fail(&words(&error)),
+            Err(error) => fail(&errno_text(&error)),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => fail(&words(&error)),
+        Err(error) => fail(&errno_text(&error)),
     }
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn open(
 ) -> Result<(UnixListener, OwnFile), StartError> {
     check(path)?;
     let bound = bind_file(path, credentials);
-    bound.map_err(|error| StartError::path("-l", path, words(&error)))
+    bound.map_err(|error| StartError::path("-l", path, errno_text(&error)))
 }
 
 fn bind_file(path: &Path, credentials: &Credentials) -> io::Result<(UnixListener, OwnFile)> {

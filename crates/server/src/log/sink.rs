@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 use super::lines::Level;
 use super::standard_error;
 use super::syslogd::Syslogd;
-use crate::error::words;
+use crate::error::errno_text;
 
 /// Where lines go, and who writes them.
 struct Sink {
@@ -114,7 +114,7 @@ impl Sink {
         if let Err(error) = written
             && !was_told
         {
-            let why = words(&error.into());
+            let why = errno_text(&error.into());
             let text = format!("standard error takes no lines: {why}");
             self.syslogd.write(Level::Warning, name, &text);
         }

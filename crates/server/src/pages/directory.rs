@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use super::path::{place, with_slash};
 use super::text::Text;
-use crate::error::{StartError, words};
+use crate::error::{StartError, errno_text};
 
 /// What is served for a directory.
 const INDEX: &str = "index.html";
@@ -43,7 +43,7 @@ impl Pages {
         let directory = openat(CWD, path, FLAGS | OFlags::DIRECTORY, Mode::empty());
         // By its own name: that it can be read does not say that it can be searched.
         let directory = directory.and_then(|it| open_below(&it, OsStr::new(".")));
-        directory.map(Self).map_err(|error| StartError::path("-w", path, words(&error.into())))
+        directory.map(Self).map_err(|error| StartError::path("-w", path, errno_text(&error.into())))
     }
 
     /// Answers the plain request that the engine has told.

@@ -6,21 +6,23 @@ use std::os::fd::AsFd;
 
 use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork, setsid};
 
-use crate::error::{StartError, words};
+use crate::error::{Ending, StartError, errno_text};
 use crate::log::Destination;
 use crate::{log, sigpipe};
 
-/// What the daemon owes its parent: the word that it listens.
+/// The process that waits to hear whether its daemon listens.
 #[derive(Debug)]
-pub(crate) struct Parent(PipeWriter);
+pub(crate) struct WaitingParent(PipeWriter);
 
+/// The daemon listens.
 const READY: u8 = b'r';
 /// The daemon has said on stderr why it does not start.
 const FAILED: u8 = b'f';
 
-/// Goes on in a child with a session of its own. The parent waits for [`Parent::tell_ready`] and leaves.
-pub(crate) fn detach() -> Result<Parent, StartError> {
-    let fail = |error: io::Error| StartError::new(format_args!("daemon: {}", words(&error)));
+/// Goes on in a child with a session of its own. The parent waits for [`WaitingParent::report_ready`] and
+/// finds how it ends.
+pub(crate) fn fork_daemon() -> Result<WaitingParent, StartError> {
+    let fail = |error: io::Error| StartError::new(format_args!("daemon: {}", errno_text(&error)));
     let (reader, writer) = io::pipe().map_err(fail)?;
     // What stands in the streams' buffers would be written by both (CONTRACT S9).
     flush_streams();
@@ -29,37 +31,36 @@ pub(crate) fn detach() -> Result<Parent, StartError> {
     match unsafe { fork() }.map_err(|error| fail(error.into()))? {
         ForkResult::Parent { .. } => {
             drop(writer);
-            leave(reader)
+            Err(wait(reader))
         }
         ForkResult::Child => {
             setsid().map_err(|error| fail(error.into()))?;
-            Ok(Parent(writer))
+            Ok(WaitingParent(writer))
         }
     }
 }
 
-/// Waits for the daemon to be ready, and leaves without running what the program has registered to be
-/// run at exit.
-fn leave(mut reader: PipeReader) -> ! {
-    let mut word = [0];
-    let status = match reader.read_exact(&mut word) {
-        Ok(()) if word == [READY] => 0,
+/// Waits for the daemon to be ready. The parent ends without running what the program has registered to be
+/// run at exit, nor flushing anything: that was done before the fork.
+fn wait(mut reader: PipeReader) -> StartError {
+    let mut report = [0];
+    let status = match reader.read_exact(&mut report) {
+        Ok(()) if report == [READY] => 0,
         Ok(()) => 1,
         Err(_) => {
             log::error("the daemon has ended before it was ready");
             1
         }
     };
-    // SAFETY: it runs no handlers and flushes nothing; that was done before the fork.
-    unsafe { libc::_exit(status) }
+    StartError::silent(Ending::Exit(status))
 }
 
 /// Lets the terminal go: the standard streams are /dev/null from now on (CONTRACT D7), but for standard
 /// error where the log goes there.
-pub(crate) fn let_go(log: Destination) -> Result<(), StartError> {
+pub(crate) fn detach(log: Destination) -> Result<(), StartError> {
     let fail = |why: String| StartError::path("daemon", "/dev/null".as_ref(), why);
     let null = OpenOptions::new().read(true).write(true).open("/dev/null");
-    let null = null.map_err(|error| fail(words(&error)))?;
+    let null = null.map_err(|error| fail(errno_text(&error)))?;
     flush_streams();
     let null = null.as_fd();
     dup2_stdin(null)
@@ -77,16 +78,14 @@ fn flush_streams() {
     sigpipe::without_sigpipe(|| unsafe { libc::fflush(std::ptr::null_mut()) });
 }
 
-impl Parent {
+impl WaitingParent {
     /// Lets the parent leave with status 0. Where it was killed, the daemon serves all the same.
-    pub(crate) fn tell_ready(self) {
+    pub(crate) fn report_ready(self) {
         let _ = sigpipe::write_all(&self.0, &[READY]);
     }
 
-    /// Lets the parent leave with status 1, and leaves. The reason must be on stderr.
-    pub(crate) fn tell_failed(self) -> ! {
+    /// Lets the parent leave with status 1. The reason must be on stderr.
+    pub(crate) fn report_failed(self) {
         let _ = sigpipe::write_all(&self.0, &[FAILED]);
-        // SAFETY: what the program has registered to be run at exit is not for a start that failed.
-        unsafe { libc::_exit(1) }
     }
 }

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketType, sendto, socket};
 use sd_notify::NotifyState;
 
-use crate::error::words;
+use crate::error::errno_text as words;
 use crate::event_loop::current as host;
 use crate::log;
 use crate::sigpipe::without_sigpipe;

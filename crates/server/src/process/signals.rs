@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction, signal};
 use nix::unistd::getpid;
 
 use crate::sigpipe::is_pending;
@@ -120,6 +120,14 @@ pub(crate) fn resume(blocked: u64) {
     }
     come.add(Signal::SIGTERM);
     let _ = come.thread_unblock();
+}
+
+/// Sends this process a signal that does what it does where nobody handles it.
+pub(crate) fn raise_default(number: c_int) {
+    let Ok(number) = Signal::try_from(number) else { return };
+    // SAFETY: the default action is no handler.
+    let _ = unsafe { signal(number, SigHandler::SigDfl) };
+    let _ = raise(number);
 }
 
 /// A number in which this signal has a bit of its own.

@@ -2,7 +2,7 @@
 //!
 //! The handler runs in a server whose memory cannot be trusted: all that it needs stands ready, and it
 //! calls only what signal-safety(7) allows. What is to be said or decided is left to the new start, which
-//! finds a [`Note`] in its environment. After one crash too many it ends by the same signal.
+//! finds a [`CrashRecord`] in its environment. After one crash too many it ends by the same signal.
 
 use std::cell::UnsafeCell;
 use std::ffi::c_int;
@@ -10,54 +10,51 @@ use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction, signal};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::unistd::getpid;
 
-use super::crash_record::{CRASHES, Note, WINDOW};
-use super::exec_image::Plan;
-use super::inheritance::{Bequest, Legacy};
-use super::invocation::Origin;
+use super::crash_record::{CRASHES, CrashRecord, WINDOW};
+use super::exec_image::ExecImage;
+use super::inheritance::{Handoff, Inheritance};
+use super::invocation::Invocation;
+use crate::error::{Ending, StartError};
 use crate::log;
 use crate::process::signals;
 
 const SIGNALS: [Signal; 2] = [Signal::SIGSEGV, Signal::SIGBUS];
 
-/// Begins a new start, where it may be. Its lines have a place from now on.
-pub(crate) fn begin(note: &Note, legacy: Legacy) -> Legacy {
-    log::open(&legacy.name);
-    log::set_destination(legacy.log);
-    let is_crash = note.signal().is_some();
+/// Begins a new start, where it may be: else, how the process ends. Its lines have a place from now on.
+pub(crate) fn begin(
+    record: &CrashRecord,
+    inheritance: Inheritance,
+) -> Result<Inheritance, StartError> {
+    log::open(&inheritance.name);
+    log::set_destination(inheritance.log);
+    let is_crash = record.signal().is_some();
     if is_crash && signals::is_told_to_stop() {
-        legacy.files.remove_all();
-        // SAFETY: nothing of the program's has run.
-        unsafe { libc::_exit(0) }
+        inheritance.files.remove_all();
+        return Err(StartError::silent(Ending::Exit(0)));
     }
-    signals::resume(note.blocked());
-    match note.signal() {
-        Some(signal) if note.is_enough() => give_up(signal, legacy),
-        _ => legacy,
+    signals::resume(record.blocked());
+    match record.signal() {
+        Some(signal) if record.is_enough() => Err(give_up(signal, inheritance)),
+        _ => Ok(inheritance),
     }
 }
 
-/// Ends by the signal that has come too often, and leaves no file behind.
-fn give_up(number: c_int, legacy: Legacy) -> ! {
+/// The signal has come too often: the process ends by it, and leaves no file behind.
+fn give_up(number: c_int, inheritance: Inheritance) -> StartError {
     log::error(&format!(
         "signal {number} came {CRASHES} times within {} seconds: not started again",
         WINDOW.as_secs()
     ));
-    legacy.files.remove_all();
-    if let Ok(number) = Signal::try_from(number) {
-        // SAFETY: the default action is no handler.
-        let _ = unsafe { signal(number, SigHandler::SigDfl) };
-        let _ = raise(number);
-    }
-    // SAFETY: nothing of the program's has run.
-    unsafe { libc::_exit(1) }
+    inheritance.files.remove_all();
+    StartError::silent(Ending::Signal(number))
 }
 
 /// What the handler needs.
 struct Ready {
-    plan: Plan,
+    image: ExecImage,
     /// The handler's own: the program's may be what has overflown.
     stack: Vec<u8>,
 }
@@ -66,9 +63,9 @@ struct Ready {
 static READY: AtomicPtr<UnsafeCell<Ready>> = AtomicPtr::new(ptr::null_mut());
 
 /// From now on a crash starts the server anew, unless the program has set a handler of its own.
-pub(crate) fn arm(origin: &Origin, bequest: &Bequest<'_>) -> io::Result<()> {
-    let plan = Plan::new(origin, bequest, origin.note.as_ref())?;
-    let mut ready = Ready { plan, stack: Vec::new() };
+pub(crate) fn arm(invocation: &Invocation, handoff: &Handoff<'_>) -> io::Result<()> {
+    let image = ExecImage::new(invocation, handoff, invocation.record.as_ref())?;
+    let mut ready = Ready { image, stack: Vec::new() };
     give_stack(&mut ready.stack)?;
     READY.store(Box::into_raw(Box::new(UnsafeCell::new(ready))), Ordering::Release);
     let mut blocked = SigSet::empty();
@@ -97,12 +94,12 @@ extern "C" fn crashed(number: c_int) {
     // SAFETY: it is there before the handler is, for as long as the process runs; a crash within
     // the handler does not come here again, as the signal is blocked meanwhile.
     if let Some(ready) = unsafe { ready.as_ref() }.map(|ready| unsafe { &mut *ready.get() })
-        && ready.plan.note.pid() == getpid().as_raw() as u64
+        && ready.image.record.pid() == getpid().as_raw() as u64
         // One that has been told to stop need not be there again.
         && !signals::is_stopping()
     {
-        ready.plan.note.add_crash(number, signals::now());
-        ready.plan.carry_out();
+        ready.image.record.add_crash(number, signals::now());
+        ready.image.carry_out();
     }
     // SAFETY: without a new start, or in a child of the program's, the signal does what it does.
     unsafe {

@@ -2,16 +2,23 @@
 
 use std::ffi::c_int;
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
-/// So many crashes within `WINDOW`, and the last of them ends the server (CONTRACT E6).
+use super::variables;
+
+/// The record's name in the environment.
+pub(crate) const VARIABLE: &str = "DORRIT_RESTART";
+
+/// So many crashes within [`WINDOW`], and the last of them ends the server (CONTRACT E6).
 pub(crate) const CRASHES: usize = 6;
+/// The time within which so many [`CRASHES`] are too many.
 pub(crate) const WINDOW: Duration = Duration::from_secs(10);
 
 /// Numbers of equal width in decimal digits: the handler of a crash, or a child, writes them where they
 /// stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Note {
+pub(crate) struct CrashRecord {
     numbers: [u64; Self::NUMBERS],
 }
 
@@ -21,23 +28,29 @@ const SIGNAL: usize = 1;
 const BLOCKED: usize = 2;
 const TIMES: Range<usize> = 3..3 + CRASHES;
 
-impl Note {
+impl CrashRecord {
     const NUMBERS: usize = TIMES.end;
     const WIDTH: usize = 20;
     /// How many bytes the numbers take, each with a blank behind it.
     pub(crate) const LEN: usize = Self::NUMBERS * (Self::WIDTH + 1);
 
-    /// A note of no crash yet, for this process. `blocked` are the signals, a bit for each, that are kept
+    /// A record of no crash yet, for this process. `blocked` are the signals, a bit for each, that are kept
     /// from the new start until it can deal with them. Crashes of an earlier start are taken over from
-    /// its note.
+    /// its record.
     pub(crate) fn new(blocked: u64, earlier: Option<&Self>) -> Self {
-        let mut numbers = earlier.map_or([0; Self::NUMBERS], |note| note.numbers);
+        let mut numbers = earlier.map_or([0; Self::NUMBERS], |record| record.numbers);
         (numbers[PID], numbers[BLOCKED]) = (u64::from(std::process::id()), blocked);
         Self { numbers }
     }
 
-    /// Reads a note.
-    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+    /// Takes the record out of the environment, where there is one for this process.
+    pub(crate) fn take() -> Option<Self> {
+        let record = variables::take(VARIABLE).and_then(|text| Self::parse(text.as_bytes()))?;
+        Some(record).filter(|record| record.pid() == u64::from(std::process::id()))
+    }
+
+    /// Reads a record.
+    fn parse(text: &[u8]) -> Option<Self> {
         let mut numbers = [0; Self::NUMBERS];
         for (number, digits) in numbers.iter_mut().zip(text.chunks(Self::WIDTH + 1)) {
             *number = std::str::from_utf8(digits).ok()?.strip_suffix(' ')?.parse().ok()?;
@@ -70,7 +83,7 @@ impl Note {
         first != 0 && last.saturating_sub(first) <= WINDOW.as_millis() as u64
     }
 
-    /// The process that the note is for.
+    /// The process that the record is for.
     pub(crate) fn pid(&self) -> u64 {
         self.numbers[PID]
     }
@@ -80,11 +93,12 @@ impl Note {
         self.numbers[PID] = pid as u64;
     }
 
-    /// That of the crash; `None` where there was none.
+    /// The signal of the crash; `None` where there was none.
     pub(crate) fn signal(&self) -> Option<c_int> {
         Some(self.numbers[SIGNAL] as c_int).filter(|signal| *signal != 0)
     }
 
+    /// The signals, a bit for each, that are kept from the new start until it can deal with them.
     pub(crate) fn blocked(&self) -> u64 {
         self.numbers[BLOCKED]
     }
@@ -94,38 +108,39 @@ impl Note {
 mod tests {
     use super::*;
 
-    fn note() -> Note {
-        Note::new(1 << 63, None)
+    fn record() -> CrashRecord {
+        CrashRecord::new(1 << 63, None)
     }
 
     #[test]
     fn written_and_read() {
-        let mut note = note();
-        assert_eq!((note.pid(), note.signal()), (std::process::id().into(), None));
-        note.set_pid(4711);
-        note.add_crash(11, Duration::from_millis(1234));
-        let mut text = vec![b'?'; Note::LEN];
-        note.write(&mut text);
-        assert_eq!(Note::parse(&text), Some(note));
-        assert_eq!(Note::parse(&[&text[..], b"0"].concat()), None);
-        assert_eq!((note.pid(), note.signal(), note.blocked()), (4711, Some(11), 1 << 63));
-        for cut in 0..Note::LEN {
-            assert_eq!(Note::parse(&text[..cut]), None);
+        let mut record = record();
+        assert_eq!((record.pid(), record.signal()), (std::process::id().into(), None));
+        record.set_pid(4711);
+        record.add_crash(11, Duration::from_millis(1234));
+        let mut text = vec![b'?'; CrashRecord::LEN];
+        record.write(&mut text);
+        assert_eq!(CrashRecord::parse(&text), Some(record));
+        assert_eq!(CrashRecord::parse(&[&text[..], b"0"].concat()), None);
+        assert_eq!((record.pid(), record.signal(), record.blocked()), (4711, Some(11), 1 << 63));
+        for cut in 0..CrashRecord::LEN {
+            assert_eq!(CrashRecord::parse(&text[..cut]), None);
         }
         text[3] = b'x';
-        assert_eq!(Note::parse(&text), None);
+        assert_eq!(CrashRecord::parse(&text), None);
     }
 
     /// CONTRACT E6: five new starts within ten seconds, and no sixth.
     #[test]
     fn six_crashes_in_ten_seconds_are_enough() {
-        let crash = |note: &mut Note, seconds| note.add_crash(11, Duration::from_secs(seconds));
-        let mut close = note();
+        let crash =
+            |record: &mut CrashRecord, seconds| record.add_crash(11, Duration::from_secs(seconds));
+        let mut close = record();
         (100..105).for_each(|seconds| crash(&mut close, seconds));
         assert!(!close.is_enough());
         crash(&mut close, 110);
         assert!(close.is_enough());
-        let mut apart = note();
+        let mut apart = record();
         (100..120).for_each(|seconds| crash(&mut apart, seconds * 3));
         assert!(!apart.is_enough());
     }

@@ -9,15 +9,15 @@ use std::ptr;
 
 use nix::sys::signal::{SigSet, Signal};
 
-use super::crash_record::Note;
-use super::inheritance::Bequest;
-use super::invocation::{Origin, VARIABLE};
+use super::crash_record::{CrashRecord, VARIABLE};
+use super::inheritance::Handoff;
+use super::invocation::Invocation;
 use crate::process::signals;
 
 /// What is executed, and how.
-pub(crate) struct Plan {
-    pub(crate) note: Note,
-    /// The note's variable, as it stands in `environment`, with a zero byte at its end.
+pub(crate) struct ExecImage {
+    pub(crate) record: CrashRecord,
+    /// The record's variable, as it stands in `environment`, with a zero byte at its end.
     variable: Vec<u8>,
     program: CString,
     /// What `arguments` and `environment` point to, besides `variable`.
@@ -30,30 +30,30 @@ pub(crate) struct Plan {
     mask: SigSet,
 }
 
-impl Plan {
-    /// A plan for another start of the server. `earlier` is the note of the crash before.
+impl ExecImage {
+    /// An image for another start of the server. `earlier` is the record of the crash before.
     pub(crate) fn new(
-        origin: &Origin,
-        bequest: &Bequest<'_>,
-        earlier: Option<&Note>,
+        invocation: &Invocation,
+        handoff: &Handoff<'_>,
+        earlier: Option<&CrashRecord>,
     ) -> io::Result<Self> {
-        let program = origin.program.clone().ok_or(io::ErrorKind::NotFound)?;
-        let variable = [VARIABLE.as_bytes(), b"=", &[0; Note::LEN], b"\0"].concat();
+        let program = invocation.program.clone().ok_or(io::ErrorKind::NotFound)?;
+        let variable = [VARIABLE.as_bytes(), b"=", &[0; CrashRecord::LEN], b"\0"].concat();
         let entry = |(name, value): &(OsString, OsString)| {
             [name.as_os_str(), value].map(OsStr::as_bytes).join(&b'=')
         };
         let strings = |texts: &mut dyn Iterator<Item = Vec<u8>>| {
             texts.map(CString::new).collect::<Result<Vec<_>, _>>()
         };
-        let arguments = origin.arguments.iter().cloned().map(OsString::into_vec);
+        let arguments = invocation.arguments.iter().cloned().map(OsString::into_vec);
         let arguments = strings(&mut { arguments })?;
-        let variables = bequest.variables();
-        let environment = origin.environment.iter().chain(&variables).map(entry);
+        let variables = handoff.variables();
+        let environment = invocation.environment.iter().chain(&variables).map(entry);
         let environment = strings(&mut environment.collect::<Vec<_>>().into_iter())?;
         let pointers = |strings: &[CString]| strings.iter().map(|s| s.as_ptr()).collect::<Vec<_>>();
         let end = [variable.as_ptr().cast(), ptr::null()];
         // Those that come meanwhile wait for the new start, which catches them before it listens.
-        let mut mask = origin.mask;
+        let mut mask = invocation.mask;
         let mut blocked = 0;
         for signal in signals::caught().chain([Signal::SIGTERM]) {
             if !mask.contains(signal) {
@@ -62,26 +62,26 @@ impl Plan {
             }
         }
         Ok(Self {
-            note: Note::new(blocked, earlier),
+            record: CrashRecord::new(blocked, earlier),
             program: CString::new(program.into_os_string().into_vec())?,
             arguments: [pointers(&arguments), vec![ptr::null()]].concat(),
             environment: [&pointers(&environment)[..], &end].concat(),
             variable,
             _strings: arguments.into_iter().chain(environment).collect(),
-            directory: origin.directory.as_ref().map_or(-1, |directory| directory.as_raw_fd()),
-            descriptors: bequest.descriptors(),
+            directory: invocation.directory.as_ref().map_or(-1, |directory| directory.as_raw_fd()),
+            descriptors: handoff.descriptors(),
             mask,
         })
     }
 
     /// Becomes the new start; returns only where that fails, with errno set. Safe in a signal handler.
     pub(crate) fn carry_out(&mut self) {
-        self.note.write(&mut self.variable[VARIABLE.len() + 1..]);
+        self.record.write(&mut self.variable[VARIABLE.len() + 1..]);
         for &fd in &self.descriptors {
             // SAFETY: it changes a flag.
             unsafe { libc::fcntl(fd, libc::F_SETFD, 0) };
         }
-        // SAFETY: the arrays end with NULL, and all that they point to is in this plan. What fails on
+        // SAFETY: the arrays end with NULL, and all that they point to is in this image. What fails on
         // the way is left as it is.
         unsafe {
             libc::fchdir(self.directory);

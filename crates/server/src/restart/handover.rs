@@ -2,26 +2,26 @@
 //! leaves it the sockets. It serves the clients that it has until they leave.
 //!
 //! The two speak through three pipes. The new server says on one that it could begin, and waits on another
-//! until it may; it takes the pidfile, says that it has, and waits once more. An usher reads what it says,
-//! tells it to the old one on the third, and tells also that it has ended. Up to its last word, by which the
+//! until it may; it takes the pidfile, says that it has, and waits once more. A supervisor reads what it says,
+//! tells it to the old one on the third, and tells also that it has ended. Up to its last permission, by which the
 //! new one begins, the old server can go on as if nothing had been.
 
 use std::ffi::CString;
 use std::fmt;
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read as _};
-use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
 use dorrit_engine::Engine;
 use nix::unistd::getpid;
 
-use super::crash as restart;
-use super::exec_image::Plan;
-use super::inheritance::Bequest;
-use super::invocation::Origin;
-use super::status::Word;
-use super::supervisor::Usher;
-use crate::error::{StartError, words};
+use super::crash;
+use super::exec_image::ExecImage;
+use super::inheritance::Handoff;
+use super::invocation::Invocation;
+use super::status::{GO, NO, Status};
+use super::supervisor::Supervisor;
+use crate::error::errno_text;
 use crate::event_loop::current::with_engine;
 use crate::files::{Files, Pidfile};
 use crate::log::Destination;
@@ -30,15 +30,11 @@ use crate::{log, sigpipe};
 
 /// How long the new server may take to begin.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// What the old server writes when the new one may take the pidfile, and when it may begin.
-const GO: u8 = b'g';
-/// What it writes when it has called the hand-over off.
-const NO: u8 = b'n';
 
 /// The old server's side.
 #[derive(Debug)]
 pub(crate) struct HandOver {
-    pub(crate) origin: Origin,
+    pub(crate) invocation: Invocation,
     pub(crate) name: CString,
     /// Where the log goes.
     pub(crate) log: Destination,
@@ -72,7 +68,7 @@ impl HandOver {
     /// SIGHUP has come. In the foreground it may be the terminal that has hung up, which is no wish for
     /// another server.
     pub(crate) fn hang_up(&mut self, files: &Files) {
-        if self.is_foreground && self.origin.has_lost_terminal() {
+        if self.is_foreground && self.invocation.has_lost_terminal() {
             signals::stop_in_order();
         } else if !signals::is_stopping() {
             // Who is to stop, as from a service manager that sends both signals, starts nobody.
@@ -95,71 +91,71 @@ impl HandOver {
             return log::warning("hand-over: process 1 cannot be replaced; this server goes on");
         }
         if helper::is_reaper() {
-            // The usher and the new server would become its children (CONTRACT S28).
+            // The supervisor and the new server would become its children (CONTRACT S28).
             let why = "a process that adopts others cannot be replaced";
             return log::warning(&format!("hand-over: {why}; this server goes on"));
         }
-        let program = self.origin.program.clone().unwrap_or_default();
+        let program = self.invocation.program.clone().unwrap_or_default();
         match self.attempt(files) {
             Ok(attempt) => {
                 log::notice(&format!("hand-over: starts {}", program.display()));
                 self.stage = Stage::Starting(attempt);
             }
-            Err(error) => self.fail(words(&error)),
+            Err(error) => self.fail(errno_text(&error)),
         }
     }
 
     fn attempt(&self, files: &Files) -> io::Result<Attempt> {
         let (news, news_end) = io::pipe()?;
-        let (word, word_end) = io::pipe()?;
+        let (status, status_end) = io::pipe()?;
         let (go_end, go) = io::pipe()?;
         rustix::io::ioctl_fionbio(&news, true)?;
         rustix::io::ioctl_fionbio(&go, true)?;
         let listeners = |engine: &mut Engine| {
             engine.listeners().map(|listener| listener.as_raw_fd()).collect::<Vec<_>>()
         };
-        let bequest = Bequest {
+        let handoff = Handoff {
             name: &self.name,
-            directory: &self.origin.path,
+            directory: &self.invocation.path,
             log: self.log,
             listeners: &with_engine(listeners).unwrap_or_default(),
             is_shared: true,
             files,
-            predecessor: Some([word_end.as_raw_fd(), go_end.as_raw_fd()]),
+            predecessor: Some([status_end.as_raw_fd(), go_end.as_raw_fd()]),
         };
-        let mut kept = bequest.descriptors();
-        kept.extend([word.as_raw_fd(), news_end.as_raw_fd()]);
-        kept.extend(self.origin.descriptors());
-        kept.extend(self.origin.directory.as_ref().map(|directory| directory.as_raw_fd()));
-        let mut plan = Plan::new(&self.origin, &bequest, None)?;
-        let mut usher = Usher {
-            plan: &mut plan,
+        let mut kept = handoff.descriptors();
+        kept.extend([status.as_raw_fd(), news_end.as_raw_fd()]);
+        kept.extend(self.invocation.descriptors());
+        kept.extend(self.invocation.directory.as_ref().map(|directory| directory.as_raw_fd()));
+        let mut image = ExecImage::new(&self.invocation, &handoff, None)?;
+        let mut supervisor = Supervisor {
+            image: &mut image,
             kept: &kept,
-            word: [word.as_raw_fd(), word_end.as_raw_fd()],
+            status: [status.as_raw_fd(), status_end.as_raw_fd()],
             news: news_end.as_raw_fd(),
             patience: PATIENCE,
             is_daemon: !self.is_foreground,
-            ignored: &self.origin.ignored,
+            ignored: &self.invocation.ignored,
         };
-        usher.send()?;
+        supervisor.send()?;
         let attempt = Attempt { news, go };
         with_engine(|engine| engine.watch_control(&attempt.news))
             .map_err(|_| io::Error::from(ErrorKind::NotFound))??;
         Ok(attempt)
     }
 
-    /// Goes on with what the usher has told.
+    /// Goes on with what the supervisor has told.
     pub(crate) fn proceed(&mut self, files: &mut Files) {
         loop {
             let (Stage::Starting(attempt) | Stage::Offered(attempt, _)) = &self.stage else {
                 return;
             };
-            match attempt.hear() {
+            match attempt.receive() {
                 Ok(None) => return,
-                Ok(Some(Word::Ready(pid))) => self.offer(pid, files),
-                Ok(Some(Word::Taken)) if self.let_begin() => self.complete(files),
-                Ok(Some(Word::Taken)) => self.fall_back("the new server has ended", files),
-                Ok(Some(word)) => self.fall_back(format_args!("the new server {word}"), files),
+                Ok(Some(Status::Ready(pid))) => self.offer(pid, files),
+                Ok(Some(Status::Taken)) if self.let_begin() => self.complete(files),
+                Ok(Some(Status::Taken)) => self.fall_back("the new server has ended", files),
+                Ok(Some(status)) => self.fall_back(format_args!("the new server {status}"), files),
                 Err(_) => self.fall_back("nobody tells what becomes of the new server", files),
             }
         }
@@ -173,13 +169,13 @@ impl HandOver {
         let offered = files.pidfile.as_ref().map_or(Ok(()), Pidfile::offer);
         match offered {
             Ok(()) => {
-                // Where it has ended meanwhile, that is what the usher tells next.
+                // Where it has ended meanwhile, that is what the supervisor tells next.
                 attempt.go();
                 self.stage = Stage::Offered(attempt, pid);
             }
             Err(error) => {
                 attempt.call_off();
-                self.fail(format_args!("pidfile: {}", words(&error)));
+                self.fail(format_args!("pidfile: {}", errno_text(&error)));
             }
         }
     }
@@ -199,7 +195,7 @@ impl HandOver {
         };
         attempt.leave();
         notify::say_no_more();
-        restart::disarm();
+        crash::disarm();
         files.give_away();
         let drain = self.drain;
         let _ = with_engine(|engine| engine.drain(drain));
@@ -217,7 +213,7 @@ impl HandOver {
         let kept = files.pidfile.as_ref().map_or(Ok(()), Pidfile::keep);
         self.fail(why);
         if let Err(error) = kept {
-            log::error(&format!("hand-over: pidfile: {}", words(&error)));
+            log::error(&format!("hand-over: pidfile: {}", errno_text(&error)));
         }
     }
 
@@ -254,11 +250,11 @@ impl HandOver {
 }
 
 impl Attempt {
-    /// The next word of the usher; `None` where there is none yet.
-    fn hear(&self) -> io::Result<Option<Word>> {
-        let mut bytes = [0; Word::LEN];
+    /// The next status that the supervisor tells; `None` where there is none yet.
+    fn receive(&self) -> io::Result<Option<Status>> {
+        let mut bytes = [0; Status::LEN];
         match (&self.news).read_exact(&mut bytes) {
-            Ok(()) => Ok(Word::parse(bytes)),
+            Ok(()) => Ok(Status::parse(bytes)),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
         }
@@ -269,7 +265,7 @@ impl Attempt {
         sigpipe::write_all(&self.go, &[GO]).is_ok()
     }
 
-    /// Has it come to nothing, also where the word that the new server has taken over is on its way: no
+    /// Has it come to nothing, also where the news that the new server has taken over is on its way: no
     /// two may hold themselves for the one that has the files.
     fn call_off(self) {
         // Where the new one has ended, nobody has to be told.
@@ -277,78 +273,8 @@ impl Attempt {
         self.leave();
     }
 
-    /// Listens to the usher no more.
+    /// Listens to the supervisor no more.
     fn leave(self) {
         let _ = with_engine(|engine| engine.unwatch_control(&self.news));
-    }
-}
-
-/// The server before, as the new one knows it.
-#[derive(Debug)]
-pub(crate) struct Predecessor {
-    word: PipeWriter,
-    go: PipeReader,
-}
-
-impl From<[OwnedFd; 2]> for Predecessor {
-    fn from([word, go]: [OwnedFd; 2]) -> Self {
-        Self { word: word.into(), go: go.into() }
-    }
-}
-
-impl Predecessor {
-    pub(crate) fn descriptors(&self) -> [RawFd; 2] {
-        [self.word.as_raw_fd(), self.go.as_raw_fd()]
-    }
-
-    /// Takes over, when the one before lets it. All that can fail must have been done.
-    pub(crate) fn succeed(mut self, pidfile: Option<&Pidfile>) -> Result<(), StartError> {
-        let fail = |why: &dyn fmt::Display| StartError::new(format_args!("hand-over: {why}"));
-        let called_off = || fail(&"the server before has called it off");
-        // One that is not there any more has called it off, too.
-        if self.ask(Word::Ready(getpid().as_raw())) != Some(GO) {
-            return Err(called_off());
-        }
-        let taken = pidfile.map_or(Ok(()), Pidfile::take_over);
-        taken.map_err(|error| fail(&format_args!("pidfile: {}", words(&error))))?;
-        match self.ask(Word::Taken) {
-            Some(NO) => Err(called_off()),
-            // One that is not there any more has left all to this one.
-            _ => Ok(()),
-        }
-    }
-
-    /// What the one before says to this; `None` where it has gone.
-    fn ask(&mut self, word: Word) -> Option<u8> {
-        // Without an usher there is nobody to hear it, and the one before learns that by itself.
-        let _ = sigpipe::write_all(&self.word, &word.encode());
-        let mut answer = [0];
-        self.go.read_exact(&mut answer).ok()?;
-        Some(answer[0])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use super::*;
-
-    /// Whether a new server takes over that hears this, and then nothing more.
-    fn succeeds(said: &[u8]) -> bool {
-        let [(_told, word), (go, mut says)] = [(); 2].map(|()| io::pipe().unwrap());
-        says.write_all(said).unwrap();
-        drop(says);
-        Predecessor::from([word.into(), go.into()]).succeed(None).is_ok()
-    }
-
-    #[test]
-    fn it_may_be_called_off_until_it_begins() {
-        assert!(succeeds(&[GO, GO]));
-        // The one before has been killed when it had let this one take over.
-        assert!(succeeds(&[GO]));
-        for said in [&[][..], &[NO], &[GO, NO]] {
-            assert!(!succeeds(said), "{said:?}");
-        }
     }
 }

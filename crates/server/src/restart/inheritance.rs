@@ -5,10 +5,10 @@ use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use super::crash_record::Note;
-use super::handover::Predecessor;
+use super::crash_record::CrashRecord;
+use super::successor::Predecessor;
+use super::variables;
 use crate::files::{FileId, Files, Janitor, OwnFile, Pidfile};
 use crate::log::Destination;
 use crate::process::descriptors;
@@ -30,7 +30,7 @@ const SOCKET: [&str; 2] = ["DORRIT_RESTART_SOCKET", "DORRIT_RESTART_SOCKET_ID"];
 
 /// What is left.
 #[derive(Debug)]
-pub(crate) struct Bequest<'a> {
+pub(crate) struct Handoff<'a> {
     pub(crate) name: &'a CStr,
     /// The directory in which the server was started.
     pub(crate) directory: &'a Path,
@@ -46,7 +46,7 @@ pub(crate) struct Bequest<'a> {
 
 /// What a new start has inherited.
 #[derive(Debug)]
-pub(crate) struct Legacy {
+pub(crate) struct Inheritance {
     pub(crate) name: CString,
     /// The directory in which the first start was.
     pub(crate) directory: Option<PathBuf>,
@@ -60,7 +60,7 @@ pub(crate) struct Legacy {
     pub(crate) predecessor: Option<Predecessor>,
 }
 
-impl Bequest<'_> {
+impl Handoff<'_> {
     /// The descriptors, which must be open in the new start.
     pub(crate) fn descriptors(&self) -> Vec<RawFd> {
         let pidfile = self.files.pidfile.as_ref().map(Pidfile::as_raw_fd);
@@ -76,30 +76,30 @@ impl Bequest<'_> {
             Some(OsStr::from_bytes(self.name.to_bytes()).to_owned()),
             Some(self.directory.into()),
             (self.log == Destination::Syslog).then(|| "yes".into()),
-            Some(numbers(self.listeners)),
+            Some(variables::numbers(self.listeners)),
             self.is_shared.then(|| "yes".into()),
-            self.files.janitor_descriptors().map(|ends| numbers(&ends)),
+            self.files.janitor_descriptors().map(|ends| variables::numbers(&ends)),
             pidfile.as_ref().map(|pidfile| pidfile.path().into()),
-            pidfile.as_ref().map(|pidfile| numbers(&[pidfile.as_raw_fd()])),
-            self.predecessor.map(|ends| numbers(&ends)),
+            pidfile.as_ref().map(|pidfile| variables::numbers(&[pidfile.as_raw_fd()])),
+            self.predecessor.map(|ends| variables::numbers(&ends)),
         ];
         let texts = NAMES.into_iter().zip(texts);
         let texts = texts.filter_map(|(name, text)| Some((name.into(), text?)));
         let sockets = sockets.iter().enumerate().flat_map(|(number, socket)| {
             let [path, id] = socket_names(number);
-            [(path, socket.path.clone().into()), (id, numbers(&socket.id))]
+            [(path, socket.path.clone().into()), (id, variables::numbers(&socket.id))]
         });
         texts.chain(sockets.map(|(name, text)| (name.into(), text))).collect()
     }
 }
 
-impl Legacy {
-    /// Takes what is there, and all that tells of it out of the environment. Without a note it is not for
+impl Inheritance {
+    /// Takes what is there, and all that tells of it out of the environment. Without a record it is not for
     /// this process: a program may have handed its environment on.
-    pub(crate) fn take_over(note: Option<&Note>) -> Option<Self> {
-        let texts = NAMES.map(take_variable);
+    pub(crate) fn take(record: Option<&CrashRecord>) -> Option<Self> {
+        let texts = NAMES.map(variables::take);
         let sockets: Vec<_> = (0..).map_while(take_socket).collect();
-        let is_crash = note?.signal().is_some();
+        let is_crash = record?.signal().is_some();
         let [name, directory, syslog, listeners, shared, janitor, pidfile, lock, ends] = texts;
         let files = Files {
             sockets,
@@ -108,7 +108,7 @@ impl Legacy {
                 .map(|(path, file)| Pidfile::inherit(path.into(), file)),
             janitor: <[OwnedFd; 2]>::try_from(own(janitor)).ok().map(Janitor::from),
         };
-        let legacy = Self {
+        let inheritance = Self {
             name: CString::new(name.unwrap_or_default().into_vec()).unwrap_or_default(),
             directory: directory.map(PathBuf::from),
             log: syslog.map_or(Destination::Stderr, |_| Destination::Syslog),
@@ -118,14 +118,15 @@ impl Legacy {
             predecessor: <[OwnedFd; 2]>::try_from(own(ends)).ok().map(Predecessor::from),
         };
         // What the program was started by may have closed it all.
-        let is_whole = !legacy.listeners.is_empty() && (is_crash || legacy.predecessor.is_some());
-        is_whole.then_some(legacy)
+        let is_whole =
+            !inheritance.listeners.is_empty() && (is_crash || inheritance.predecessor.is_some());
+        is_whole.then_some(inheritance)
     }
 
     /// The descriptors.
     pub(crate) fn descriptors(&self) -> Vec<RawFd> {
         let listeners: Vec<_> = self.listeners.iter().map(OwnedFd::as_raw_fd).collect();
-        let bequest = Bequest {
+        let handoff = Handoff {
             name: &self.name,
             directory: Path::new(""),
             log: self.log,
@@ -134,16 +135,8 @@ impl Legacy {
             files: &self.files,
             predecessor: self.predecessor.as_ref().map(Predecessor::descriptors),
         };
-        bequest.descriptors()
+        handoff.descriptors()
     }
-}
-
-/// Takes a variable out of the environment.
-pub(crate) fn take_variable(name: &str) -> Option<OsString> {
-    let value = std::env::var_os(name)?;
-    // SAFETY: the server has one thread.
-    unsafe { std::env::remove_var(name) };
-    Some(value)
 }
 
 fn socket_names(number: usize) -> [String; 2] {
@@ -154,23 +147,13 @@ fn socket_names(number: usize) -> [String; 2] {
 }
 
 fn take_socket(number: usize) -> Option<OwnFile> {
-    let [path, id] = socket_names(number).map(|name| take_variable(&name));
-    let (path, id) = path.zip(FileId::try_from(parse(id)).ok())?;
+    let [path, id] = socket_names(number).map(|name| variables::take(&name));
+    let (path, id) = path.zip(FileId::try_from(variables::parse(id)).ok())?;
     Some(OwnFile { path: path.into(), id })
-}
-
-fn numbers<N: ToString>(numbers: &[N]) -> OsString {
-    let numbers: Vec<_> = numbers.iter().map(N::to_string).collect();
-    numbers.join(" ").into()
-}
-
-fn parse<N: FromStr>(text: Option<OsString>) -> Vec<N> {
-    let text = text.and_then(|text| text.into_string().ok()).unwrap_or_default();
-    text.split(' ').filter_map(|number| number.parse().ok()).collect()
 }
 
 /// Takes descriptors that are open, and closes them in what the program executes.
 fn own(text: Option<OsString>) -> Vec<OwnedFd> {
     // SAFETY: the start before left them open for us, and nobody else in this process knows of them.
-    parse(text).into_iter().filter_map(|fd| unsafe { descriptors::take(fd) }).collect()
+    variables::parse(text).into_iter().filter_map(|fd| unsafe { descriptors::take(fd) }).collect()
 }

@@ -10,18 +10,14 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::signal::SigSet;
 
-use super::crash as restart;
-use super::crash_record::Note;
-use super::inheritance::{Legacy, take_variable};
+use super::crash_record::CrashRecord;
+use super::inheritance::Inheritance;
 use crate::process::descriptors::{Known, inode};
 use crate::process::signals;
 
-/// The note's name in the environment.
-pub(crate) const VARIABLE: &str = "DORRIT_RESTART";
-
 /// How the server was started.
 #[derive(Debug)]
-pub(crate) struct Origin {
+pub(crate) struct Invocation {
     /// The program's name and what follows it.
     pub(crate) arguments: Vec<OsString>,
     /// Where the program is.
@@ -39,27 +35,24 @@ pub(crate) struct Origin {
     descriptors: Vec<Known>,
     has_terminal: bool,
     /// Of the crash, or the hand-over, after which this is the new start.
-    pub(crate) note: Option<Note>,
+    pub(crate) record: Option<CrashRecord>,
 }
 
-impl Origin {
-    /// Notes it. A new start has a legacy; one that comes once too often does not return.
-    pub(crate) fn find(arguments: Vec<OsString>) -> (Self, Option<Legacy>) {
-        let note = take_variable(VARIABLE).and_then(|text| Note::parse(text.as_bytes()));
-        let note = note.filter(|note| note.pid() == u64::from(std::process::id()));
-        let legacy = Legacy::take_over(note.as_ref());
-        let legacy = match (&note, legacy) {
-            (Some(note), Some(legacy)) => Some(restart::begin(note, legacy)),
-            _ => None,
-        };
+impl Invocation {
+    /// Notes how the server was started. A new start has a record, and what it has inherited.
+    pub(crate) fn find(
+        arguments: Vec<OsString>,
+        record: Option<CrashRecord>,
+        inheritance: Option<&Inheritance>,
+    ) -> Self {
         let present = std::env::current_dir().ok();
-        let inherited = legacy.as_ref().and_then(|legacy| legacy.directory.clone());
+        let inherited = inheritance.and_then(|inheritance| inheritance.directory.clone());
         let path = inherited.or(present).unwrap_or_default();
         let directory = File::open(".").ok();
-        let mut others: Vec<_> = legacy.iter().flat_map(Legacy::descriptors).collect();
+        let mut others = inheritance.map(Inheritance::descriptors).unwrap_or_default();
         others.extend(directory.as_ref().map(File::as_raw_fd));
         let mask = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
-        let origin = Self {
+        Self {
             program: find_program(arguments.first().map(OsString::as_os_str), &path),
             arguments,
             directory,
@@ -69,14 +62,13 @@ impl Origin {
             ignored: signals::ignored(),
             descriptors: Known::all_but(&others),
             has_terminal: open_terminal().is_ok(),
-            note,
-        };
-        (origin, legacy)
+            record,
+        }
     }
 
     /// The signal after which this is the new start.
     pub(crate) fn signal(&self) -> Option<c_int> {
-        self.note.as_ref().and_then(Note::signal)
+        self.record.as_ref().and_then(CrashRecord::signal)
     }
 
     /// What follows the program's name.

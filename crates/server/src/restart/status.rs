@@ -1,14 +1,14 @@
-//! What the processes of a hand-over tell each other. A word is written at once, and so read at once.
+//! What the processes of a hand-over tell each other. A status is written at once, and so read at once.
 
 use std::ffi::c_int;
 use std::fmt;
 use std::io;
 
-use crate::error::words;
+use crate::error::errno_text;
 
-/// A word to the server that hands over.
+/// How far the new server has come, as the server that hands over is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Word {
+pub(crate) enum Status {
     /// The new server could begin. This is its process.
     Ready(c_int),
     /// It has taken over.
@@ -23,10 +23,16 @@ pub(crate) enum Word {
     Silent(c_int),
 }
 
-impl Word {
+/// What the old server writes when the new one may take the pidfile, and when it may begin.
+pub(crate) const GO: u8 = b'g';
+/// What the old server writes when it has called the hand-over off.
+pub(crate) const NO: u8 = b'n';
+
+impl Status {
+    /// How many bytes a status takes in a pipe.
     pub(crate) const LEN: usize = 5;
 
-    /// As it is written. Safe in a signal handler.
+    /// The status as it is written. Safe in a signal handler.
     pub(crate) fn encode(self) -> [u8; Self::LEN] {
         let (kind, number) = match self {
             Self::Ready(pid) => (b'r', pid),
@@ -40,7 +46,7 @@ impl Word {
         [kind, a, b, c, d]
     }
 
-    /// Reads it. Safe in a signal handler.
+    /// Reads a status. Safe in a signal handler.
     pub(crate) fn parse([kind, number @ ..]: [u8; Self::LEN]) -> Option<Self> {
         let number = c_int::from_ne_bytes(number);
         Some(match kind {
@@ -56,13 +62,13 @@ impl Word {
 }
 
 /// What has become of the new server.
-impl fmt::Display for Word {
+impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ready(_) => f.write_str("is ready"),
             Self::Taken => f.write_str("has taken over"),
             Self::NotExecuted(errno) => {
-                let why = words(&io::Error::from_raw_os_error(*errno));
+                let why = errno_text(&io::Error::from_raw_os_error(*errno));
                 write!(f, "could not be executed: {why}")
             }
             Self::Ended(status) => write!(f, "has ended with status {status}"),
@@ -78,12 +84,12 @@ mod tests {
 
     #[test]
     fn written_and_read() {
-        use Word::*;
-        for word in
+        use Status::*;
+        for status in
             [Ready(4711), Taken, NotExecuted(libc::EACCES), Ended(3), Killed(11), Silent(90)]
         {
-            assert_eq!(Word::parse(word.encode()), Some(word));
+            assert_eq!(Status::parse(status.encode()), Some(status));
         }
-        assert_eq!(Word::parse([0; Word::LEN]), None);
+        assert_eq!(Status::parse([0; Status::LEN]), None);
     }
 }

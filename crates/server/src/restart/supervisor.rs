@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::exec_image::Plan;
-use super::status::Word;
+use super::exec_image::ExecImage;
+use super::status::Status;
 use crate::process::signals::now;
 use crate::process::{descriptors, helper, signals};
 
@@ -20,13 +20,13 @@ use crate::process::{descriptors, helper, signals};
 /// which it speaks.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// What an usher is sent with.
-pub(crate) struct Usher<'a> {
-    pub(crate) plan: &'a mut Plan,
+/// What a supervisor is sent with.
+pub(crate) struct Supervisor<'a> {
+    pub(crate) image: &'a mut ExecImage,
     /// What the new server gets, and the descriptors below.
     pub(crate) kept: &'a [RawFd],
     /// The pipe on which the new server speaks: its ends for reading and writing.
-    pub(crate) word: [RawFd; 2],
+    pub(crate) status: [RawFd; 2],
     /// The end for writing of the pipe to the server that hands over. Where nobody reads it any more, the
     /// hand-over is called off.
     pub(crate) news: RawFd,
@@ -38,25 +38,25 @@ pub(crate) struct Usher<'a> {
     pub(crate) ignored: &'a [c_int],
 }
 
-impl Usher<'_> {
-    /// Forks the usher, which goes its way.
+impl Supervisor<'_> {
+    /// Forks the supervisor, which goes its way.
     pub(crate) fn send(&mut self) -> io::Result<()> {
         // SAFETY: all that needs memory is there already.
         unsafe { helper::start(self.kept, || self.serve()) }
     }
 
-    /// The usher's life.
+    /// The supervisor's life.
     fn serve(&mut self) {
         // SAFETY: whatever the program has made of it, children are to be waited for here.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         // SAFETY: the same holds of this child.
         match unsafe { helper::fork(libc::SIGCHLD) } {
             0 => self.execute(),
-            -1 => drop(self.tell(Word::NotExecuted(Errno::last_raw()))),
+            -1 => drop(self.tell(Status::NotExecuted(Errno::last_raw()))),
             new => {
                 // What is the new server's must end with it.
                 let highest = self.kept.iter().copied().max().unwrap_or(0);
-                descriptors::close_all_but(&[self.word[0], self.news], highest);
+                descriptors::close_all_but(&[self.status[0], self.news], highest);
                 self.watch(new);
             }
         }
@@ -77,9 +77,9 @@ impl Usher<'_> {
             }
             libc::getpid()
         };
-        self.plan.note.set_pid(pid);
-        self.plan.carry_out();
-        write(self.word[1], Word::NotExecuted(Errno::last_raw()));
+        self.image.record.set_pid(pid);
+        self.image.carry_out();
+        write(self.status[1], Status::NotExecuted(Errno::last_raw()));
         // SAFETY: nothing of the server's is run at this exit.
         unsafe { libc::_exit(127) }
     }
@@ -91,11 +91,11 @@ impl Usher<'_> {
             let left = until.saturating_sub(now());
             if left.is_zero() {
                 end(new);
-                self.tell(Word::Silent(self.patience.as_secs() as c_int));
+                self.tell(Status::Silent(self.patience.as_secs() as c_int));
                 return;
             }
             let mut polled = [
-                libc::pollfd { fd: self.word[0], events: libc::POLLIN, revents: 0 },
+                libc::pollfd { fd: self.status[0], events: libc::POLLIN, revents: 0 },
                 libc::pollfd { fd: self.news, events: 0, revents: 0 },
             ];
             let millis = left.min(LOOK).as_millis() as c_int + 1;
@@ -105,22 +105,22 @@ impl Usher<'_> {
                 return end(new);
             }
             if polled[0].revents == 0 {
-                if let Some(word) = wait(new, now()) {
-                    self.tell(word);
+                if let Some(status) = wait(new, now()) {
+                    self.tell(status);
                     return;
                 }
                 continue;
             }
-            match read(self.word[0]) {
-                Some(word @ Word::Ready(_)) if self.tell(word) => {}
-                Some(word @ Word::Taken) if self.tell(word) => return,
-                Some(word) => {
-                    self.tell(word);
+            match read(self.status[0]) {
+                Some(status @ Status::Ready(_)) if self.tell(status) => {}
+                Some(status @ Status::Taken) if self.tell(status) => return,
+                Some(status) => {
+                    self.tell(status);
                     return end(new);
                 }
                 None => {
-                    if let Some(word) = wait(new, until) {
-                        self.tell(word);
+                    if let Some(status) = wait(new, until) {
+                        self.tell(status);
                         return;
                     }
                 }
@@ -129,27 +129,27 @@ impl Usher<'_> {
     }
 
     /// Tells the server that hands over; false where it does not want to hear.
-    fn tell(&self, word: Word) -> bool {
-        write(self.news, word)
+    fn tell(&self, status: Status) -> bool {
+        write(self.news, status)
     }
 }
 
-fn write(pipe: RawFd, word: Word) -> bool {
-    let bytes = word.encode();
+fn write(pipe: RawFd, status: Status) -> bool {
+    let bytes = status.encode();
     // SAFETY: there are so many bytes. SIGPIPE is blocked.
     unsafe { libc::write(pipe, bytes.as_ptr().cast(), bytes.len()) == bytes.len() as isize }
 }
 
-/// The next word; `None` where there will be none.
-fn read(pipe: RawFd) -> Option<Word> {
-    let mut bytes = [0; Word::LEN];
+/// The next status; `None` where there will be none.
+fn read(pipe: RawFd) -> Option<Status> {
+    let mut bytes = [0; Status::LEN];
     // SAFETY: there is room for so many bytes.
     let len = unsafe { libc::read(pipe, bytes.as_mut_ptr().cast(), bytes.len()) };
-    Word::parse(bytes).filter(|_| len == bytes.len() as isize)
+    Status::parse(bytes).filter(|_| len == bytes.len() as isize)
 }
 
 /// Waits for the end of a process that has nothing more to say. `None`: the time is over.
-fn wait(child: c_int, until: Duration) -> Option<Word> {
+fn wait(child: c_int, until: Duration) -> Option<Status> {
     /// There is no waiting for a child and a time at once.
     const PAUSE: c_int = 10;
     let mut status = 0;
@@ -161,8 +161,8 @@ fn wait(child: c_int, until: Duration) -> Option<Word> {
                 unsafe { libc::poll(ptr::null_mut(), 0, PAUSE) };
             }
             0 => return None,
-            _ if libc::WIFSIGNALED(status) => return Some(Word::Killed(libc::WTERMSIG(status))),
-            _ => return Some(Word::Ended(libc::WEXITSTATUS(status))),
+            _ if libc::WIFSIGNALED(status) => return Some(Status::Killed(libc::WTERMSIG(status))),
+            _ => return Some(Status::Ended(libc::WEXITSTATUS(status))),
         }
     }
 }
@@ -185,47 +185,48 @@ mod tests {
     use super::*;
     use crate::files::Files;
     use crate::log::Destination;
-    use crate::restart::inheritance::Bequest;
-    use crate::restart::invocation::Origin;
+    use crate::restart::inheritance::Handoff;
+    use crate::restart::invocation::Invocation;
 
     const LONG: Duration = Duration::from_secs(600);
 
     /// Sends one with a shell that does this: the pipe with the news, and one that ends with the shell.
     fn send(script: &str, patience: Duration) -> (PipeReader, PipeReader) {
-        let (mut origin, _) = Origin::find(["sh", "-c", script].map(Into::into).into());
-        origin.program = Some("/bin/sh".into());
-        let [(news, news_end), (word, word_end), (alive, alive_end)] =
+        let arguments = ["sh", "-c", script].map(Into::into).into();
+        let mut invocation = Invocation::find(arguments, None, None);
+        invocation.program = Some("/bin/sh".into());
+        let [(news, news_end), (status, status_end), (alive, alive_end)] =
             [(); 3].map(|()| pipe().unwrap());
-        let bequest = Bequest {
+        let handoff = Handoff {
             name: c"test",
             directory: Path::new("/"),
             log: Destination::Stderr,
             listeners: &[],
             is_shared: true,
             files: &Files::default(),
-            predecessor: Some([word_end.as_raw_fd(), alive_end.as_raw_fd()]),
+            predecessor: Some([status_end.as_raw_fd(), alive_end.as_raw_fd()]),
         };
-        let mut kept = bequest.descriptors();
-        kept.extend([0, 1, 2, word.as_raw_fd(), news_end.as_raw_fd()]);
-        let mut plan = Plan::new(&origin, &bequest, None).unwrap();
-        let mut usher = Usher {
-            plan: &mut plan,
+        let mut kept = handoff.descriptors();
+        kept.extend([0, 1, 2, status.as_raw_fd(), news_end.as_raw_fd()]);
+        let mut image = ExecImage::new(&invocation, &handoff, None).unwrap();
+        let mut supervisor = Supervisor {
+            image: &mut image,
             kept: &kept,
-            word: [word.as_raw_fd(), word_end.as_raw_fd()],
+            status: [status.as_raw_fd(), status_end.as_raw_fd()],
             news: news_end.as_raw_fd(),
             patience,
             is_daemon: false,
-            ignored: &origin.ignored,
+            ignored: &invocation.ignored,
         };
-        usher.send().unwrap();
+        supervisor.send().unwrap();
         (news, alive)
     }
 
-    fn words(mut news: PipeReader) -> Vec<Word> {
+    fn statuses(mut news: PipeReader) -> Vec<Status> {
         let mut bytes = Vec::new();
         news.read_to_end(&mut bytes).unwrap();
-        let words = bytes.chunks(Word::LEN).map(|word| Word::parse(word.try_into().unwrap()));
-        words.collect::<Option<_>>().unwrap()
+        let statuses = bytes.chunks(Status::LEN).map(|it| Status::parse(it.try_into().unwrap()));
+        statuses.collect::<Option<_>>().unwrap()
     }
 
     fn is_over(mut alive: PipeReader) -> bool {
@@ -234,14 +235,14 @@ mod tests {
 
     #[test]
     fn it_tells_how_the_new_server_ends() {
-        for (script, word) in [
-            ("exit 3", Word::Ended(3)),
-            ("kill -SEGV $$", Word::Killed(libc::SIGSEGV)),
+        for (script, status) in [
+            ("exit 3", Status::Ended(3)),
+            ("kill -SEGV $$", Status::Killed(libc::SIGSEGV)),
             // It waits for a server that catches it.
-            ("kill -TERM $$", Word::Ended(0)),
+            ("kill -TERM $$", Status::Ended(0)),
         ] {
             let (news, alive) = send(script, LONG);
-            assert_eq!(words(news), [word], "{script}");
+            assert_eq!(statuses(news), [status], "{script}");
             assert!(is_over(alive));
         }
     }
@@ -250,7 +251,7 @@ mod tests {
     #[test]
     fn it_waits_so_long() {
         let (news, alive) = send("trap '' TERM; exec sleep 1000", Duration::from_millis(200));
-        assert_eq!(words(news), [Word::Silent(0)]);
+        assert_eq!(statuses(news), [Status::Silent(0)]);
         assert!(is_over(alive));
     }
 
@@ -258,7 +259,7 @@ mod tests {
     #[test]
     fn it_leaves_a_child_behind() {
         let (news, _alive) = send("sleep 5 & exit 3", Duration::from_secs(3));
-        assert_eq!(words(news), [Word::Ended(3)]);
+        assert_eq!(statuses(news), [Status::Ended(3)]);
     }
 
     #[test]

@@ -12,15 +12,12 @@ use nix::unistd::geteuid;
 
 use crate::config::{BUFFER_OVERHEAD, Options, Origins, Protocols, Settings};
 use crate::error::{Ending, StartError, errno_text};
-use crate::event_loop::current as host;
-use crate::event_loop::current::{Stage, State};
+use crate::event_loop::{self, Stage, State};
 use crate::files::{Files, Pidfile, pidfile_path};
-use crate::listen::activation::Passed;
-use crate::listen::{tcp, unix as socket};
+use crate::listen::{self, Activation};
 use crate::log;
 use crate::pages::Pages;
-use crate::process::privileges::Credentials;
-use crate::process::{daemon, limits, notify, reserve, signals};
+use crate::process::{self, Credentials, Notifier};
 use crate::program::{Flavor, Program, Told};
 use crate::restart::{self, HandOver, HandOverStage, Handoff, Inheritance, Invocation};
 
@@ -43,6 +40,7 @@ pub(crate) struct Server {
     /// The reading end of the pipe that signals write to.
     pub(crate) wake: PipeReader,
     pub(crate) handover: HandOver,
+    pub(crate) notifier: Notifier,
 }
 
 /// What is asked for, found to be possible.
@@ -56,23 +54,25 @@ struct Plan {
     config: Config,
 }
 
+/// What a start has to go by, besides the options.
+pub(crate) struct Start {
+    pub(crate) invocation: Invocation,
+    pub(crate) inheritance: Option<Inheritance>,
+    pub(crate) activation: Activation,
+    pub(crate) notifier: Notifier,
+}
+
 /// What is asked for, understood, before the program has run.
 pub(crate) struct Prepared {
     options: Options,
     credentials: Credentials,
-    invocation: Invocation,
-    inheritance: Option<Inheritance>,
-    passed: Passed,
+    start: Start,
 }
 
 impl<P: Program> Launch<'_, P> {
     /// All up to `ws_init_func`, which follows.
-    pub(crate) fn prepare(
-        &self,
-        invocation: Invocation,
-        inheritance: Option<Inheritance>,
-        passed: Passed,
-    ) -> Result<Prepared, StartError> {
+    pub(crate) fn prepare(&self, start: Start) -> Result<Prepared, StartError> {
+        let Start { invocation, inheritance, .. } = &start;
         let options = Options::parse(invocation.options(), &invocation.path, self.flavor)?;
         log::set_level(options.log_level);
         if inheritance.is_some() {
@@ -85,30 +85,33 @@ impl<P: Program> Launch<'_, P> {
             self.set_config_file(path)?;
         }
         set_stage(Stage::Init);
-        Ok(Prepared { options, credentials, invocation, inheritance, passed })
+        Ok(Prepared { options, credentials, start })
     }
 
     /// All that follows `ws_init_func`, up to a server that listens.
     pub(crate) fn open(&self, prepared: Prepared) -> Result<Server, StartError> {
-        let Prepared { options, credentials, invocation, inheritance, passed } = prepared;
+        let Prepared { options, credentials, start } = prepared;
+        let Start { invocation, inheritance, activation, notifier } = start;
         set_stage(Stage::Running);
         let destination = options.log_destination();
         let is_new_start = inheritance.is_some();
         if let Some(signal) = invocation.signal() {
             log::warning(&format!("started anew after signal {signal}"));
         }
-        passed.tell();
-        let plan = self.plan(options, credentials, passed, is_new_start)?;
+        activation.log_faults();
+        let plan = self.plan(options, credentials, activation, is_new_start)?;
         if plan.options.is_foreground || is_new_start {
-            return self.listen(plan, invocation, inheritance).inspect(|_| announce());
+            let server = self.listen(plan, invocation, inheritance, notifier);
+            return server.map(announce);
         }
-        let parent = daemon::fork_daemon()?;
-        let opened = self.listen(plan, invocation, inheritance);
-        match opened.and_then(|server| daemon::detach(destination).map(|()| server)) {
+        let parent = process::fork_daemon()?;
+        let opened = self.listen(plan, invocation, inheritance, notifier);
+        match opened.and_then(|server| process::detach_from_terminal(destination).map(|()| server))
+        {
             Ok(server) => {
                 log::set_destination(destination);
                 // Before the parent leaves: a service manager takes its end for the server's.
-                announce();
+                let server = announce(server);
                 parent.report_ready();
                 Ok(server)
             }
@@ -146,10 +149,10 @@ impl<P: Program> Launch<'_, P> {
         &self,
         mut options: Options,
         credentials: Credentials,
-        passed: Passed,
+        activation: Activation,
         is_new_start: bool,
     ) -> Result<Plan, StartError> {
-        let passed = passed.listeners;
+        let passed = activation.listeners;
         let is_default = options.sockets.is_empty() && options.ports.is_empty();
         let sockets = if is_new_start || !passed.is_empty() {
             Vec::new()
@@ -158,12 +161,12 @@ impl<P: Program> Launch<'_, P> {
         } else {
             options.sockets.clone()
         };
-        sockets.iter().try_for_each(|path| socket::check(path))?;
+        sockets.iter().try_for_each(|path| listen::check_path(path))?;
         if !passed.is_empty() {
-            tell_passed(passed.len(), is_default);
+            log_activation(passed.len(), is_default);
         }
         let mut config = self.config(&mut options);
-        limits::raise(&mut config)?;
+        process::raise_descriptor_limit(&mut config)?;
         Ok(Plan { options, credentials, sockets, passed, config })
     }
 
@@ -185,9 +188,9 @@ impl<P: Program> Launch<'_, P> {
                 Some(_) => PlainRequests::Told,
                 None => PlainRequests::Refused,
             },
-            take_shortage: reserve::take_shortage,
+            take_shortage: process::take_shortage,
         };
-        let _ = host::with(|State { settings, .. }| {
+        let _ = event_loop::with(|State { settings, .. }| {
             if options.told == Told::HostAndProtocol {
                 settings.protocols = Protocols::Any;
             }
@@ -211,11 +214,15 @@ impl<P: Program> Launch<'_, P> {
         mut plan: Plan,
         invocation: Invocation,
         inheritance: Option<Inheritance>,
+        notifier: Notifier,
     ) -> Result<Server, StartError> {
         let is_new_start = inheritance.is_some();
         // Who can connect can also have seen that the server runs, and may stop it.
-        let wake =
-            signals::catch(plan.options.is_foreground, &invocation.mask, &invocation.ignored);
+        let wake = process::catch_signals(
+            plan.options.is_foreground,
+            &invocation.mask,
+            &invocation.ignored,
+        );
         let wake =
             wake.map_err(|error| StartError::new(format_args!("pipe: {}", errno_text(&error))))?;
         let mut files = Files::default();
@@ -223,7 +230,7 @@ impl<P: Program> Launch<'_, P> {
         let listeners = match inheritance {
             Some(inheritance) => {
                 (files, predecessor) = (inheritance.files, inheritance.predecessor);
-                let listeners = inheritance.listeners.into_iter().map(tcp::listener);
+                let listeners = inheritance.listeners.into_iter().map(listen::listener);
                 Ok(listeners
                     .map(|it| if inheritance.is_shared { it.shared() } else { it })
                     .collect())
@@ -234,7 +241,7 @@ impl<P: Program> Launch<'_, P> {
         let settled = listeners.and_then(|listeners| {
             let pages = self.settle(&plan, &invocation, listeners, &wake, &mut files)?;
             if !is_new_start {
-                plan.credentials.tell(&plan.options);
+                plan.credentials.log(&plan.options);
             }
             if let Some(predecessor) = predecessor {
                 predecessor.succeed(files.pidfile.as_ref())?;
@@ -243,7 +250,7 @@ impl<P: Program> Launch<'_, P> {
         });
         match settled {
             Ok(pages) => {
-                host::disown_children();
+                process::disown_children();
                 let handover = HandOver {
                     invocation,
                     name: name_or(NAME),
@@ -252,7 +259,7 @@ impl<P: Program> Launch<'_, P> {
                     drain: plan.options.drain,
                     stage: HandOverStage::None,
                 };
-                Ok(Server { files, told: plan.options.told, pages, wake, handover })
+                Ok(Server { files, told: plan.options.told, pages, wake, handover, notifier })
             }
             Err(error) => {
                 if !has_predecessor {
@@ -278,11 +285,11 @@ impl<P: Program> Launch<'_, P> {
         let mut listeners = Vec::new();
         // First what leaves no file behind where it fails.
         for port in &plan.options.ports {
-            let opened = tcp::open(*port, &plan.options.addresses)?;
+            let opened = listen::open_tcp(*port, &plan.options.addresses)?;
             listeners.extend(opened.into_iter().map(Listener::from));
         }
         for path in &plan.sockets {
-            let (listener, socket) = socket::open(path, &plan.credentials)?;
+            let (listener, socket) = listen::open_unix(path, &plan.credentials)?;
             files.sockets.push(socket);
             listeners.push(listener.into());
         }
@@ -302,7 +309,7 @@ impl<P: Program> Launch<'_, P> {
         if plan.credentials.is_drop() {
             files.keep_rights()?;
         }
-        plan.credentials.take_on()?;
+        plan.credentials.assume()?;
         // By the one who will read what is in it.
         let pages = plan.options.pages.as_deref().map(Pages::open).transpose()?;
         if !plan.options.is_foreground {
@@ -333,7 +340,7 @@ impl<P: Program> Launch<'_, P> {
         let engine = make();
         let engine = engine
             .map_err(|error| StartError::new(format_args!("loop: {}", errno_text(&error))))?;
-        let _ = host::with(|state| {
+        let _ = event_loop::with(|state| {
             let engine = state.engine.insert(engine);
             engine.set_tick(state.periodic.map(|periodic| periodic.period));
         });
@@ -342,29 +349,30 @@ impl<P: Program> Launch<'_, P> {
 }
 
 fn set_stage(stage: Stage) {
-    let _ = host::with(|state| state.stage = stage);
+    let _ = event_loop::with(|state| state.stage = stage);
 }
 
 /// Says that the server listens, and where (CONTRACT S27): a port that was free is known only now.
-fn announce() {
+fn announce(mut server: Server) -> Server {
     let tell = |engine: &mut Engine| {
-        for place in engine.listeners().filter_map(tcp::place) {
+        for place in engine.listeners().filter_map(listen::place) {
             log::info(&format!("listening on {place}"));
         }
     };
-    let _ = host::with_engine(tell);
-    notify::ready();
+    let _ = event_loop::with_engine(tell);
+    server.notifier.notify_ready();
+    server
 }
 
 /// Says that the server listens on so many sockets that were passed, and not where the options say.
-fn tell_passed(count: usize, is_default: bool) {
+fn log_activation(count: usize, is_default: bool) {
     let others = if is_default { "" } else { "; -l and -p do not count" };
     log::info(&format!("listening on sockets that were passed: {count}{others}"));
 }
 
 /// What `ws_set_name` has set, or this.
 fn name_or(default: &CStr) -> CString {
-    let name = host::with(|state| state.name.clone()).ok().flatten();
+    let name = event_loop::with(|state| state.name.clone()).ok().flatten();
     name.unwrap_or_else(|| default.to_owned())
 }
 

@@ -25,7 +25,6 @@ mod run;
 mod serve;
 mod sigpipe;
 
-pub use abi::{calls, opening, settings, stats};
 pub use dorrit_engine::{Buffers, OverflowPolicy, Stats};
 pub use dorrit_proto::{Binary, Fragments, MessageKind};
 pub use program::{Flavor, Introduction, Program, Told};

@@ -6,17 +6,15 @@ use std::os::unix::ffi::OsStringExt as _;
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::abi::guard as panics;
-use crate::abi::opening::Openings;
+use crate::abi::{guard, log_panics};
 use crate::error::{Ending, StartError};
-use crate::event_loop::current as host;
-use crate::event_loop::current::guard;
-use crate::launch::{Launch, NAME, Prepared};
-use crate::listen::activation::Passed;
-use crate::process::{notify, signals};
+use crate::event_loop::{self, Handshakes};
+use crate::launch::{Launch, NAME, Prepared, Start};
+use crate::listen::Activation;
+use crate::process::{self, Notifier};
 use crate::program::{Flavor, Program};
 use crate::restart::{self, CrashRecord, Inheritance, Invocation};
-use crate::{log, serve as dispatch, sigpipe};
+use crate::{log, serve, sigpipe};
 
 /// Runs the server until it is told to stop. Returns the exit status of `main`.
 ///
@@ -31,7 +29,7 @@ pub unsafe fn run(
     program: &impl Program,
     flavor: &Flavor,
 ) -> c_int {
-    panics::log_panics();
+    log_panics();
     let launch = Launch { program, flavor };
     // SAFETY: the caller's promise.
     let prepared = step(|| unsafe { prepare(argc, argv, &launch) });
@@ -43,16 +41,16 @@ pub unsafe fn run(
         Ok(server) => server,
         Err(error) => return guard(1, || end(&error)),
     };
-    let status = dispatch::serve(program, &mut server);
-    host::end_child();
+    let status = serve::serve(program, &mut server);
+    process::end_child();
     program.exit();
-    host::end_child();
+    process::end_child();
     guard(1, || {
         server.files.remove_all();
         log::close();
-        let _ = host::with(|state| {
+        let _ = event_loop::with(|state| {
             state.engine = None;
-            state.openings = Openings::NONE;
+            state.handshakes = Handshakes::NONE;
         });
         status
     })
@@ -74,7 +72,7 @@ fn end(error: &StartError) -> c_int {
     match error.ending {
         Ending::Return(status) => return status,
         Ending::Exit(_) => {}
-        Ending::Signal(number) => signals::raise_default(number),
+        Ending::Signal(number) => process::raise_default(number),
     }
     let status = error.ending.status();
     // SAFETY: what the program has registered to be run at exit is left out, as it must be.
@@ -90,22 +88,22 @@ unsafe fn prepare(
     argv: *const *const c_char,
     launch: &Launch<'_, impl Program>,
 ) -> Result<Prepared, StartError> {
-    host::claim();
+    process::claim_thread();
     open_streams();
     sigpipe::ignore();
     log::open(NAME);
     // SAFETY: the caller's promise.
     let arguments = unsafe { arguments(argc, argv) };
-    let passed = Passed::take(launch.flavor);
-    notify::claim_watchdog();
+    let activation = Activation::take(launch.flavor);
+    process::claim_watchdog();
     let record = CrashRecord::take();
     let inheritance = match (&record, Inheritance::take(record.as_ref())) {
         (Some(record), Some(inheritance)) => Some(restart::begin(record, inheritance)?),
         _ => None,
     };
     let invocation = Invocation::find(arguments, record, inheritance.as_ref());
-    notify::take();
-    launch.prepare(invocation, inheritance, passed)
+    let notifier = Notifier::take();
+    launch.prepare(Start { invocation, inheritance, activation, notifier })
 }
 
 /// Opens /dev/null in the place of standard streams that are closed: what is meant for them must not go

@@ -10,18 +10,13 @@ use std::time::Instant;
 use dorrit_engine::{ConnId, DropCause, Engine, Event};
 use dorrit_proto::{CloseCode, MessageKind, Refusal, Request};
 
-use crate::abi::handle::from_id;
-use crate::abi::opening::Openings;
-use crate::abi::stats;
-use crate::error::errno_text as words;
-use crate::event_loop::current as host;
-use crate::event_loop::current::{Misuse, State, guard, with_engine};
+use crate::abi::{from_id, guard};
+use crate::error::errno_text;
+use crate::event_loop::{self, Misuse, State, with_engine};
 use crate::launch::Server;
-use crate::log;
 use crate::log::Level;
-use crate::process::notify::{self, Notifier};
-use crate::process::{reserve, signals};
 use crate::program::{Introduction, Program, Told};
+use crate::{log, process};
 
 /// Serves until the server has stopped. Returns the exit status.
 pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
@@ -48,7 +43,7 @@ struct Dispatch<'a, P> {
 /// A step of the loop: it acts on the server, and a panic goes no further. None of the program's functions
 /// is called within (CONTRACT S26).
 fn step<R>(act: impl FnOnce(&mut State) -> R) -> Result<R, Misuse> {
-    guard(Err(Misuse), || host::with(act))
+    guard(Err(Misuse), || event_loop::with(act))
 }
 
 /// The same on the engine.
@@ -60,7 +55,7 @@ fn step_engine<R>(act: impl FnOnce(&mut Engine) -> R) -> Result<R, Misuse> {
 /// the program deals with it.
 #[inline(always)]
 fn poll_event(engine: &mut Engine) -> Option<Event<*mut [u8]>> {
-    let event = reserve::spare(|| engine.poll_event())?;
+    let event = process::without_reserve(|| engine.poll_event())?;
     Some(event.map(|payload| {
         let start = payload.as_ptr().cast::<u8>().cast_mut();
         std::ptr::slice_from_raw_parts_mut(start, payload.len())
@@ -77,7 +72,7 @@ impl<P: Program> Dispatch<'_, P> {
             Event::Opened(id) => self.open(id)?,
             Event::Closed(id) => {
                 self.program.close(from_id(id));
-                step(|state| state.openings.close(id))?;
+                step(|state| state.handshakes.close(id))?;
             }
             Event::Drained(id) => self.program.drain(from_id(id)),
             Event::Tick => tick()?,
@@ -89,22 +84,20 @@ impl<P: Program> Dispatch<'_, P> {
     /// Waits for what happens next, or for what the log or the service manager is to be told. Returns the exit
     /// status where the loop cannot go on.
     fn wait(&mut self) -> Result<Option<c_int>, Misuse> {
-        let waited = step(|State { engine, notifier, .. }| {
-            let notifier = notifier.as_ref().and_then(Notifier::due);
-            let due = [log::due(), notifier].into_iter().flatten().min();
+        let due = [log::due(), self.server.notifier.due()].into_iter().flatten().min();
+        let waited = step(|State { engine, .. }| {
             let longest = due.map(|due| due.saturating_duration_since(Instant::now()));
             let engine = engine.as_mut()?;
-            Some((reserve::spare(|| engine.wait(longest)), due))
+            Some(process::without_reserve(|| engine.wait(longest)))
         })?;
         guard(Err(Misuse), || {
-            let (waited, due) = waited.ok_or(Misuse)?;
-            if let Err(error) = waited {
-                log::error(&format!("the loop has failed: {}", words(&error)));
+            if let Err(error) = waited.ok_or(Misuse)? {
+                log::error(&format!("the loop has failed: {}", errno_text(&error)));
                 return Ok(Some(1));
             }
             if due.is_some_and(|due| due <= Instant::now()) {
-                log::tell_left_out();
-                notify::tell_due();
+                log::write_left_out();
+                self.server.notifier.notify_due();
             }
             Ok(None)
         })
@@ -122,34 +115,34 @@ impl<P: Program> Dispatch<'_, P> {
     }
 
     fn open(&mut self, id: ConnId) -> Result<(), Misuse> {
-        if guard(true, || Openings::refuse_foreign(id)) {
+        if guard(true, || refuse_foreign(id)) {
             return Ok(());
         }
         // What a client may send is too much for the reserve.
-        let introduced = step(|state| reserve::spare(|| self.introduce(state, id)));
+        let introduced = step(|state| process::without_reserve(|| self.introduce(state, id)));
         let is_wanted = introduced?.is_some();
         let is_accepted = is_wanted && self.program.open(from_id(id), &mut self.introduction) == 0;
-        step(|State { engine, openings, .. }| {
+        step(|State { engine, handshakes, .. }| {
             let Some(engine) = engine else { return };
             match is_accepted {
-                true => openings.accept(engine, id),
-                false => openings.refuse(engine, id),
+                true => handshakes.accept(engine, id),
+                false => handshakes.refuse(engine, id),
             }
         })
     }
 
     /// Finds what the program is told of a client; `None` where the client is not wanted.
     fn introduce(&mut self, state: &mut State, id: ConnId) -> Option<()> {
-        let State { engine, openings, settings, .. } = state;
+        let State { engine, handshakes, settings, .. } = state;
         let request = engine.as_ref()?.request(id)?;
         let chosen = settings.protocols.choose(request.protocols());
         let Introduction { cookie, hostname, protocol } = &mut self.introduction;
         [cookie, hostname, protocol].into_iter().for_each(Vec::clear);
-        let begun = openings.begin(chosen).and_then(|()| match self.told {
+        let begun = handshakes.begin(chosen).and_then(|()| match self.told {
             Told::Cookie => self.introduction.tell_cookie(request),
             Told::HostAndProtocol => self.introduction.tell_host(request.host(), chosen),
         });
-        begun.map_err(|_| openings.be_short()).ok()
+        begun.map_err(|_| handshakes.report_shortage()).ok()
     }
 }
 
@@ -195,7 +188,7 @@ impl Server {
                     _ => Level::Debug,
                 };
                 let (status, why) = (refusal.status(), refusal.reason());
-                log::folded(level, format_args!("a client is answered {status}: {why}"));
+                log::limited(level, format_args!("a client is answered {status}: {why}"));
             }
             Event::Dropped(_, cause) => {
                 let level = match cause {
@@ -206,26 +199,26 @@ impl Server {
                     | DropCause::NoMemory
                     | DropCause::MessageMemory => Level::Info,
                 };
-                log::folded(level, format_args!("a client is dropped: {cause}"));
+                log::limited(level, format_args!("a client is dropped: {cause}"));
             }
             Event::AcceptFailed(errno) => {
-                log::warning(&format!("connections have to wait: {}", words(&errno.into())));
+                log::warning(&format!("connections have to wait: {}", errno_text(&errno.into())));
             }
             Event::ShortOfMemory => {
-                log::folded(Level::Warning, "there is not enough memory");
+                log::limited(Level::Warning, "there is not enough memory");
             }
-            Event::MemoryReleased => reserve::trim(),
+            Event::MemoryReleased => process::trim_memory(),
             Event::HeldUp(duration) => {
                 let seconds = duration.as_secs_f32();
                 let why = "the program's functions have held everybody up for";
-                log::folded(Level::Warning, format_args!("{why} {seconds:.1} s"));
+                log::limited(Level::Warning, format_args!("{why} {seconds:.1} s"));
             }
             Event::DrainExpired => {
-                self.handover.tell_overdue();
+                self.handover.log_drain_expired();
                 let _ = with_engine(|engine| engine.stop(CloseCode::SERVICE_RESTART));
             }
             Event::Stopped => {
-                self.handover.tell_end();
+                self.handover.log_end();
                 return Some(0);
             }
             // The program's; see `Dispatch::turn`.
@@ -238,23 +231,32 @@ impl Server {
         None
     }
 
-    /// Does what signals, and the usher of a hand-over, have asked for.
+    /// Does what signals, and the supervisor of a hand-over, have asked for.
     fn heed_signals(&mut self) {
-        signals::drain(&self.wake);
-        if signals::take_question() {
-            stats::tell();
+        process::drain_wake_pipe(&self.wake);
+        if process::take_figures_request() {
+            event_loop::log_figures();
         }
-        self.handover.proceed(&mut self.files);
-        if signals::take_hang_up() {
+        self.handover.proceed(&mut self.files, &mut self.notifier);
+        if process::take_hangup() {
             self.handover.hang_up(&self.files);
         }
-        if signals::is_stopping() {
-            notify::stopping();
+        if process::is_stopping() {
+            self.notifier.notify_stopping();
             self.handover.call_off();
             let _ = with_engine(|engine| engine.stop(CloseCode::GOING_AWAY));
             self.files.remove_sockets();
         }
     }
+}
+
+/// Refuses a client whose page may not connect.
+fn refuse_foreign(id: ConnId) -> bool {
+    let refuse = |State { engine, settings, .. }: &mut State| {
+        let engine = engine.as_mut()?;
+        Some(event_loop::refuse_foreign(engine, &settings.origins, id))
+    };
+    event_loop::with(refuse).ok().flatten().unwrap_or(false)
 }
 
 /// Calls what `ws_set_periodic` set.

@@ -1,8 +1,17 @@
 //! A panic of ours: a line in the log says where it was, and the guard ends what it was in.
 
-use std::panic::PanicHookInfo;
+use std::ffi::c_int;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
 use crate::log;
+
+/// What a function returns that another thread than the server's has called, or a child process.
+pub(super) const WRONG_THREAD: c_int = -3;
+
+/// The guard of every export, and of each step of `main`: no panic crosses into C (CONTRACT S14).
+pub(crate) fn guard<R>(fallback: R, act: impl FnOnce() -> R) -> R {
+    catch_unwind(AssertUnwindSafe(act)).unwrap_or(fallback)
+}
 
 /// From now on a panic is one line in the log, and nothing else: a daemon's standard error is /dev/null.
 pub(crate) fn log_panics() {
@@ -27,7 +36,6 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::event_loop::current::guard;
 
     /// Says to the test that it is the process which panics.
     const PANICS: &str = "DORRIT_TEST_PANICS";

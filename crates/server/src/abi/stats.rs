@@ -1,71 +1,11 @@
-//! The figures: a line of them for the operator, and all of them for the program.
+//! The figures, for the program.
 
 use std::ffi::c_int;
-use std::fmt::Write as _;
 
 use dorrit_engine::Stats;
 
-use super::calls::WRONG_THREAD;
-use crate::event_loop::current::{guard, with, with_engine};
-use crate::log;
-
-/// Writes a line of them.
-pub(crate) fn tell() {
-    if let Ok(stats) = with_engine(|engine| engine.stats()) {
-        log::notice(&line(&stats));
-    }
-}
-
-fn line(stats: &Stats) -> String {
-    let mut line = String::with_capacity(400);
-    for (name, value) in named(stats) {
-        let blank = if line.is_empty() { "" } else { " " };
-        let _ = write!(line, "{blank}{name}={value}");
-    }
-    line
-}
-
-/// Each with its name in C.
-fn named(stats: &Stats) -> [(&'static str, u64); 17] {
-    let Stats {
-        connections,
-        accepted,
-        refused_full,
-        refused_bad,
-        refused_slow,
-        refused_caller,
-        messages_in,
-        messages_out,
-        bytes_in,
-        bytes_out,
-        queued_bytes,
-        dropped_violation,
-        dropped_queue,
-        dropped_silent,
-        skipped,
-        dropped_memory,
-        held_bytes,
-    } = *stats;
-    [
-        ("connections", connections),
-        ("accepted", accepted),
-        ("refused_full", refused_full),
-        ("refused_bad", refused_bad),
-        ("refused_slow", refused_slow),
-        ("refused_program", refused_caller),
-        ("messages_in", messages_in),
-        ("messages_out", messages_out),
-        ("bytes_in", bytes_in),
-        ("bytes_out", bytes_out),
-        ("queued_bytes", queued_bytes),
-        ("dropped_violation", dropped_violation),
-        ("dropped_queue", dropped_queue),
-        ("dropped_silent", dropped_silent),
-        ("skipped", skipped),
-        ("dropped_memory", dropped_memory),
-        ("held_bytes", held_bytes),
-    ]
-}
+use super::guard::{WRONG_THREAD, guard};
+use crate::event_loop::with;
 
 /// `ws_get_stats`: puts the figures, in the form that C has them in, into `size` bytes at `place`. What
 /// is longer there is filled with zeros, and what is longer here is left out.

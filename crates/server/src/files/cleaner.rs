@@ -15,8 +15,7 @@ use rustix::io::Errno;
 
 use super::own_file::{OwnFile, file_id};
 use super::pidfile::Pidfile;
-use crate::process::helper;
-use crate::sigpipe;
+use crate::{process, sigpipe};
 
 /// The server's side of a janitor.
 #[derive(Debug)]
@@ -48,7 +47,7 @@ impl Janitor {
         let kept: Vec<_> = pipes.into_iter().chain(pidfile.map(Pidfile::as_raw_fd)).collect();
         let live = || serve(orders_read.as_fd(), &doomed, doomed_pidfile.as_ref());
         // SAFETY: all that needs memory is there already.
-        unsafe { helper::start(&kept, live) }?;
+        unsafe { process::start(&kept, live) }?;
         Ok(Self { orders, done })
     }
 

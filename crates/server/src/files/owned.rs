@@ -8,8 +8,7 @@ use super::cleaner::Janitor;
 use super::own_file::OwnFile;
 use super::pidfile::Pidfile;
 use crate::error::{StartError, errno_text};
-use crate::log;
-use crate::process::helper;
+use crate::{log, process};
 
 /// The files of a server, and who removes them.
 #[derive(Debug, Default)]
@@ -32,7 +31,7 @@ impl Files {
     /// becomes another user. A reaper would become the janitor's parent (CONTRACT S28): it has none.
     pub(crate) fn keep_rights(&mut self) -> Result<(), StartError> {
         let has_files = !self.sockets.is_empty() || self.pidfile.is_some();
-        if has_files && self.janitor.is_none() && !helper::is_reaper() {
+        if has_files && self.janitor.is_none() && !process::is_reaper() {
             let janitor = Janitor::hire(&self.sockets, self.pidfile.as_ref());
             let fail = |error| StartError::new(format_args!("janitor: {}", errno_text(&error)));
             self.janitor = Some(janitor.map_err(fail)?);
@@ -40,8 +39,8 @@ impl Files {
         Ok(())
     }
 
-    /// Leaves them to another server, which has them too.
-    pub(crate) fn give_away(&mut self) {
+    /// Leaves the files to another server, which has them too.
+    pub(crate) fn disown(&mut self) {
         *self = Self::default();
     }
 

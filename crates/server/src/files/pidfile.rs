@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
 use crate::error::{StartError, errno_text};
-use crate::process::descriptors::inode;
+use crate::process::inode;
 
 /// A pidfile that names this process. It stays locked while the process lives.
 #[derive(Debug)]

@@ -7,10 +7,9 @@ use dorrit_engine::Listener;
 use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
 
 use super::tcp;
-use crate::log;
 use crate::log::Level;
-use crate::process::descriptors;
 use crate::program::Flavor;
+use crate::{log, process};
 
 const PID: &str = "LISTEN_PID";
 const COUNT: &str = "LISTEN_FDS";
@@ -21,15 +20,15 @@ const FIRST: RawFd = 3;
 /// What is more is a mistake: each number is looked at.
 const MOST: usize = 1024;
 
-/// What was passed.
+/// What a service manager has passed.
 #[derive(Debug, Default)]
-pub(crate) struct Passed {
+pub(crate) struct Activation {
     pub(crate) listeners: Vec<Listener>,
     /// What is wrong with the rest.
     faults: Vec<String>,
 }
 
-impl Passed {
+impl Activation {
     /// Takes the sockets, and what tells of them out of the environment. Called once, while the server
     /// has one thread and has opened nothing: what is open under a number that was passed is what was
     /// passed.
@@ -39,22 +38,24 @@ impl Passed {
         let count = std::env::var_os(COUNT).filter(|_| is_ours);
         // SAFETY: the server has one thread.
         [PID, COUNT, NAMES].into_iter().for_each(|name| unsafe { std::env::remove_var(name) });
-        let mut passed = Self::default();
-        let Some(count) = count else { return passed };
+        let mut activation = Self::default();
+        let Some(count) = count else { return activation };
         match count.to_str().and_then(|count| count.parse().ok()) {
-            Some(count @ 1..=MOST) => passed.take_all(count, flavor),
+            Some(count @ 1..=MOST) => activation.take_all(count, flavor),
             _ => {
                 let count = count.display();
-                passed.faults.push(format!("{COUNT} {count}: must be a number from 1 to {MOST}"));
+                activation
+                    .faults
+                    .push(format!("{COUNT} {count}: must be a number from 1 to {MOST}"));
             }
         }
-        passed
+        activation
     }
 
     fn take_all(&mut self, count: usize, flavor: &Flavor) {
         for number in (FIRST..).take(count) {
             // SAFETY: it was passed to this process, which takes each number once.
-            let socket = unsafe { descriptors::take(number) };
+            let socket = unsafe { process::take_descriptor(number) };
             let kind = socket.as_ref().ok_or("is not open").and_then(|it| Kind::of(it.as_fd()));
             match kind.and_then(|kind| self.want(kind, flavor)) {
                 Ok(()) => self.listeners.extend(socket.map(tcp::listener).map(Listener::shared)),
@@ -78,8 +79,8 @@ impl Passed {
     }
 
     /// Says what is wrong with what was passed.
-    pub(crate) fn tell(&self) {
-        self.faults.iter().for_each(|fault| log::folded(Level::Warning, fault));
+    pub(crate) fn log_faults(&self) {
+        self.faults.iter().for_each(|fault| log::limited(Level::Warning, fault));
     }
 }
 

@@ -1,5 +1,9 @@
 //! The sockets that a server listens on.
 
-pub(crate) mod activation;
-pub(crate) mod tcp;
-pub(crate) mod unix;
+mod activation;
+mod tcp;
+mod unix;
+
+pub(crate) use activation::Activation;
+pub(crate) use tcp::{listener, open_tcp, place};
+pub(crate) use unix::{check_path, open_unix};

@@ -12,7 +12,7 @@ use super::unix::{BACKLOG, stream_socket};
 use crate::error::{StartError, errno_text};
 
 /// Listens on this port of each address. Port 0 is a free one, for each its own.
-pub(crate) fn open(port: u16, addresses: &[IpAddr]) -> Result<Vec<TcpListener>, StartError> {
+pub(crate) fn open_tcp(port: u16, addresses: &[IpAddr]) -> Result<Vec<TcpListener>, StartError> {
     let open = |&address: &IpAddr| {
         bind_address(SocketAddr::new(address, port)).map_err(|error| match error {
             Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT => {

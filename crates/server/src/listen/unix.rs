@@ -13,14 +13,14 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, list
 
 use crate::error::{StartError, errno_text};
 use crate::files::OwnFile;
-use crate::process::privileges::Credentials;
+use crate::process::Credentials;
 
 /// As many connections may wait to be accepted as the system allows: a web server that finds no room
 /// gives its visitor an error at once.
-pub(crate) const BACKLOG: i32 = 65535;
+pub(super) const BACKLOG: i32 = 65535;
 
 /// Whether the socket can be made at this path; changes nothing.
-pub(crate) fn check(path: &Path) -> Result<(), StartError> {
+pub(crate) fn check_path(path: &Path) -> Result<(), StartError> {
     let fail = |why: &str| Err(StartError::path("-l", path, why));
     if SocketAddrUnix::new(path).is_err() {
         return fail("the path is too long for a socket");
@@ -62,11 +62,11 @@ fn probe(path: &Path) -> io::Result<Peer> {
 
 /// Makes the socket, in the place of one that nobody answers on. It can be connected to only when its
 /// owner and mode are right.
-pub(crate) fn open(
+pub(crate) fn open_unix(
     path: &Path,
     credentials: &Credentials,
 ) -> Result<(UnixListener, OwnFile), StartError> {
-    check(path)?;
+    check_path(path)?;
     let bound = bind_file(path, credentials);
     bound.map_err(|error| StartError::path("-l", path, errno_text(&error)))
 }
@@ -105,7 +105,7 @@ fn own(path: &Path, credentials: &Credentials) -> io::Result<()> {
 }
 
 /// A socket that is closed on exec (CONTRACT S9).
-pub(crate) fn stream_socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
+pub(super) fn stream_socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
     let socket = socket(family, SocketType::STREAM, None)?;
     rustix::io::fcntl_setfd(socket.as_fd(), rustix::io::FdFlags::CLOEXEC)?;
     Ok(socket)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// What was said in the minute that runs, if one does: it begins with its first line.
 #[derive(Debug)]
-pub(crate) struct Fold {
+pub(crate) struct RateLimit {
     until: Option<Instant>,
     last: String,
     /// How many times `last` came again.
@@ -20,7 +20,7 @@ pub(crate) struct Fold {
 pub(crate) const LINES: u32 = 10;
 const MINUTE: Duration = Duration::from_secs(60);
 
-impl Fold {
+impl RateLimit {
     /// Nothing was said yet.
     pub(crate) const fn new() -> Self {
         Self {
@@ -47,7 +47,7 @@ impl Fold {
         if self.lines > 0 && self.line == self.last {
             self.repeats += 1;
         } else if self.lines < LINES {
-            self.tell_repeats(&mut write);
+            self.write_repeats(&mut write);
             write(&self.line);
             std::mem::swap(&mut self.line, &mut self.last);
             self.lines += 1;
@@ -70,14 +70,14 @@ impl Fold {
 
     /// Ends the minute now.
     pub(crate) fn end(&mut self, mut write: impl FnMut(&str)) {
-        self.tell_repeats(&mut write);
+        self.write_repeats(&mut write);
         if self.left_out > 0 {
             write(&format!("{} other lines like these were left out", self.left_out));
         }
         (self.until, self.lines, self.left_out) = (None, 0, 0);
     }
 
-    fn tell_repeats(&mut self, mut write: impl FnMut(&str)) {
+    fn write_repeats(&mut self, mut write: impl FnMut(&str)) {
         if self.repeats > 0 {
             write(&format!("{} ({} times more)", self.last, self.repeats));
             self.repeats = 0;
@@ -90,24 +90,24 @@ mod tests {
     use super::*;
 
     struct Log {
-        fold: Fold,
+        limit: RateLimit,
         now: Instant,
         lines: Vec<String>,
     }
 
     impl Log {
         fn new() -> Self {
-            Self { fold: Fold::new(), now: Instant::now(), lines: Vec::new() }
+            Self { limit: RateLimit::new(), now: Instant::now(), lines: Vec::new() }
         }
 
         fn take(&mut self, line: &str) {
             let write = |line: &str| self.lines.push(line.to_owned());
-            self.fold.take(line, self.now, write);
+            self.limit.take(line, self.now, write);
         }
 
         fn pass(&mut self, seconds: u64) {
             self.now += Duration::from_secs(seconds);
-            self.fold.end_minute(self.now, |line| self.lines.push(line.to_owned()));
+            self.limit.end_minute(self.now, |line| self.lines.push(line.to_owned()));
         }
     }
 
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(log.lines, ["a"]);
         log.pass(1);
         assert_eq!(log.lines, ["a", "a (99999 times more)"]);
-        assert_eq!(log.fold.due(), None);
+        assert_eq!(log.limit.due(), None);
         log.take("a");
         assert_eq!(log.lines[2..], ["a"]);
         log.pass(60);
@@ -150,8 +150,8 @@ mod tests {
     fn the_end_comes_sooner() {
         let mut log = Log::new();
         (0..2).for_each(|_| log.take("a"));
-        log.fold.end(|line| log.lines.push(line.to_owned()));
-        log.fold.end(|line| log.lines.push(line.to_owned()));
+        log.limit.end(|line| log.lines.push(line.to_owned()));
+        log.limit.end(|line| log.lines.push(line.to_owned()));
         assert_eq!(log.lines, ["a", "a (1 times more)"]);
     }
 }

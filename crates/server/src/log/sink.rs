@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString, c_int};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
-use super::lines::Level;
+use super::level::Level;
 use super::standard_error;
 use super::syslogd::Syslogd;
 use crate::error::errno_text;
@@ -18,8 +18,8 @@ struct Sink {
     /// What openlog(3) is told for the program's own lines.
     options: c_int,
     syslogd: Syslogd,
-    /// syslogd was told that standard error takes no lines, since it took one.
-    has_told: bool,
+    /// syslogd has a line that standard error takes none, since it took one.
+    has_complained: bool,
 }
 
 /// Where lines go.
@@ -35,7 +35,7 @@ static SINK: Mutex<Sink> = Mutex::new(Sink {
     name: None,
     options: libc::LOG_PID,
     syslogd: Syslogd::NONE,
-    has_told: false,
+    has_complained: false,
 });
 /// How many lines were lost since one was written.
 static LOST: AtomicU64 = AtomicU64::new(0);
@@ -110,9 +110,9 @@ impl Sink {
             return self.syslogd.write(level, name, text);
         }
         let written = standard_error::write(level, name, text);
-        let was_told = std::mem::replace(&mut self.has_told, written.is_err());
+        let had_complained = std::mem::replace(&mut self.has_complained, written.is_err());
         if let Err(error) = written
-            && !was_told
+            && !had_complained
         {
             let why = errno_text(&error.into());
             let text = format!("standard error takes no lines: {why}");

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 
-use super::lines::Level;
+use super::level::Level;
 use crate::sigpipe::without_sigpipe;
 
 /// What names the stream that systemd reads, as it was before the program could change it.

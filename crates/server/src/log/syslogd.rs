@@ -7,7 +7,7 @@ use std::os::unix::net::UnixDatagram;
 
 use syslog::{Facility, Formatter3164, LogFormat as _, Severity};
 
-use super::lines::Level;
+use super::level::Level;
 
 /// The way to it.
 pub(crate) struct Syslogd {

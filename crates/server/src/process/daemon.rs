@@ -57,7 +57,7 @@ fn wait(mut reader: PipeReader) -> StartError {
 
 /// Lets the terminal go: the standard streams are /dev/null from now on (CONTRACT D7), but for standard
 /// error where the log goes there.
-pub(crate) fn detach(log: Destination) -> Result<(), StartError> {
+pub(crate) fn detach_from_terminal(log: Destination) -> Result<(), StartError> {
     let fail = |why: String| StartError::path("daemon", "/dev/null".as_ref(), why);
     let null = OpenOptions::new().read(true).write(true).open("/dev/null");
     let null = null.map_err(|error| fail(errno_text(&error)))?;

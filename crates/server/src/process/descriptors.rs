@@ -5,11 +5,11 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt as _;
 
-use super::limits;
+use super::limits::descriptor_limit;
 
 /// A descriptor, and what stood behind it: a number is used again.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct KnownDescriptor {
     number: RawFd,
     id: [u64; 2],
 }
@@ -17,15 +17,15 @@ pub(crate) struct Known {
 /// Where descriptors are not listed, how many are looked at: there may be a limit of a billion.
 const MOST: u64 = 1 << 20;
 
-/// The numbers of those that are open, and perhaps some more. `open` are some that are.
-pub(crate) fn numbers(open: &[RawFd]) -> Vec<RawFd> {
+/// The numbers of the descriptors that are open, and perhaps some more. `open` are some that are.
+fn numbers(open: &[RawFd]) -> Vec<RawFd> {
     let entries = std::fs::read_dir("/dev/fd").into_iter().flatten().flatten();
     let listed: Vec<_> =
         entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     // Some systems list the standard streams alone.
     match open.iter().all(|fd| listed.contains(fd)) {
         true => listed,
-        false => (0..limits::descriptors().min(MOST) as RawFd).collect(),
+        false => (0..descriptor_limit().min(MOST) as RawFd).collect(),
     }
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn highest(open: &[RawFd]) -> RawFd {
     numbers(open).iter().chain(open).max().map_or(SPARE, |fd| fd.saturating_add(SPARE))
 }
 
-/// Closes all up to the highest but these. Calls only what signal-safety(7) lists.
+/// Closes all descriptors up to the highest but these. Calls only what signal-safety(7) lists.
 pub(crate) fn close_all_but(kept: &[RawFd], highest: RawFd) {
     for fd in (0..=highest).filter(|fd| !kept.contains(fd)) {
         // SAFETY: this process uses no descriptor but those kept; most of these are not open.
@@ -45,26 +45,26 @@ pub(crate) fn close_all_but(kept: &[RawFd], highest: RawFd) {
     }
 }
 
-/// Takes one, where it is open, and closes it in what the program executes.
+/// Takes a descriptor, where it is open, and closes it in what the program executes.
 ///
 /// # Safety
 /// What is open under the number is nobody else's in this process.
-pub(crate) unsafe fn take(number: RawFd) -> Option<OwnedFd> {
+pub(crate) unsafe fn take_descriptor(number: RawFd) -> Option<OwnedFd> {
     // SAFETY: this sets a flag, and fails where nothing is open under the number.
     let is_open = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } == 0;
     // SAFETY: the caller's promise.
     is_open.then(|| unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-impl Known {
-    /// All that are open besides the standard streams and `others`, which are open too.
+impl KnownDescriptor {
+    /// All descriptors that are open besides the standard streams and `others`, which are open too.
     pub(crate) fn all_but(others: &[RawFd]) -> Vec<Self> {
         let numbers = numbers(others).into_iter();
         let numbers = numbers.filter(|fd| *fd > libc::STDERR_FILENO && !others.contains(fd));
         numbers.filter_map(|number| Some(Self { number, id: id(number)? })).collect()
     }
 
-    /// Its number, where it is open and the same.
+    /// The descriptor's number, where it is open and the same.
     pub(crate) fn still(&self) -> Option<RawFd> {
         (id(self.number) == Some(self.id)).then_some(self.number)
     }

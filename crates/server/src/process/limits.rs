@@ -9,8 +9,8 @@ use crate::log;
 /// Descriptors for all but clients: the library's own, and some for the program.
 const RESERVED: u64 = 64;
 
-/// Raises the limit to what the connections need. Where that cannot be, lowers their number and says so.
-pub(crate) fn raise(config: &mut Config) -> Result<(), StartError> {
+/// Raises the limit of descriptors to what the connections need. Where that cannot be, lowers their number and says so.
+pub(crate) fn raise_descriptor_limit(config: &mut Config) -> Result<(), StartError> {
     let wanted = config.max_sockets() as u64 + RESERVED;
     let limit = raise_to(wanted);
     if limit >= wanted {
@@ -53,6 +53,6 @@ fn raise_to(wanted: u64) -> u64 {
 }
 
 /// The highest number that a descriptor can have now, and one.
-pub(crate) fn descriptors() -> u64 {
+pub(super) fn descriptor_limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }

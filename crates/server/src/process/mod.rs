@@ -1,11 +1,26 @@
-//! What a server is to its system: signals, rights, limits, a daemon, a service.
+//! What a server is to its system: a daemon, a service, a user; signals, limits, descriptors, memory.
 
-pub(crate) mod daemon;
-pub(crate) mod descriptors;
-pub(crate) mod helper;
-pub(crate) mod limits;
-pub(crate) mod notify;
-pub(crate) mod privileges;
+mod daemon;
+mod descriptors;
+mod helper;
+mod limits;
+mod notify;
+mod owner;
+mod privileges;
 #[cfg_attr(fuzzing, allow(dead_code, reason = "a target allocates by an allocator of its own"))]
-pub(crate) mod reserve;
-pub(crate) mod signals;
+mod reserve;
+mod signals;
+
+pub(crate) use daemon::{detach_from_terminal, fork_daemon};
+pub(crate) use descriptors::{KnownDescriptor, close_all_but, inode, take_descriptor};
+pub(crate) use helper::{fork, is_reaper, start};
+pub(crate) use limits::raise_descriptor_limit;
+pub(crate) use notify::{Notifier, claim_watchdog};
+pub(crate) use owner::{claim_thread, disown_children, end_child, is_owner};
+pub(crate) use privileges::Credentials;
+pub(crate) use reserve::{take_shortage, trim_memory, without_reserve};
+pub(crate) use signals::{
+    SIGNAL_NUMBERS, catch_signals, caught_signals, drain_wake_pipe, ignored_signals,
+    is_sigterm_pending, is_stopping, monotonic_time, raise_default, request_stop, resume_signals,
+    signal_bit, take_figures_request, take_hangup,
+};

@@ -12,8 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketType, sendto, socket};
 use sd_notify::NotifyState;
 
-use crate::error::errno_text as words;
-use crate::event_loop::current as host;
+use crate::error::errno_text;
 use crate::log;
 use crate::sigpipe::without_sigpipe;
 
@@ -24,25 +23,29 @@ const WATCHDOG_PID: &str = "WATCHDOG_PID";
 /// How long a message waits that has found no room.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The service manager, where there is one.
+/// Who tells the service manager, where there is one.
 #[derive(Debug)]
-pub(crate) struct Notifier {
-    /// As the variable names it.
+pub(crate) struct Notifier(Option<Manager>);
+
+/// The service manager.
+#[derive(Debug)]
+struct Manager {
+    /// Its name, as the variable has it.
     name: OsString,
-    /// The process that it has started.
+    /// The process that the service manager has started.
     child: u32,
     /// Its address, and a socket to send from: one that were opened only now may find no descriptor left.
     way: Result<(SocketAddrUnix, OwnedFd), Errno>,
     /// The lines that found no room yet, each once.
     waiting: Vec<String>,
-    /// How often it wants to hear that the loop goes round.
+    /// How often the service manager wants to hear that the loop goes round.
     watchdog: Option<Duration>,
     /// When that is due next.
     watchdog_at: Option<Instant>,
     /// When what waits is sent again.
     retry_at: Option<Instant>,
-    /// A failure was told since a message was sent.
-    has_told: bool,
+    /// A failure was logged since a message was sent.
+    has_warned: bool,
     /// Another process is the server now.
     is_replaced: bool,
 }
@@ -58,67 +61,71 @@ pub(crate) fn claim_watchdog() {
     unsafe { std::env::remove_var(WATCHDOG_PID) };
 }
 
-/// Takes the service manager's variables out of the environment: what the program executes must not
-/// speak for the server. Called once, while the server has one thread.
-pub(crate) fn take() {
-    // SAFETY: the server has one thread.
-    let watchdog = unsafe { sd_notify::watchdog_enabled_and_unset_env() };
-    let Some(name) = std::env::var_os(SOCKET) else { return };
-    // SAFETY: as above.
-    unsafe { std::env::remove_var(SOCKET) };
-    let notifier = Notifier::new(name, watchdog);
-    let _ = host::with(|state| state.notifier = Some(notifier));
-}
-
-/// Tells that the server listens; a daemon also, which process that is.
-pub(crate) fn ready() {
-    with(|notifier, now| {
-        notifier.watchdog_at = notifier.watchdog.and_then(|period| now.checked_add(period));
-        let own = std::process::id();
-        let is_daemon = own != notifier.child;
-        let states = [NotifyState::Ready, NotifyState::MainPid(own)];
-        notifier.say(if is_daemon { &states } else { &states[..1] });
-    });
-}
-
-/// Tells that the server has begun to stop.
-pub(crate) fn stopping() {
-    with(|notifier, _| notifier.say(&[NotifyState::Stopping]));
-}
-
-/// Tells that this process is the server from now on.
-pub(crate) fn main_pid(pid: u32) {
-    with(|notifier, _| notifier.introduce(pid));
-}
-
-/// Leaves it to another process to tell anything.
-pub(crate) fn say_no_more() {
-    with(|notifier, _| notifier.give_way());
-}
-
-/// Tells what is due by now.
-pub(crate) fn tell_due() {
-    with(|notifier, now| {
-        if notifier.watchdog_at.is_some_and(|at| at <= now) {
-            notifier.watchdog_at = notifier.watchdog.and_then(|period| now.checked_add(period));
-            notifier.say(&[NotifyState::Watchdog]);
-        } else {
-            notifier.send();
-        }
-    });
-}
-
-/// Acts on the notifier.
-fn with(act: impl FnOnce(&mut Notifier, Instant)) {
-    let _ = host::with(|state| {
-        let Some(notifier) = &mut state.notifier else { return };
-        let now = Instant::now();
-        act(notifier, now);
-        notifier.retry_at = (!notifier.waiting.is_empty()).then(|| now + RETRY);
-    });
-}
-
 impl Notifier {
+    /// Takes the service manager's variables out of the environment: what the program executes must not
+    /// speak for the server. Called once, while the server has one thread.
+    pub(crate) fn take() -> Self {
+        // SAFETY: the server has one thread.
+        let watchdog = unsafe { sd_notify::watchdog_enabled_and_unset_env() };
+        let Some(name) = std::env::var_os(SOCKET) else { return Self(None) };
+        // SAFETY: as above.
+        unsafe { std::env::remove_var(SOCKET) };
+        Self(Some(Manager::new(name, watchdog)))
+    }
+
+    /// Tells that the server listens; a daemon also, which process that is.
+    pub(crate) fn notify_ready(&mut self) {
+        self.with(|manager, now| {
+            manager.watchdog_at = manager.watchdog.and_then(|period| now.checked_add(period));
+            let own = std::process::id();
+            let is_daemon = own != manager.child;
+            let states = [NotifyState::Ready, NotifyState::MainPid(own)];
+            manager.say(if is_daemon { &states } else { &states[..1] });
+        });
+    }
+
+    /// Tells that the server has begun to stop.
+    pub(crate) fn notify_stopping(&mut self) {
+        self.with(|manager, _| manager.say(&[NotifyState::Stopping]));
+    }
+
+    /// Tells that this process is the server from now on.
+    pub(crate) fn notify_main_pid(&mut self, pid: u32) {
+        self.with(|manager, _| manager.introduce(pid));
+    }
+
+    /// Leaves it to another process to tell anything.
+    pub(crate) fn give_way(&mut self) {
+        self.with(|manager, _| manager.give_way());
+    }
+
+    /// Tells what is due by now.
+    pub(crate) fn notify_due(&mut self) {
+        self.with(|manager, now| {
+            if manager.watchdog_at.is_some_and(|at| at <= now) {
+                manager.watchdog_at = manager.watchdog.and_then(|period| now.checked_add(period));
+                manager.say(&[NotifyState::Watchdog]);
+            } else {
+                manager.send();
+            }
+        });
+    }
+
+    /// When [`Notifier::notify_due`] is to be called next, where it is.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.0.as_ref()?.due()
+    }
+
+    /// Acts on the service manager, where there is one.
+    fn with(&mut self, act: impl FnOnce(&mut Manager, Instant)) {
+        let Some(manager) = &mut self.0 else { return };
+        let now = Instant::now();
+        act(manager, now);
+        manager.retry_at = (!manager.waiting.is_empty()).then(|| now + RETRY);
+    }
+}
+
+impl Manager {
     /// One that is found by this name, and wants to hear of the loop so often.
     fn new(name: OsString, watchdog: Option<Duration>) -> Self {
         Self {
@@ -130,12 +137,12 @@ impl Notifier {
             watchdog: watchdog.map(|interval| interval / 2).filter(|half| !half.is_zero()),
             watchdog_at: None,
             retry_at: None,
-            has_told: false,
+            has_warned: false,
             is_replaced: false,
         }
     }
 
-    /// When [`tell_due`] is to be called next, where it is.
+    /// When the service manager is to be told something next, where it is.
     pub(crate) fn due(&self) -> Option<Instant> {
         [self.watchdog_at, self.retry_at].into_iter().flatten().min()
     }
@@ -185,11 +192,11 @@ impl Notifier {
         match sent {
             // BSD says NOBUFS.
             Err(Errno::AGAIN | Errno::NOBUFS) => return,
-            Ok(_) => self.has_told = false,
+            Ok(_) => self.has_warned = false,
             Err(error) => {
-                if !std::mem::replace(&mut self.has_told, true) {
+                if !std::mem::replace(&mut self.has_warned, true) {
                     let name = self.name.display();
-                    log::warning(&format!("{SOCKET} {name}: {}", words(&error.into())));
+                    log::warning(&format!("{SOCKET} {name}: {}", errno_text(&error.into())));
                 }
             }
         }
@@ -228,7 +235,7 @@ mod tests {
         for (watchdog, wanted) in
             [(None, "MAINPID=47"), (Some(Duration::from_secs(1)), "MAINPID=47\nWATCHDOG=1")]
         {
-            let mut notifier = Notifier::new(path.clone().into(), watchdog);
+            let mut notifier = Manager::new(path.clone().into(), watchdog);
             notifier.introduce(47);
             notifier.give_way();
             notifier.say(&[NotifyState::Stopping]);

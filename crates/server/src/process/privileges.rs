@@ -76,7 +76,7 @@ impl Credentials {
     }
 
     /// Says so where a server that is not root's keeps its user and group without being told to.
-    pub(crate) fn tell(&self, options: &Options) {
+    pub(crate) fn log(&self, options: &Options) {
         if matches!(self.groups, Groups::Kept) && options.user.is_none() && options.group.is_none()
         {
             let user = User::from_uid(self.uid).ok().flatten().map(|user| user.name);
@@ -95,7 +95,7 @@ impl Credentials {
     }
 
     /// Becomes that user, for good.
-    pub(crate) fn take_on(&self) -> Result<(), StartError> {
+    pub(crate) fn assume(&self) -> Result<(), StartError> {
         let change = || {
             match &self.groups {
                 Groups::Kept => return Ok(()),

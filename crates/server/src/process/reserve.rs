@@ -8,7 +8,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::event_loop::current as host;
+use super::owner::is_owner;
 
 // A fuzz target counts what is allocated, by an allocator of its own.
 #[cfg_attr(not(fuzzing), global_allocator)]
@@ -31,7 +31,7 @@ pub(crate) fn take_shortage() -> bool {
 /// Acts without the reserve, on the server's thread: for what reports that it had no memory, so that nothing of the kind, however
 /// often it comes, takes what others cannot go on without.
 #[inline(always)]
-pub(crate) fn spare<R>(act: impl FnOnce() -> R) -> R {
+pub(crate) fn without_reserve<R>(act: impl FnOnce() -> R) -> R {
     struct End;
     impl Drop for End {
         fn drop(&mut self) {
@@ -44,7 +44,7 @@ pub(crate) fn spare<R>(act: impl FnOnce() -> R) -> R {
 }
 
 /// Gives back to the system what the C library keeps of memory that was freed.
-pub(crate) fn trim() {
+pub(crate) fn trim_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it touches nothing that is allocated.
     unsafe {
@@ -116,7 +116,7 @@ fn serve(layout: Layout) -> *mut u8 {
         return std::ptr::null_mut();
     }
     IS_SHORT.store(true, Ordering::Relaxed);
-    let is_spared = IS_SPARED.load(Ordering::Relaxed) && host::is_owner();
+    let is_spared = IS_SPARED.load(Ordering::Relaxed) && is_owner();
     // A panic allocates, and is no time to find nothing.
     if is_spared && !std::thread::panicking() {
         return std::ptr::null_mut();
@@ -248,8 +248,8 @@ mod tests {
     /// Who reports a lack of memory leaves the reserve to others.
     #[test]
     fn it_is_spared() {
-        host::claim();
-        assert!(spare(|| serve(layout(8, 8))).is_null());
+        crate::process::owner::claim_thread();
+        assert!(without_reserve(|| serve(layout(8, 8))).is_null());
         assert!(take_shortage() && !take_shortage());
         let place = serve(layout(8, 8));
         assert!(!place.is_null());

@@ -22,7 +22,7 @@ static IS_HUNG_UP: AtomicBool = AtomicBool::new(false);
 /// Those of [`optional`] that are not the program's.
 static CAUGHT: OnceLock<Vec<Signal>> = OnceLock::new();
 /// The numbers that signals may have.
-pub(crate) const ALL: RangeInclusive<c_int> = 1..=64;
+pub(crate) const SIGNAL_NUMBERS: RangeInclusive<c_int> = 1..=64;
 /// The writing end of the pipe that wakes the loop.
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 /// The process that the signals end. A child of the program's has our handler until it execs.
@@ -31,7 +31,7 @@ static SERVER: AtomicI32 = AtomicI32::new(0);
 /// Catches SIGTERM, SIGINT in the foreground, and those that a program may keep for itself. `mask` and
 /// `ignored` are what was blocked and ignored before the program has run. Returns the pipe that wakes the
 /// loop.
-pub(crate) fn catch(
+pub(crate) fn catch_signals(
     is_foreground: bool,
     mask: &SigSet,
     ignored: &[c_int],
@@ -72,7 +72,7 @@ fn optional() -> impl Iterator<Item = (Signal, Handler)> {
 
 type Handler = extern "C" fn(c_int);
 
-/// Catches those. One that the program handles, ignores or blocks is its own; not one that was blocked, or
+/// Catches the signals of [`optional`]. One that the program handles, ignores or blocks is its own; not one that was blocked, or
 /// is among those `ignored`, before the program has run.
 fn catch_optional(mask: &SigSet, ignored: &[c_int]) -> io::Result<&'static [Signal]> {
     let blocked = SigSet::thread_get_mask()?;
@@ -102,17 +102,17 @@ fn action(handler: Handler) -> SigAction {
     SigAction::new(SigHandler::Handler(handler), SaFlags::SA_RESTART, SigSet::empty())
 }
 
-/// Those of them that are caught; none before.
-pub(crate) fn caught() -> impl Iterator<Item = Signal> {
+/// The signals that a program may keep for itself and that are caught; none before [`catch_signals`].
+pub(crate) fn caught_signals() -> impl Iterator<Item = Signal> {
     CAUGHT.get().into_iter().flatten().copied()
 }
 
 /// In a new start: lets the signals come that were blocked for it. What comes before the server listens
 /// is dealt with then, unless it is SIGTERM, which ends the process.
-pub(crate) fn resume(blocked: u64) {
+pub(crate) fn resume_signals(blocked: u64) {
     SERVER.store(getpid().as_raw(), Ordering::Relaxed);
     let mut come = SigSet::empty();
-    for (signal, handler) in optional().filter(|(signal, _)| blocked & bit(*signal) != 0) {
+    for (signal, handler) in optional().filter(|(signal, _)| blocked & signal_bit(*signal) != 0) {
         // SAFETY: the handler calls only what signal-safety(7) allows; nothing of the program's has run.
         if unsafe { sigaction(signal, &action(handler)) }.is_ok() {
             come.add(signal);
@@ -131,12 +131,12 @@ pub(crate) fn raise_default(number: c_int) {
 }
 
 /// A number in which this signal has a bit of its own.
-pub(crate) fn bit(signal: Signal) -> u64 {
+pub(crate) fn signal_bit(signal: Signal) -> u64 {
     1 << (signal as c_int - 1)
 }
 
 /// The signals that are ignored.
-pub(crate) fn ignored() -> Vec<c_int> {
+pub(crate) fn ignored_signals() -> Vec<c_int> {
     let is_ignored = |&signal: &c_int| {
         let mut found = MaybeUninit::<libc::sigaction>::uninit();
         // SAFETY: it fills what it is given, and fails where there is no such signal.
@@ -145,32 +145,32 @@ pub(crate) fn ignored() -> Vec<c_int> {
                 && found.assume_init().sa_sigaction == libc::SIG_IGN
         }
     };
-    ALL.filter(is_ignored).collect()
+    SIGNAL_NUMBERS.filter(is_ignored).collect()
 }
 
 /// Whether SIGTERM waits to be let through.
-pub(crate) fn is_told_to_stop() -> bool {
+pub(crate) fn is_sigterm_pending() -> bool {
     is_pending(Signal::SIGTERM)
 }
 
 /// Empties the pipe that wakes the loop.
-pub(crate) fn drain(mut wake: &PipeReader) {
+pub(crate) fn drain_wake_pipe(mut wake: &PipeReader) {
     let mut bytes = [0; 64];
     while wake.read(&mut bytes).is_ok_and(|len| len == bytes.len()) {}
 }
 
 /// Whether the figures were asked for since the last time.
-pub(crate) fn take_question() -> bool {
+pub(crate) fn take_figures_request() -> bool {
     IS_ASKED.swap(false, Ordering::Relaxed)
 }
 
 /// Whether SIGHUP has come since the last time.
-pub(crate) fn take_hang_up() -> bool {
+pub(crate) fn take_hangup() -> bool {
     IS_HUNG_UP.swap(false, Ordering::Relaxed)
 }
 
 /// Has the server stop as SIGTERM does.
-pub(crate) fn stop_in_order() {
+pub(crate) fn request_stop() {
     IS_STOPPING.store(true, Ordering::Relaxed);
 }
 
@@ -192,7 +192,7 @@ extern "C" fn hang_up(_signal: c_int) {
 }
 
 /// The time on a clock that is never set. Safe in a signal handler.
-pub(crate) fn now() -> Duration {
+pub(crate) fn monotonic_time() -> Duration {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: it fills what it is given.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };

@@ -18,8 +18,7 @@ use super::exec_image::ExecImage;
 use super::inheritance::{Handoff, Inheritance};
 use super::invocation::Invocation;
 use crate::error::{Ending, StartError};
-use crate::log;
-use crate::process::signals;
+use crate::{log, process};
 
 const SIGNALS: [Signal; 2] = [Signal::SIGSEGV, Signal::SIGBUS];
 
@@ -31,11 +30,11 @@ pub(crate) fn begin(
     log::open(&inheritance.name);
     log::set_destination(inheritance.log);
     let is_crash = record.signal().is_some();
-    if is_crash && signals::is_told_to_stop() {
+    if is_crash && process::is_sigterm_pending() {
         inheritance.files.remove_all();
         return Err(StartError::silent(Ending::Exit(0)));
     }
-    signals::resume(record.blocked());
+    process::resume_signals(record.blocked());
     match record.signal() {
         Some(signal) if record.is_enough() => Err(give_up(signal, inheritance)),
         _ => Ok(inheritance),
@@ -96,9 +95,9 @@ extern "C" fn crashed(number: c_int) {
     if let Some(ready) = unsafe { ready.as_ref() }.map(|ready| unsafe { &mut *ready.get() })
         && ready.image.record.pid() == getpid().as_raw() as u64
         // One that has been told to stop need not be there again.
-        && !signals::is_stopping()
+        && !process::is_stopping()
     {
-        ready.image.record.add_crash(number, signals::now());
+        ready.image.record.add_crash(number, process::monotonic_time());
         ready.image.carry_out();
     }
     // SAFETY: without a new start, or in a child of the program's, the signal does what it does.

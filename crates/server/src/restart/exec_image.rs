@@ -12,7 +12,7 @@ use nix::sys::signal::{SigSet, Signal};
 use super::crash_record::{CrashRecord, VARIABLE};
 use super::inheritance::Handoff;
 use super::invocation::Invocation;
-use crate::process::signals;
+use crate::process;
 
 /// What is executed, and how.
 pub(crate) struct ExecImage {
@@ -55,10 +55,10 @@ impl ExecImage {
         // Those that come meanwhile wait for the new start, which catches them before it listens.
         let mut mask = invocation.mask;
         let mut blocked = 0;
-        for signal in signals::caught().chain([Signal::SIGTERM]) {
+        for signal in process::caught_signals().chain([Signal::SIGTERM]) {
             if !mask.contains(signal) {
                 mask.add(signal);
-                blocked |= signals::bit(signal);
+                blocked |= process::signal_bit(signal);
             }
         }
         Ok(Self {

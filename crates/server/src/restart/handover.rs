@@ -22,10 +22,10 @@ use super::invocation::Invocation;
 use super::status::{GO, NO, Status};
 use super::supervisor::Supervisor;
 use crate::error::errno_text;
-use crate::event_loop::current::with_engine;
+use crate::event_loop::with_engine;
 use crate::files::{Files, Pidfile};
 use crate::log::Destination;
-use crate::process::{helper, notify, signals};
+use crate::process::{self, Notifier};
 use crate::{log, sigpipe};
 
 /// How long the new server may take to begin.
@@ -69,8 +69,8 @@ impl HandOver {
     /// another server.
     pub(crate) fn hang_up(&mut self, files: &Files) {
         if self.is_foreground && self.invocation.has_lost_terminal() {
-            signals::stop_in_order();
-        } else if !signals::is_stopping() {
+            process::request_stop();
+        } else if !process::is_stopping() {
             // Who is to stop, as from a service manager that sends both signals, starts nobody.
             self.begin(files);
         }
@@ -90,7 +90,7 @@ impl HandOver {
             // Its end is the end of every process in its namespace.
             return log::warning("hand-over: process 1 cannot be replaced; this server goes on");
         }
-        if helper::is_reaper() {
+        if process::is_reaper() {
             // The supervisor and the new server would become its children (CONTRACT S28).
             let why = "a process that adopts others cannot be replaced";
             return log::warning(&format!("hand-over: {why}; this server goes on"));
@@ -145,7 +145,7 @@ impl HandOver {
     }
 
     /// Goes on with what the supervisor has told.
-    pub(crate) fn proceed(&mut self, files: &mut Files) {
+    pub(crate) fn proceed(&mut self, files: &mut Files, notifier: &mut Notifier) {
         loop {
             let (Stage::Starting(attempt) | Stage::Offered(attempt, _)) = &self.stage else {
                 return;
@@ -153,7 +153,9 @@ impl HandOver {
             match attempt.receive() {
                 Ok(None) => return,
                 Ok(Some(Status::Ready(pid))) => self.offer(pid, files),
-                Ok(Some(Status::Taken)) if self.let_begin() => self.complete(files),
+                Ok(Some(Status::Taken)) if self.let_begin(notifier) => {
+                    self.complete(files, notifier)
+                }
                 Ok(Some(Status::Taken)) => self.fall_back("the new server has ended", files),
                 Ok(Some(status)) => self.fall_back(format_args!("the new server {status}"), files),
                 Err(_) => self.fall_back("nobody tells what becomes of the new server", files),
@@ -181,22 +183,22 @@ impl HandOver {
     }
 
     /// The new server has all that it needs: lets it begin. False where it has ended.
-    fn let_begin(&self) -> bool {
+    fn let_begin(&self, notifier: &mut Notifier) -> bool {
         let Stage::Offered(attempt, pid) = &self.stage else { return false };
         // A service manager believes nobody but whom it takes for the server: it is told first who that is.
-        notify::main_pid(pid.unsigned_abs());
+        notifier.notify_main_pid(pid.unsigned_abs());
         attempt.go()
     }
 
     /// The new server has taken over: its files and sockets are no longer this one's.
-    fn complete(&mut self, files: &mut Files) {
+    fn complete(&mut self, files: &mut Files, notifier: &mut Notifier) {
         let Stage::Offered(attempt, pid) = std::mem::replace(&mut self.stage, Stage::Done) else {
             return;
         };
         attempt.leave();
-        notify::say_no_more();
+        notifier.give_way();
         crash::disarm();
-        files.give_away();
+        files.disown();
         let drain = self.drain;
         let _ = with_engine(|engine| engine.drain(drain));
         log::notice(&format!(
@@ -233,7 +235,7 @@ impl HandOver {
     }
 
     /// Says that the time is over for those who have not left.
-    pub(crate) fn tell_overdue(&self) {
+    pub(crate) fn log_drain_expired(&self) {
         let left = with_engine(|engine| engine.stats().connections).unwrap_or_default();
         log::notice(&format!(
             "hand-over: {} s are over; clients told to connect again: {left}",
@@ -242,8 +244,8 @@ impl HandOver {
     }
 
     /// Says that the server ends because another has taken over and nobody is left.
-    pub(crate) fn tell_end(&self) {
-        if matches!(self.stage, Stage::Done) && !signals::is_stopping() {
+    pub(crate) fn log_end(&self) {
+        if matches!(self.stage, Stage::Done) && !process::is_stopping() {
             log::notice("hand-over: nobody is here any more, and the server ends");
         }
     }

@@ -11,7 +11,7 @@ use super::successor::Predecessor;
 use super::variables;
 use crate::files::{FileId, Files, Janitor, OwnFile, Pidfile};
 use crate::log::Destination;
-use crate::process::descriptors;
+use crate::process;
 
 /// The names of the variables.
 const NAMES: [&str; 9] = [
@@ -155,5 +155,8 @@ fn take_socket(number: usize) -> Option<OwnFile> {
 /// Takes descriptors that are open, and closes them in what the program executes.
 fn own(text: Option<OsString>) -> Vec<OwnedFd> {
     // SAFETY: the start before left them open for us, and nobody else in this process knows of them.
-    variables::parse(text).into_iter().filter_map(|fd| unsafe { descriptors::take(fd) }).collect()
+    variables::parse(text)
+        .into_iter()
+        .filter_map(|fd| unsafe { process::take_descriptor(fd) })
+        .collect()
 }

@@ -12,8 +12,7 @@ use nix::sys::signal::SigSet;
 
 use super::crash_record::CrashRecord;
 use super::inheritance::Inheritance;
-use crate::process::descriptors::{Known, inode};
-use crate::process::signals;
+use crate::process::{self, KnownDescriptor, inode};
 
 /// How the server was started.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ pub(crate) struct Invocation {
     /// Those that were ignored.
     pub(crate) ignored: Vec<c_int>,
     /// What the server was started with besides the standard streams.
-    descriptors: Vec<Known>,
+    descriptors: Vec<KnownDescriptor>,
     has_terminal: bool,
     /// Of the crash, or the hand-over, after which this is the new start.
     pub(crate) record: Option<CrashRecord>,
@@ -59,8 +58,8 @@ impl Invocation {
             path,
             environment: std::env::vars_os().collect(),
             mask,
-            ignored: signals::ignored(),
-            descriptors: Known::all_but(&others),
+            ignored: process::ignored_signals(),
+            descriptors: KnownDescriptor::all_but(&others),
             has_terminal: open_terminal().is_ok(),
             record,
         }
@@ -79,7 +78,7 @@ impl Invocation {
     /// What the server was started with and still has, the standard streams included.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
         let standard = [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO];
-        standard.into_iter().chain(self.descriptors.iter().filter_map(Known::still))
+        standard.into_iter().chain(self.descriptors.iter().filter_map(KnownDescriptor::still))
     }
 
     /// Whether the terminal that the server was started on has gone.

@@ -13,8 +13,7 @@ use nix::errno::Errno;
 
 use super::exec_image::ExecImage;
 use super::status::Status;
-use crate::process::signals::now;
-use crate::process::{descriptors, helper, signals};
+use crate::process::{self, monotonic_time};
 
 /// How often it looks whether the new server is there: a child of that one's may keep the pipe open on
 /// which it speaks.
@@ -42,7 +41,7 @@ impl Supervisor<'_> {
     /// Forks the supervisor, which goes its way.
     pub(crate) fn send(&mut self) -> io::Result<()> {
         // SAFETY: all that needs memory is there already.
-        unsafe { helper::start(self.kept, || self.serve()) }
+        unsafe { process::start(self.kept, || self.serve()) }
     }
 
     /// The supervisor's life.
@@ -50,13 +49,13 @@ impl Supervisor<'_> {
         // SAFETY: whatever the program has made of it, children are to be waited for here.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         // SAFETY: the same holds of this child.
-        match unsafe { helper::fork(libc::SIGCHLD) } {
+        match unsafe { process::fork(libc::SIGCHLD) } {
             0 => self.execute(),
             -1 => drop(self.tell(Status::NotExecuted(Errno::last_raw()))),
             new => {
                 // What is the new server's must end with it.
                 let highest = self.kept.iter().copied().max().unwrap_or(0);
-                descriptors::close_all_but(&[self.status[0], self.news], highest);
+                process::close_all_but(&[self.status[0], self.news], highest);
                 self.watch(new);
             }
         }
@@ -64,7 +63,7 @@ impl Supervisor<'_> {
 
     /// Becomes the new server.
     fn execute(&mut self) -> ! {
-        for signal in signals::ALL {
+        for signal in process::SIGNAL_NUMBERS {
             let is_ignored = self.ignored.contains(&signal);
             let action = if is_ignored { libc::SIG_IGN } else { libc::SIG_DFL };
             // SAFETY: neither is a handler. It fails where there is no such signal.
@@ -86,9 +85,9 @@ impl Supervisor<'_> {
 
     /// Tells what the new server says, until it has taken over or has ended.
     fn watch(&self, new: c_int) {
-        let until = now().saturating_add(self.patience);
+        let until = monotonic_time().saturating_add(self.patience);
         loop {
-            let left = until.saturating_sub(now());
+            let left = until.saturating_sub(monotonic_time());
             if left.is_zero() {
                 end(new);
                 self.tell(Status::Silent(self.patience.as_secs() as c_int));
@@ -105,7 +104,7 @@ impl Supervisor<'_> {
                 return end(new);
             }
             if polled[0].revents == 0 {
-                if let Some(status) = wait(new, now()) {
+                if let Some(status) = wait(new, monotonic_time()) {
                     self.tell(status);
                     return;
                 }
@@ -156,7 +155,7 @@ fn wait(child: c_int, until: Duration) -> Option<Status> {
     loop {
         // SAFETY: it fills what it is given.
         match unsafe { libc::waitpid(child, &mut status, libc::WNOHANG) } {
-            0 if now() < until => {
+            0 if monotonic_time() < until => {
                 // SAFETY: nothing is polled.
                 unsafe { libc::poll(ptr::null_mut(), 0, PAUSE) };
             }

@@ -1,11 +1,65 @@
-//! What a program asks for in `ws_init_func`, beyond the manuals.
+//! What a program asks for in `ws_init_func`. Each function may be called with any argument, at any time, from
+//! any thread; what cannot be done is left undone.
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong};
+use std::time::Duration;
 
 use dorrit_engine::{OverflowPolicy, QueueLimit};
 
+use super::guard::guard;
 use crate::config::{MAX_MESSAGE, Origins, Protocols, Settings, keepalive};
-use crate::event_loop::current::{Stage, guard, with};
+use crate::event_loop::{Periodic, Stage, with};
+use crate::log::{self, Level};
+
+/// A function that `ws_set_periodic` takes.
+pub type PeriodicFunc = Option<unsafe extern "C-unwind" fn()>;
+
+/// `ws_set_name` (CONTRACT D6).
+///
+/// # Safety
+/// `name` is NULL or a string that ends with a zero byte.
+pub unsafe fn set_name(name: *const c_char) {
+    guard((), || {
+        // SAFETY: the caller's promise.
+        let name = (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) });
+        let Some(name) = name.filter(|name| is_file_name(name.to_bytes())) else {
+            return log::limited(Level::Warning, "ws_set_name: not a name for a file; ignored");
+        };
+        let stage = with(|state| {
+            if state.stage == Stage::Init {
+                log::open(name);
+                state.name = Some(name.to_owned());
+            }
+            state.stage
+        });
+        if stage.is_ok_and(|stage| stage != Stage::Init) {
+            let why = "ws_set_name: only ws_init_func may call it; ignored";
+            log::limited(Level::Warning, why);
+        }
+    })
+}
+
+/// The most bytes of a file's name on every system.
+const MAX_NAME: usize = 255;
+
+fn is_file_name(name: &[u8]) -> bool {
+    (1..=MAX_NAME).contains(&name.len()) && name != b"." && name != b".." && !name.contains(&b'/')
+}
+
+/// `ws_set_periodic` (CONTRACT D8).
+pub fn set_periodic(func: PeriodicFunc, seconds: c_int) {
+    guard((), || {
+        let seconds = u64::try_from(seconds).unwrap_or(0);
+        let func = func.filter(|_| seconds > 0);
+        let periodic = func.map(|func| Periodic { func, period: Duration::from_secs(seconds) });
+        let _ = with(|state| {
+            state.periodic = periodic;
+            if let Some(engine) = &mut state.engine {
+                engine.set_tick(periodic.map(|periodic| periodic.period));
+            }
+        });
+    })
+}
 
 /// Changes a setting in `ws_init_func`. Returns what the function does: 0, or -1 where the value, or the
 /// moment, is wrong.
@@ -20,6 +74,8 @@ fn set<T>(value: Option<T>, change: impl FnOnce(&mut Settings, T)) -> c_int {
     changed.unwrap_or(-1)
 }
 
+/// The bytes of a string that the program has given, where it has.
+///
 /// # Safety
 /// `text` is NULL or a string that ends with a zero byte.
 unsafe fn bytes<'a>(text: *const c_char) -> Option<&'a [u8]> {

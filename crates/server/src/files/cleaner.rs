@@ -47,7 +47,7 @@ impl Janitor {
         let kept: Vec<_> = pipes.into_iter().chain(pidfile.map(Pidfile::as_raw_fd)).collect();
         let live = || serve(orders_read.as_fd(), &doomed, doomed_pidfile.as_ref());
         // SAFETY: all that needs memory is there already.
-        unsafe { process::start(&kept, live) }?;
+        unsafe { process::start_helper(&kept, live) }?;
         Ok(Self { orders, done })
     }
 

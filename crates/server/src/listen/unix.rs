@@ -6,10 +6,10 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::{fs, io};
 
-use nix::sys::stat::{Mode, umask};
-use rustix::fs::{AtFlags, CWD, Gid, Uid, chownat};
+use rustix::fs::{AtFlags, CWD, Gid, Mode, Uid, chownat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, listen, socket};
+use rustix::process::umask;
 
 use crate::error::{StartError, errno_text};
 use crate::files::OwnFile;
@@ -79,7 +79,7 @@ fn bind_file(path: &Path, credentials: &Credentials) -> io::Result<(UnixListener
         _ => {}
     }
     // srwxrwx--- from the start, and no name to change the mode of by mistake.
-    let before = umask(Mode::S_IRWXO);
+    let before = umask(Mode::RWXO);
     let bound = bind(&socket, &address);
     umask(before);
     bound?;

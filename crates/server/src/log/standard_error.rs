@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
+use rustix::pipe::PIPE_BUF;
 
 use super::level::Level;
 use crate::sigpipe::without_sigpipe;
@@ -36,7 +37,7 @@ fn send_all(stderr: BorrowedFd<'_>, line: &[u8]) -> Result<(), Errno> {
     let mut rest = line;
     while !rest.is_empty() {
         // Where poll(2) finds room in a pipe, it is for so much at least.
-        let sent = send(stderr, &rest[..rest.len().min(libc::PIPE_BUF)])?;
+        let sent = send(stderr, &rest[..rest.len().min(PIPE_BUF)])?;
         rest = &rest[sent..];
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use std::io;
 use std::os::unix::net::UnixDatagram;
 
+use rustix::io::Errno;
 use syslog::{Facility, Formatter3164, LogFormat as _, Severity};
 
 use super::level::Level;
@@ -55,7 +56,8 @@ impl Syslogd {
         let sent = socket.send(line);
         let is_full = |error: &io::Error| {
             // BSD says NOBUFS.
-            error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::ENOBUFS)
+            error.kind() == io::ErrorKind::WouldBlock
+                || Errno::from_io_error(error) == Some(Errno::NOBUFS)
         };
         self.is_connected = sent.as_ref().err().is_none_or(is_full);
         sent.map(drop)

@@ -1,7 +1,9 @@
 //! Files over HTTP.
 
 mod directory;
-pub(crate) mod path;
+mod path;
 mod text;
 
 pub(crate) use directory::Pages;
+#[cfg(fuzzing)]
+pub(crate) use path::{place, with_slash};

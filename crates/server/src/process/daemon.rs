@@ -4,8 +4,10 @@ use std::fs::OpenOptions;
 use std::io::{self, PipeReader, PipeWriter, Read as _};
 use std::os::fd::AsFd;
 
-use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork, setsid};
+use rustix::process::setsid;
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
+use super::helper::fork_server;
 use crate::error::{Ending, StartError, errno_text};
 use crate::log::Destination;
 use crate::{log, sigpipe};
@@ -26,18 +28,13 @@ pub(crate) fn fork_daemon() -> Result<WaitingParent, StartError> {
     let (reader, writer) = io::pipe().map_err(fail)?;
     // What stands in the streams' buffers would be written by both (CONTRACT S9).
     flush_streams();
-    // SAFETY: the C library sees to its own locks. The program's threads stay behind, and what they hold: the
-    // manual says so.
-    match unsafe { fork() }.map_err(|error| fail(error.into()))? {
-        ForkResult::Parent { .. } => {
-            drop(writer);
-            Err(wait(reader))
-        }
-        ForkResult::Child => {
-            setsid().map_err(|error| fail(error.into()))?;
-            Ok(WaitingParent(writer))
-        }
+    // SAFETY: the manual says what becomes of the program's threads.
+    if unsafe { fork_server() }.map_err(fail)? {
+        setsid().map_err(|errno| fail(errno.into()))?;
+        return Ok(WaitingParent(writer));
     }
+    drop(writer);
+    Err(wait(reader))
 }
 
 /// Waits for the daemon to be ready. The parent ends without running what the program has registered to be
@@ -69,7 +66,7 @@ pub(crate) fn detach_from_terminal(log: Destination) -> Result<(), StartError> {
             Destination::Stderr => Ok(()),
             Destination::Syslog => dup2_stderr(null),
         })
-        .map_err(|error| fail(error.desc().to_owned()))
+        .map_err(|errno| fail(errno_text(&errno.into())))
 }
 
 /// Writes out what the program has left in its streams' buffers.

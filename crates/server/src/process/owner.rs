@@ -2,16 +2,20 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use nix::sys::pthread::pthread_self;
-
 use crate::log;
 
 /// The thread that `main` runs on; 0 before it does, and in a child of the program's.
 static OWNER: AtomicUsize = AtomicUsize::new(0);
 
+/// The number of this thread, which is never 0.
+fn thread() -> usize {
+    // SAFETY: it takes nothing.
+    unsafe { libc::pthread_self() as usize }
+}
+
 /// Makes this thread the server's. Called once, by `main`.
 pub(crate) fn claim_thread() {
-    OWNER.store(pthread_self() as usize, Ordering::Relaxed);
+    OWNER.store(thread(), Ordering::Relaxed);
 }
 
 /// From now on a process that the program forks has no server: what it calls does nothing (CONTRACT S23).
@@ -43,5 +47,5 @@ pub(crate) fn end_child() {
 /// Whether this is the server's thread.
 pub(crate) fn is_owner() -> bool {
     // Relaxed: a thread compares with what it stored itself, or finds what is not its own.
-    OWNER.load(Ordering::Relaxed) == pthread_self() as usize
+    OWNER.load(Ordering::Relaxed) == thread()
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction, signal};
-use nix::unistd::getpid;
+use rustix::process::{Pid, getpid};
 
 use crate::sigpipe::is_pending;
 
@@ -22,7 +22,7 @@ static IS_HUNG_UP: AtomicBool = AtomicBool::new(false);
 /// Those of [`optional`] that are not the program's.
 static CAUGHT: OnceLock<Vec<Signal>> = OnceLock::new();
 /// The numbers that signals may have.
-pub(crate) const SIGNAL_NUMBERS: RangeInclusive<c_int> = 1..=64;
+pub(super) const SIGNAL_NUMBERS: RangeInclusive<c_int> = 1..=64;
 /// The writing end of the pipe that wakes the loop.
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 /// The process that the signals end. A child of the program's has our handler until it execs.
@@ -39,7 +39,7 @@ pub(crate) fn catch_signals(
     let (read, write) = io::pipe()?;
     rustix::io::ioctl_fionbio(&read, true)?;
     rustix::io::ioctl_fionbio(&write, true)?;
-    SERVER.store(getpid().as_raw(), Ordering::Relaxed);
+    SERVER.store(Pid::as_raw(Some(getpid())), Ordering::Relaxed);
     WAKE.store(OwnedFd::from(write).into_raw_fd(), Ordering::Relaxed);
     let action = action(stop);
     let signals =
@@ -110,7 +110,7 @@ pub(crate) fn caught_signals() -> impl Iterator<Item = Signal> {
 /// In a new start: lets the signals come that were blocked for it. What comes before the server listens
 /// is dealt with then, unless it is SIGTERM, which ends the process.
 pub(crate) fn resume_signals(blocked: u64) {
-    SERVER.store(getpid().as_raw(), Ordering::Relaxed);
+    SERVER.store(Pid::as_raw(Some(getpid())), Ordering::Relaxed);
     let mut come = SigSet::empty();
     for (signal, handler) in optional().filter(|(signal, _)| blocked & signal_bit(*signal) != 0) {
         // SAFETY: the handler calls only what signal-safety(7) allows; nothing of the program's has run.
@@ -202,7 +202,7 @@ pub(crate) fn monotonic_time() -> Duration {
 /// Notes a signal, and wakes the loop. Safe in a signal handler.
 fn note(what: &AtomicBool) {
     let errno = Errno::last_raw();
-    if getpid().as_raw() == SERVER.load(Ordering::Relaxed) {
+    if Pid::as_raw(Some(getpid())) == SERVER.load(Ordering::Relaxed) {
         what.store(true, Ordering::Relaxed);
         wake();
     }

@@ -11,7 +11,6 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use nix::unistd::getpid;
 
 use super::crash_record::{CRASHES, CrashRecord, WINDOW};
 use super::exec_image::ExecImage;
@@ -93,7 +92,7 @@ extern "C" fn crashed(number: c_int) {
     // SAFETY: it is there before the handler is, for as long as the process runs; a crash within
     // the handler does not come here again, as the signal is blocked meanwhile.
     if let Some(ready) = unsafe { ready.as_ref() }.map(|ready| unsafe { &mut *ready.get() })
-        && ready.image.record.pid() == getpid().as_raw() as u64
+        && ready.image.record.pid() == u64::from(std::process::id())
         // One that has been told to stop need not be there again.
         && !process::is_stopping()
     {

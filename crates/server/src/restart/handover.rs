@@ -13,7 +13,7 @@ use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
 use dorrit_engine::Engine;
-use nix::unistd::getpid;
+use rustix::process::getpid;
 
 use super::crash;
 use super::exec_image::ExecImage;
@@ -86,7 +86,7 @@ impl HandOver {
                 return log::warning("SIGHUP: this server has handed over already");
             }
         }
-        if getpid().as_raw() == 1 {
+        if getpid().is_init() {
             // Its end is the end of every process in its namespace.
             return log::warning("hand-over: process 1 cannot be replaced; this server goes on");
         }

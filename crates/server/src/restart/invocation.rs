@@ -5,10 +5,12 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::SigSet;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::crash_record::CrashRecord;
 use super::inheritance::Inheritance;
@@ -84,7 +86,7 @@ impl Invocation {
     /// Whether the terminal that the server was started on has gone.
     pub(crate) fn has_lost_terminal(&self) -> bool {
         let is_gone = |error: io::Error| {
-            matches!(error.raw_os_error(), Some(libc::ENXIO | libc::EIO | libc::ENODEV))
+            matches!(Errno::from_io_error(&error), Some(Errno::NXIO | Errno::IO | Errno::NODEV))
         };
         self.has_terminal && open_terminal().is_err_and(is_gone)
     }
@@ -92,7 +94,8 @@ impl Invocation {
 
 /// Opens the controlling terminal.
 fn open_terminal() -> io::Result<File> {
-    File::options().read(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open("/dev/tty")
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    Ok(rustix::fs::open("/dev/tty", flags, Mode::empty())?.into())
 }
 
 /// Where the program is: by the name that it was called by, where that leads to it, because a link may

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use crate::error::errno_text;
+use crate::process::End;
 
 /// How far the new server has come, as the server that hands over is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,15 @@ impl Status {
     }
 }
 
+impl From<End> for Status {
+    fn from(end: End) -> Self {
+        match end {
+            End::Exited(status) => Self::Ended(status),
+            End::Killed(signal) => Self::Killed(signal),
+        }
+    }
+}
+
 /// What has become of the new server.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,14 +90,21 @@ impl fmt::Display for Status {
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
 
     #[test]
     fn written_and_read() {
         use Status::*;
-        for status in
-            [Ready(4711), Taken, NotExecuted(libc::EACCES), Ended(3), Killed(11), Silent(90)]
-        {
+        for status in [
+            Ready(4711),
+            Taken,
+            NotExecuted(Errno::ACCESS.raw_os_error()),
+            Ended(3),
+            Killed(11),
+            Silent(90),
+        ] {
             assert_eq!(Status::parse(status.encode()), Some(status));
         }
         assert_eq!(Status::parse([0; Status::LEN]), None);

@@ -4,8 +4,6 @@ use std::fmt;
 use std::io::{PipeReader, PipeWriter, Read as _};
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 
-use nix::unistd::getpid;
-
 use super::status::{GO, NO, Status};
 use crate::error::{StartError, errno_text};
 use crate::files::Pidfile;
@@ -34,7 +32,7 @@ impl Predecessor {
         let fail = |why: &dyn fmt::Display| StartError::new(format_args!("hand-over: {why}"));
         let called_off = || fail(&"the server before has called it off");
         // One that is not there any more has called it off, too.
-        if self.ask(Status::Ready(getpid().as_raw())) != Some(GO) {
+        if self.ask(Status::Ready(std::process::id().cast_signed())) != Some(GO) {
             return Err(called_off());
         }
         let taken = pidfile.map_or(Ok(()), Pidfile::take_over);

@@ -13,7 +13,7 @@ use nix::errno::Errno;
 
 use super::exec_image::ExecImage;
 use super::status::Status;
-use crate::process::{self, monotonic_time};
+use crate::process::{self, Child, monotonic_time};
 
 /// How often it looks whether the new server is there: a child of that one's may keep the pipe open on
 /// which it speaks.
@@ -41,18 +41,15 @@ impl Supervisor<'_> {
     /// Forks the supervisor, which goes its way.
     pub(crate) fn send(&mut self) -> io::Result<()> {
         // SAFETY: all that needs memory is there already.
-        unsafe { process::start(self.kept, || self.serve()) }
+        unsafe { process::start_helper(self.kept, || self.serve()) }
     }
 
     /// The supervisor's life.
     fn serve(&mut self) {
-        // SAFETY: whatever the program has made of it, children are to be waited for here.
-        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-        // SAFETY: the same holds of this child.
-        match unsafe { process::fork(libc::SIGCHLD) } {
-            0 => self.execute(),
-            -1 => drop(self.tell(Status::NotExecuted(Errno::last_raw()))),
-            new => {
+        // SAFETY: the same holds of the new server until it is executed.
+        match unsafe { Child::start(|| self.execute()) } {
+            Err(errno) => drop(self.tell(Status::NotExecuted(errno))),
+            Ok(new) => {
                 // What is the new server's must end with it.
                 let highest = self.kept.iter().copied().max().unwrap_or(0);
                 process::close_all_but(&[self.status[0], self.news], highest);
@@ -61,14 +58,9 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Becomes the new server.
-    fn execute(&mut self) -> ! {
-        for signal in process::SIGNAL_NUMBERS {
-            let is_ignored = self.ignored.contains(&signal);
-            let action = if is_ignored { libc::SIG_IGN } else { libc::SIG_DFL };
-            // SAFETY: neither is a handler. It fails where there is no such signal.
-            unsafe { libc::signal(signal, action) };
-        }
+    /// Becomes the new server. Returns the exit status where that fails.
+    fn execute(&mut self) -> c_int {
+        process::reset_signals(self.ignored);
         // SAFETY: these take and give numbers.
         let pid = unsafe {
             if self.is_daemon {
@@ -79,17 +71,16 @@ impl Supervisor<'_> {
         self.image.record.set_pid(pid);
         self.image.carry_out();
         write(self.status[1], Status::NotExecuted(Errno::last_raw()));
-        // SAFETY: nothing of the server's is run at this exit.
-        unsafe { libc::_exit(127) }
+        127
     }
 
     /// Tells what the new server says, until it has taken over or has ended.
-    fn watch(&self, new: c_int) {
+    fn watch(&self, new: Child) {
         let until = monotonic_time().saturating_add(self.patience);
         loop {
             let left = until.saturating_sub(monotonic_time());
             if left.is_zero() {
-                end(new);
+                new.kill();
                 self.tell(Status::Silent(self.patience.as_secs() as c_int));
                 return;
             }
@@ -101,10 +92,10 @@ impl Supervisor<'_> {
             // SAFETY: there are two of them.
             unsafe { libc::poll(polled.as_mut_ptr(), 2, millis) };
             if polled[1].revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0 {
-                return end(new);
+                return new.kill();
             }
             if polled[0].revents == 0 {
-                if let Some(status) = wait(new, monotonic_time()) {
+                if let Some(status) = wait(&new, monotonic_time()) {
                     self.tell(status);
                     return;
                 }
@@ -115,10 +106,10 @@ impl Supervisor<'_> {
                 Some(status @ Status::Taken) if self.tell(status) => return,
                 Some(status) => {
                     self.tell(status);
-                    return end(new);
+                    return new.kill();
                 }
                 None => {
-                    if let Some(status) = wait(new, until) {
+                    if let Some(status) = wait(&new, until) {
                         self.tell(status);
                         return;
                     }
@@ -148,30 +139,18 @@ fn read(pipe: RawFd) -> Option<Status> {
 }
 
 /// Waits for the end of a process that has nothing more to say. `None`: the time is over.
-fn wait(child: c_int, until: Duration) -> Option<Status> {
+fn wait(child: &Child, until: Duration) -> Option<Status> {
     /// There is no waiting for a child and a time at once.
     const PAUSE: c_int = 10;
-    let mut status = 0;
     loop {
-        // SAFETY: it fills what it is given.
-        match unsafe { libc::waitpid(child, &mut status, libc::WNOHANG) } {
-            0 if monotonic_time() < until => {
+        match child.try_wait() {
+            Some(end) => return Some(end.into()),
+            None if monotonic_time() < until => {
                 // SAFETY: nothing is polled.
                 unsafe { libc::poll(ptr::null_mut(), 0, PAUSE) };
             }
-            0 => return None,
-            _ if libc::WIFSIGNALED(status) => return Some(Status::Killed(libc::WTERMSIG(status))),
-            _ => return Some(Status::Ended(libc::WEXITSTATUS(status))),
+            None => return None,
         }
-    }
-}
-
-/// Ends the new server, whatever it does.
-fn end(new: c_int) {
-    // SAFETY: it is this process's child, and has not been waited for.
-    unsafe {
-        libc::kill(new, libc::SIGKILL);
-        libc::waitpid(new, ptr::null_mut(), 0);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_uchar, c_void};
 
-use dorrit_server::{Introduction, MessageKind, Program};
+use dorrit_server::{MessageKind, OpenArguments, Program};
 
 /// What messages are made of. The header has its own definition, by which it can be `char`.
 #[allow(non_camel_case_types, reason = "the name is C's")]
@@ -127,8 +127,8 @@ impl Program for Callbacks {
         let _ = table().exit.map(|exit| unsafe { exit() });
     }
 
-    fn open(&self, conn: *mut c_void, introduction: &mut Introduction) -> c_int {
-        let cookie = introduction.cookie.as_mut_ptr().cast();
+    fn open(&self, conn: *mut c_void, arguments: &mut OpenArguments) -> c_int {
+        let cookie = arguments.cookie.as_mut_ptr().cast();
         // SAFETY: as in `init`; the cookie ends with a zero byte.
         table().open.map_or(-1, |open| unsafe { open(conn, cookie) })
     }

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use dorrit_server::{Introduction, MessageKind, Program};
+use dorrit_server::{MessageKind, OpenArguments, Program};
 
 // Declared for the header. The library calls them by way of the table below, through which one that the
 // program leaves out is NULL instead of an error of the linker's.
@@ -123,8 +123,8 @@ impl Program for Callbacks {
         let _ = table().exit.map(|exit| unsafe { exit() });
     }
 
-    fn open(&self, conn: *mut c_void, introduction: &mut Introduction) -> c_int {
-        let Introduction { cookie, hostname, protocol } = introduction;
+    fn open(&self, conn: *mut c_void, arguments: &mut OpenArguments) -> c_int {
+        let OpenArguments { cookie, hostname, protocol } = arguments;
         let [cookie, hostname, protocol] =
             [cookie, hostname, protocol].map(|text| text.as_mut_ptr().cast());
         // SAFETY: as in `init`; each text ends with a zero byte.

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::ptr;
 
 use dorrit_server::abi::{connection, send, setup};
-use dorrit_server::{Binary, Buffers, Flavor, Fragments, MessageKind, Told};
+use dorrit_server::{Binary, Buffers, Flavor, Fragments, MessageKind, RequestFields};
 
 use crate::callbacks::Callbacks;
 
@@ -21,7 +21,7 @@ const FLAVOR: Flavor = Flavor {
     fragments: Fragments::Joined,
     buffers: Buffers::Own,
     max_queued_frames: Some(200),
-    without_h: Some(Told::HostAndProtocol),
+    without_h: Some(RequestFields::HostAndProtocol),
     has_extensions: false,
     restarts: true,
 };

@@ -18,7 +18,7 @@ use crate::listen::{self, Activation};
 use crate::log;
 use crate::pages::Pages;
 use crate::process::{self, Credentials, Notifier};
-use crate::program::{Flavor, Program, Told};
+use crate::program::{Flavor, Program, RequestFields};
 use crate::restart::{self, HandOver, HandOverStage, Handoff, Inheritance, Invocation};
 
 /// The name of a server that sets none, and of its socket (CONTRACT D6).
@@ -34,7 +34,8 @@ pub(crate) struct Launch<'a, P> {
 /// A server that listens.
 pub(crate) struct Server {
     pub(crate) files: Files,
-    pub(crate) told: Told,
+    /// What `ws_open_callback` is given.
+    pub(crate) fields: RequestFields,
     /// What plain requests are answered from.
     pub(crate) pages: Option<Pages>,
     /// The reading end of the pipe that signals write to.
@@ -191,7 +192,7 @@ impl<P: Program> Launch<'_, P> {
             take_shortage: process::take_shortage,
         };
         let _ = event_loop::with(|State { settings, .. }| {
-            if options.told == Told::HostAndProtocol {
+            if options.fields == RequestFields::HostAndProtocol {
                 settings.protocols = Protocols::Any;
             }
             if !options.origins.is_any() {
@@ -259,7 +260,7 @@ impl<P: Program> Launch<'_, P> {
                     drain: plan.options.drain,
                     stage: HandOverStage::None,
                 };
-                Ok(Server { files, told: plan.options.told, pages, wake, handover, notifier })
+                Ok(Server { files, fields: plan.options.fields, pages, wake, handover, notifier })
             }
             Err(error) => {
                 if !has_predecessor {

@@ -27,5 +27,5 @@ mod sigpipe;
 
 pub use dorrit_engine::{Buffers, OverflowPolicy, Stats};
 pub use dorrit_proto::{Binary, Fragments, MessageKind};
-pub use program::{Flavor, Introduction, Program, Told};
+pub use program::{Flavor, OpenArguments, Program, RequestFields};
 pub use run::run;

@@ -3,30 +3,29 @@
 //! The server is borrowed to fetch an event and given back before the program hears of it, so that each
 //! `ws_*` call can borrow it anew.
 
-use std::collections::TryReserveError;
 use std::ffi::c_int;
 use std::time::Instant;
 
 use dorrit_engine::{ConnId, DropCause, Engine, Event};
-use dorrit_proto::{CloseCode, MessageKind, Refusal, Request};
+use dorrit_proto::{CloseCode, MessageKind, Refusal};
 
 use crate::abi::{from_id, guard};
 use crate::error::errno_text;
 use crate::event_loop::{self, Misuse, State, with_engine};
 use crate::launch::Server;
 use crate::log::Level;
-use crate::program::{Introduction, Program, Told};
+use crate::program::{OpenArguments, Program, RequestFields};
 use crate::{log, process};
 
 /// Serves until the server has stopped. Returns the exit status.
 pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
-    let told = server.told;
-    let mut dispatch = Dispatch { program, told, introduction: Introduction::default(), server };
+    let fields = server.fields;
+    let mut dispatch = Dispatch { program, fields, arguments: OpenArguments::default(), server };
     loop {
         match dispatch.turn() {
             Ok(None) => {}
             Ok(Some(status)) => return status,
-            // A panic of ours, which has been told; or this is a child of the program's.
+            // A panic of ours, which has been logged; or this is a child of the program's.
             Err(Misuse) => return 1,
         }
     }
@@ -34,9 +33,9 @@ pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
 
 struct Dispatch<'a, P> {
     program: &'a P,
-    told: Told,
-    /// Of the last request; its memory is used again.
-    introduction: Introduction,
+    fields: RequestFields,
+    /// What `ws_open_callback` was given last; its memory is used again.
+    arguments: OpenArguments,
     server: &'a mut Server,
 }
 
@@ -119,9 +118,9 @@ impl<P: Program> Dispatch<'_, P> {
             return Ok(());
         }
         // What a client may send is too much for the reserve.
-        let introduced = step(|state| process::without_reserve(|| self.introduce(state, id)));
-        let is_wanted = introduced?.is_some();
-        let is_accepted = is_wanted && self.program.open(from_id(id), &mut self.introduction) == 0;
+        let prepared = step(|state| process::without_reserve(|| self.prepare(state, id)));
+        let is_wanted = prepared?.is_some();
+        let is_accepted = is_wanted && self.program.open(from_id(id), &mut self.arguments) == 0;
         step(|State { engine, handshakes, .. }| {
             let Some(engine) = engine else { return };
             match is_accepted {
@@ -132,43 +131,13 @@ impl<P: Program> Dispatch<'_, P> {
     }
 
     /// Finds what the program is told of a client; `None` where the client is not wanted.
-    fn introduce(&mut self, state: &mut State, id: ConnId) -> Option<()> {
+    fn prepare(&mut self, state: &mut State, id: ConnId) -> Option<()> {
         let State { engine, handshakes, settings, .. } = state;
         let request = engine.as_ref()?.request(id)?;
         let chosen = settings.protocols.choose(request.protocols());
-        let Introduction { cookie, hostname, protocol } = &mut self.introduction;
-        [cookie, hostname, protocol].into_iter().for_each(Vec::clear);
-        let begun = handshakes.begin(chosen).and_then(|()| match self.told {
-            Told::Cookie => self.introduction.tell_cookie(request),
-            Told::HostAndProtocol => self.introduction.tell_host(request.host(), chosen),
-        });
+        let begun = handshakes.begin(chosen);
+        let begun = begun.and_then(|()| self.arguments.fill(self.fields, request, chosen));
         begun.map_err(|_| handshakes.report_shortage()).ok()
-    }
-}
-
-impl Introduction {
-    /// CONTRACT S3.
-    fn tell_cookie(&mut self, request: &Request) -> Result<(), TryReserveError> {
-        request.join_header("cookie", b"; ", &mut self.cookie)?;
-        self.end()
-    }
-
-    fn tell_host(&mut self, host: &[u8], protocol: Option<&[u8]>) -> Result<(), TryReserveError> {
-        let protocol = protocol.unwrap_or_default();
-        for (text, told) in [(&mut self.hostname, host), (&mut self.protocol, protocol)] {
-            text.try_reserve(told.len())?;
-            text.extend_from_slice(told);
-        }
-        self.end()
-    }
-
-    /// Puts the zero bytes behind them.
-    fn end(&mut self) -> Result<(), TryReserveError> {
-        for text in [&mut self.cookie, &mut self.hostname, &mut self.protocol] {
-            text.try_reserve(1)?;
-            text.push(0);
-        }
-        Ok(())
     }
 }
 

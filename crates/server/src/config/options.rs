@@ -15,7 +15,7 @@ use super::spec::Grammar;
 use super::web_origin::Origins;
 use crate::error::StartError;
 use crate::log::{Destination, Level};
-use crate::program::{Flavor, Told};
+use crate::program::{Flavor, RequestFields};
 
 /// What the command line says.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ pub(crate) struct Options {
     pub(crate) queue_limit: Option<QueueLimit>,
     /// `--max-memory`: the budget of the whole server, in bytes.
     pub(crate) max_memory: Option<usize>,
-    /// What `ws_open_callback` is told, as `-h` says where there is that option.
-    pub(crate) told: Told,
+    /// What `ws_open_callback` is given, as `-h` says where there is that option.
+    pub(crate) fields: RequestFields,
     /// `--log-level`: which lines are written.
     pub(crate) log_level: Level,
     /// `--log-stderr`: a daemon's go to standard error.
@@ -109,9 +109,9 @@ impl Options {
             keepalive: keepalive(&matches)?,
             queue_limit: queue_limit(&matches)?,
             max_memory: max_memory(&matches)?,
-            told: match flavor.without_h {
-                Some(told) if !matches.opt_present("h") => told,
-                _ => Told::Cookie,
+            fields: match flavor.without_h {
+                Some(fields) if !matches.opt_present("h") => fields,
+                _ => RequestFields::Cookie,
             },
             log_level: log_level(&matches)?,
             is_log_on_stderr: matches.opt_present("log-stderr"),

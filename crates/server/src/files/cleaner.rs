@@ -1,7 +1,7 @@
 //! A process that keeps root's right to remove the files of a server that has given it up.
 //!
 //! `/var/run` belongs to root, and the server runs as somebody else when it ends (CONTRACT S10). The
-//! janitor knows its files before root is given up and takes no orders but "now".
+//! cleaner knows its files before root is given up and takes no orders but "now".
 
 use std::ffi::CString;
 use std::io::{self, PipeReader, PipeWriter};
@@ -17,11 +17,11 @@ use super::own_file::{OwnFile, file_id};
 use super::pidfile::Pidfile;
 use crate::{process, sigpipe};
 
-/// The server's side of a janitor.
+/// The server's side of a cleaner.
 #[derive(Debug)]
-pub(crate) struct Janitor {
+pub(crate) struct Cleaner {
     pub(crate) orders: PipeWriter,
-    /// Its end of file says that the janitor has gone.
+    /// Its end of file says that the cleaner has gone.
     pub(crate) done: PipeReader,
 }
 
@@ -30,12 +30,12 @@ const SOCKETS: u8 = b's';
 /// The order to remove all. So is the end of the orders, for which a child of the program's that has their
 /// pipe too would have to be waited (CONTRACT S23).
 const ALL: u8 = b'a';
-/// How long the server waits for the janitor at its end.
+/// How long the server waits for the cleaner at its end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-impl Janitor {
-    /// Makes one for these files.
-    pub(crate) fn hire(sockets: &[OwnFile], pidfile: Option<&Pidfile>) -> io::Result<Self> {
+impl Cleaner {
+    /// Starts a cleaner for these files.
+    pub(crate) fn start(sockets: &[OwnFile], pidfile: Option<&Pidfile>) -> io::Result<Self> {
         let (orders_read, orders) = io::pipe()?;
         let (done, done_write) = io::pipe()?;
         let doomed = sockets.iter().map(|socket| Doomed::new(&socket.path, &socket.id));
@@ -67,14 +67,14 @@ impl Janitor {
     }
 }
 
-impl From<[OwnedFd; 2]> for Janitor {
-    /// The one that the start before has hired.
+impl From<[OwnedFd; 2]> for Cleaner {
+    /// The cleaner that the start before has started.
     fn from([orders, done]: [OwnedFd; 2]) -> Self {
         Self { orders: orders.into(), done: done.into() }
     }
 }
 
-/// The janitor's life.
+/// The cleaner's life.
 fn serve(orders: BorrowedFd<'_>, sockets: &[Doomed], pidfile: Option<&Doomed>) {
     // The end of a session or of a control group must not come before the server's.
     let _ = rustix::process::setsid();

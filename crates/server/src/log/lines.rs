@@ -78,7 +78,7 @@ pub(crate) fn due() -> Option<Instant> {
     LIMITS.try_lock().ok()?.iter().filter_map(RateLimit::due).min()
 }
 
-/// Acts on the lines that clients cause, and notes whether a minute's end is to be told.
+/// Acts on the lines that clients cause, and notes whether a minute runs.
 fn with_limits(act: impl FnOnce(&mut [RateLimit; 5])) {
     // A program's signal handler that has interrupted a line must not wait for it.
     let Ok(mut limits) = LIMITS.try_lock() else { return };
@@ -87,7 +87,7 @@ fn with_limits(act: impl FnOnce(&mut [RateLimit; 5])) {
 }
 
 fn each(limits: &mut [RateLimit; 5], mut act: impl FnMut(Level, &mut RateLimit)) {
-    Level::ALL.into_iter().zip(limits).for_each(|(level, fold)| act(level, fold));
+    Level::ALL.into_iter().zip(limits).for_each(|(level, limit)| act(level, limit));
 }
 
 fn is_on(level: Level) -> bool {

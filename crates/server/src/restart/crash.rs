@@ -93,7 +93,7 @@ extern "C" fn crashed(number: c_int) {
     // the handler does not come here again, as the signal is blocked meanwhile.
     if let Some(ready) = unsafe { ready.as_ref() }.map(|ready| unsafe { &mut *ready.get() })
         && ready.image.record.pid() == u64::from(std::process::id())
-        // One that has been told to stop need not be there again.
+        // A server that is to stop need not be there again.
         && !process::is_stopping()
     {
         ready.image.record.add_crash(number, process::monotonic_time());

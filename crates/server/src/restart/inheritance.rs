@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::crash_record::CrashRecord;
 use super::successor::Predecessor;
 use super::variables;
-use crate::files::{FileId, Files, Janitor, OwnFile, Pidfile};
+use crate::files::{Cleaner, FileId, Files, OwnFile, Pidfile};
 use crate::log::Destination;
 use crate::process;
 
@@ -64,7 +64,7 @@ impl Handoff<'_> {
     /// The descriptors, which must be open in the new start.
     pub(crate) fn descriptors(&self) -> Vec<RawFd> {
         let pidfile = self.files.pidfile.as_ref().map(Pidfile::as_raw_fd);
-        let pairs = [self.files.janitor_descriptors(), self.predecessor];
+        let pairs = [self.files.cleaner_descriptors(), self.predecessor];
         let pairs = pairs.into_iter().flatten().flatten();
         self.listeners.iter().copied().chain(pairs).chain(pidfile).collect()
     }
@@ -78,7 +78,7 @@ impl Handoff<'_> {
             (self.log == Destination::Syslog).then(|| "yes".into()),
             Some(variables::numbers(self.listeners)),
             self.is_shared.then(|| "yes".into()),
-            self.files.janitor_descriptors().map(|ends| variables::numbers(&ends)),
+            self.files.cleaner_descriptors().map(|ends| variables::numbers(&ends)),
             pidfile.as_ref().map(|pidfile| pidfile.path().into()),
             pidfile.as_ref().map(|pidfile| variables::numbers(&[pidfile.as_raw_fd()])),
             self.predecessor.map(|ends| variables::numbers(&ends)),
@@ -100,13 +100,13 @@ impl Inheritance {
         let texts = NAMES.map(variables::take);
         let sockets: Vec<_> = (0..).map_while(take_socket).collect();
         let is_crash = record?.signal().is_some();
-        let [name, directory, syslog, listeners, shared, janitor, pidfile, lock, ends] = texts;
+        let [name, directory, syslog, listeners, shared, cleaner, pidfile, lock, ends] = texts;
         let files = Files {
             sockets,
             pidfile: pidfile
                 .zip(own(lock).pop())
                 .map(|(path, file)| Pidfile::inherit(path.into(), file)),
-            janitor: <[OwnedFd; 2]>::try_from(own(janitor)).ok().map(Janitor::from),
+            cleaner: <[OwnedFd; 2]>::try_from(own(cleaner)).ok().map(Cleaner::from),
         };
         let inheritance = Self {
             name: CString::new(name.unwrap_or_default().into_vec()).unwrap_or_default(),

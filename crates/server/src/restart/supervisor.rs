@@ -48,7 +48,7 @@ impl Supervisor<'_> {
     fn serve(&mut self) {
         // SAFETY: the same holds of the new server until it is executed.
         match unsafe { Child::start(|| self.execute()) } {
-            Err(errno) => drop(self.tell(Status::NotExecuted(errno))),
+            Err(errno) => drop(self.report(Status::NotExecuted(errno))),
             Ok(new) => {
                 // What is the new server's must end with it.
                 let highest = self.kept.iter().copied().max().unwrap_or(0);
@@ -81,7 +81,7 @@ impl Supervisor<'_> {
             let left = until.saturating_sub(monotonic_time());
             if left.is_zero() {
                 new.kill();
-                self.tell(Status::Silent(self.patience.as_secs() as c_int));
+                self.report(Status::Silent(self.patience.as_secs() as c_int));
                 return;
             }
             let mut polled = [
@@ -96,21 +96,21 @@ impl Supervisor<'_> {
             }
             if polled[0].revents == 0 {
                 if let Some(status) = wait(&new, monotonic_time()) {
-                    self.tell(status);
+                    self.report(status);
                     return;
                 }
                 continue;
             }
             match read(self.status[0]) {
-                Some(status @ Status::Ready(_)) if self.tell(status) => {}
-                Some(status @ Status::Taken) if self.tell(status) => return,
+                Some(status @ Status::Ready(_)) if self.report(status) => {}
+                Some(status @ Status::Taken) if self.report(status) => return,
                 Some(status) => {
-                    self.tell(status);
+                    self.report(status);
                     return new.kill();
                 }
                 None => {
                     if let Some(status) = wait(&new, until) {
-                        self.tell(status);
+                        self.report(status);
                         return;
                     }
                 }
@@ -119,7 +119,7 @@ impl Supervisor<'_> {
     }
 
     /// Tells the server that hands over; false where it does not want to hear.
-    fn tell(&self, status: Status) -> bool {
+    fn report(&self, status: Status) -> bool {
         write(self.news, status)
     }
 }

@@ -97,7 +97,7 @@ unsafe fn prepare(
     let activation = Activation::take(launch.flavor);
     process::claim_watchdog();
     let record = CrashRecord::take();
-    let inheritance = match (&record, Inheritance::take(record.as_ref())) {
+    let inheritance = match (&record, Inheritance::take(record.as_ref())?) {
         (Some(record), Some(inheritance)) => Some(restart::begin(record, inheritance)?),
         _ => None,
     };

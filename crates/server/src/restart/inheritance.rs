@@ -9,12 +9,18 @@ use std::path::{Path, PathBuf};
 use super::crash_record::CrashRecord;
 use super::successor::Predecessor;
 use super::variables;
+use crate::error::StartError;
 use crate::files::{Cleaner, FileId, Files, OwnFile, Pidfile};
-use crate::log::Destination;
+use crate::log::{self, Destination};
 use crate::process;
 
+/// The version of what these variables mean. It is raised where a server that reads them as before would take
+/// something for what it is not. What never changes is the record, which says for whom they are, and where the
+/// log goes: the name, and whether that is syslog. A server that set no version has set them as of version 1.
+const VERSION: u32 = 1;
 /// The names of the variables.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
+    "DORRIT_RESTART_VERSION",
     "DORRIT_RESTART_NAME",
     "DORRIT_RESTART_DIRECTORY",
     "DORRIT_RESTART_SYSLOG",
@@ -28,7 +34,7 @@ const NAMES: [&str; 9] = [
 /// Those of a socket: its path, and what it is known by. Behind them stands a number, but for the first.
 const SOCKET: [&str; 2] = ["DORRIT_RESTART_SOCKET", "DORRIT_RESTART_SOCKET_ID"];
 
-/// What is left.
+/// What a server leaves to its new start.
 #[derive(Debug)]
 pub(crate) struct Handoff<'a> {
     pub(crate) name: &'a CStr,
@@ -73,6 +79,7 @@ impl Handoff<'_> {
     pub(crate) fn variables(&self) -> Vec<(OsString, OsString)> {
         let Files { sockets, pidfile, .. } = self.files;
         let texts: [Option<OsString>; NAMES.len()] = [
+            Some(variables::numbers(&[VERSION])),
             Some(OsStr::from_bytes(self.name.to_bytes()).to_owned()),
             Some(self.directory.into()),
             (self.log == Destination::Syslog).then(|| "yes".into()),
@@ -95,12 +102,25 @@ impl Handoff<'_> {
 
 impl Inheritance {
     /// Takes what is there, and all that tells of it out of the environment. Without a record it is not for
-    /// this process: a program may have handed its environment on.
-    pub(crate) fn take(record: Option<&CrashRecord>) -> Option<Self> {
+    /// this process: a program may have handed its environment on. Fails where the start before has written it
+    /// as of a version that is not known here.
+    pub(crate) fn take(record: Option<&CrashRecord>) -> Result<Option<Self>, StartError> {
         let texts = NAMES.map(variables::take);
         let sockets: Vec<_> = (0..).map_while(take_socket).collect();
-        let is_crash = record?.signal().is_some();
-        let [name, directory, syslog, listeners, shared, cleaner, pidfile, lock, ends] = texts;
+        let Some(record) = record else { return Ok(None) };
+        let [version, name, directory, syslog, listeners, shared, cleaner, pidfile, lock, ends] =
+            texts;
+        let name = CString::new(name.unwrap_or_default().into_vec()).unwrap_or_default();
+        let destination = syslog.map_or(Destination::Stderr, |_| Destination::Syslog);
+        if let Some(unknown) = version.filter(|version| !is_known(version)) {
+            log::open(&name);
+            log::set_destination(destination);
+            return Err(StartError::new(format_args!(
+                "what the server before has left is of version {}, and this one knows none above {VERSION}",
+                unknown.display()
+            )));
+        }
+        let is_crash = record.signal().is_some();
         let files = Files {
             sockets,
             pidfile: pidfile
@@ -109,9 +129,9 @@ impl Inheritance {
             cleaner: <[OwnedFd; 2]>::try_from(own(cleaner)).ok().map(Cleaner::from),
         };
         let inheritance = Self {
-            name: CString::new(name.unwrap_or_default().into_vec()).unwrap_or_default(),
+            name,
             directory: directory.map(PathBuf::from),
-            log: syslog.map_or(Destination::Stderr, |_| Destination::Syslog),
+            log: destination,
             listeners: own(listeners),
             is_shared: shared.is_some(),
             files,
@@ -120,10 +140,10 @@ impl Inheritance {
         // What the program was started by may have closed it all.
         let is_whole =
             !inheritance.listeners.is_empty() && (is_crash || inheritance.predecessor.is_some());
-        is_whole.then_some(inheritance)
+        Ok(is_whole.then_some(inheritance))
     }
 
-    /// The descriptors.
+    /// The descriptors that are inherited.
     pub(crate) fn descriptors(&self) -> Vec<RawFd> {
         let listeners: Vec<_> = self.listeners.iter().map(OwnedFd::as_raw_fd).collect();
         let handoff = Handoff {
@@ -137,6 +157,12 @@ impl Inheritance {
         };
         handoff.descriptors()
     }
+}
+
+/// Whether variables of that version are understood here.
+fn is_known(version: &OsStr) -> bool {
+    let version = version.to_str().and_then(|version| version.parse().ok());
+    version.is_some_and(|version: u32| version <= VERSION)
 }
 
 fn socket_names(number: usize) -> [String; 2] {
@@ -159,4 +185,17 @@ fn own(text: Option<OsString>) -> Vec<OwnedFd> {
         .into_iter()
         .filter_map(|fd| unsafe { process::take_descriptor(fd) })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_versions_are_not_known() {
+        assert!(is_known(OsStr::new("0")) && is_known(&variables::numbers(&[VERSION])));
+        for later in ["2", "4294967296", "1.1", "1 2", "", "next"] {
+            assert!(!is_known(OsStr::new(later)), "{later}");
+        }
+    }
 }

@@ -17,9 +17,10 @@ pub(crate) struct StartError {
 pub(crate) enum Ending {
     /// `main` returns this status. 0: a start was not what was asked for.
     Return(c_int),
-    /// With this status at once: what the program has registered to be run at exit is not.
+    /// The process ends with this status at once: what the program has registered to be run at exit is not
+    /// run.
     Exit(c_int),
-    /// By this signal.
+    /// The process ends by this signal.
     Signal(c_int),
 }
 
@@ -34,37 +35,37 @@ impl Ending {
 }
 
 impl StartError {
-    /// What was asked for cannot be.
+    /// An error: what was asked for cannot be.
     pub(crate) fn new(text: impl fmt::Display) -> Self {
         Self { text: text.to_string(), ending: Ending::Return(1) }
     }
 
-    /// The command line is not understood.
+    /// An error: the command line is not understood.
     pub(crate) fn usage(text: impl fmt::Display) -> Self {
         Self { text: text.to_string(), ending: Ending::Return(2) }
     }
 
-    /// All that was asked for is this text.
+    /// No error: all that was asked for is this text.
     pub(crate) fn answer(text: String) -> Self {
         Self { text, ending: Ending::Return(0) }
     }
 
-    /// This process ends so; nothing is to be said any more.
+    /// An end of this process of which nothing is to be said any more.
     pub(crate) fn silent(ending: Ending) -> Self {
         Self { text: String::new(), ending }
     }
 
-    /// A panic of ours has ended the start, and was logged.
+    /// An error: a panic of ours, which was logged, has ended the start.
     pub(crate) fn panicked() -> Self {
         Self::new("")
     }
 
-    /// What was asked for with this option cannot be.
+    /// An error: what was asked for with this option cannot be.
     pub(crate) fn option(option: &str, value: impl fmt::Display, why: impl fmt::Display) -> Self {
         Self::new(format_args!("{option} {value}: {why}"))
     }
 
-    /// What was asked for with this option cannot be done at this path.
+    /// An error: what was asked for with this option cannot be done at this path.
     pub(crate) fn path(option: &str, path: &Path, why: impl fmt::Display) -> Self {
         Self::option(option, path.display(), why)
     }

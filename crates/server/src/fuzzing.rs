@@ -7,7 +7,7 @@ use crate::config::Options;
 use crate::pages;
 use crate::program::Flavor;
 
-/// Reads a command line. Where it starts no server: the exit status, and what is said.
+/// Reads a command line. Fails with the exit status and what is said, where it starts no server.
 pub fn parse_options(arguments: &[OsString], flavor: &Flavor) -> Result<(), (i32, String)> {
     match Options::parse(arguments, Path::new("/"), flavor) {
         Ok(_) => Ok(()),

@@ -21,22 +21,23 @@ use crate::process::{self, Credentials, Notifier};
 use crate::program::{Flavor, Program, RequestFields};
 use crate::restart::{self, HandOver, HandOverStage, Handoff, Inheritance, Invocation};
 
-/// The name of a server that sets none, and of its socket (CONTRACT D6).
+/// The name of a server that sets none (CONTRACT D6).
 pub(crate) const NAME: &CStr = c"server";
+/// The name of the socket of a server that sets no name (CONTRACT D6).
 const SOCKET_NAME: &CStr = c"dorrit";
 
-/// A server that is to be.
+/// A server that is to start: the program, and the library that it is linked with.
 pub(crate) struct Launch<'a, P> {
     pub(crate) program: &'a P,
     pub(crate) flavor: &'a Flavor,
 }
 
-/// A server that listens.
+/// A server that listens, as far as it is no affair of the `ws_*` functions.
 pub(crate) struct Server {
     pub(crate) files: Files,
     /// What `ws_open_callback` is given.
     pub(crate) fields: RequestFields,
-    /// What plain requests are answered from.
+    /// The directory from which plain requests are answered.
     pub(crate) pages: Option<Pages>,
     /// The reading end of the pipe that signals write to.
     pub(crate) wake: PipeReader,
@@ -44,18 +45,19 @@ pub(crate) struct Server {
     pub(crate) notifier: Notifier,
 }
 
-/// What is asked for, found to be possible.
+/// A start that was found to be possible: what the options ask for.
 struct Plan {
     options: Options,
     credentials: Credentials,
-    /// Where UNIX sockets are to be made: not where TCP is all that is asked for, or sockets are there already.
+    /// The paths at which UNIX sockets are to be made: none where TCP is all that is asked for, or sockets
+    /// are there already.
     sockets: Vec<PathBuf>,
-    /// Those that were passed.
+    /// The sockets that a service manager has passed.
     passed: Vec<Listener>,
     config: Config,
 }
 
-/// What a start has to go by, besides the options.
+/// What `main` has found before the options are read.
 pub(crate) struct Start {
     pub(crate) invocation: Invocation,
     pub(crate) inheritance: Option<Inheritance>,
@@ -63,7 +65,7 @@ pub(crate) struct Start {
     pub(crate) notifier: Notifier,
 }
 
-/// What is asked for, understood, before the program has run.
+/// A start whose options are understood, before the program has run.
 pub(crate) struct Prepared {
     options: Options,
     credentials: Credentials,
@@ -71,7 +73,7 @@ pub(crate) struct Prepared {
 }
 
 impl<P: Program> Launch<'_, P> {
-    /// All up to `ws_init_func`, which follows.
+    /// Does all up to `ws_init_func`, which follows.
     pub(crate) fn prepare(&self, start: Start) -> Result<Prepared, StartError> {
         let Start { invocation, inheritance, .. } = &start;
         let options = Options::parse(invocation.options(), &invocation.path, self.flavor)?;
@@ -89,7 +91,7 @@ impl<P: Program> Launch<'_, P> {
         Ok(Prepared { options, credentials, start })
     }
 
-    /// All that follows `ws_init_func`, up to a server that listens.
+    /// Does all that follows `ws_init_func`, up to a server that listens.
     pub(crate) fn open(&self, prepared: Prepared) -> Result<Server, StartError> {
         let Prepared { options, credentials, start } = prepared;
         let Start { invocation, inheritance, activation, notifier } = start;
@@ -171,7 +173,7 @@ impl<P: Program> Launch<'_, P> {
         Ok(Plan { options, credentials, sockets, passed, config })
     }
 
-    /// What the options ask for, and else the program, and else the library.
+    /// The engine's configuration: what the options ask for, and else the program, and else the library.
     fn config(&self, options: &mut Options) -> Config {
         let Flavor { binary, fragments, buffers, max_queued_frames, .. } = *self.flavor;
         let max_fragment = options.buffer - BUFFER_OVERHEAD;
@@ -371,13 +373,13 @@ fn log_activation(count: usize, is_default: bool) {
     log::info(&format!("listening on sockets that were passed: {count}{others}"));
 }
 
-/// What `ws_set_name` has set, or this.
+/// The server's name: what `ws_set_name` has set, or this.
 fn name_or(default: &CStr) -> CString {
     let name = event_loop::with(|state| state.name.clone()).ok().flatten();
     name.unwrap_or_else(|| default.to_owned())
 }
 
-/// `/var/run/<name>.socket`.
+/// The path of the socket where the options name none: `/var/run/<name>.socket`.
 fn default_socket() -> PathBuf {
     let mut file = OsString::from_vec(name_or(SOCKET_NAME).into_bytes());
     file.push(".socket");

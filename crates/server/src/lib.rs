@@ -1,7 +1,7 @@
 //! What the C libraries share: all but their exports.
 //!
 //! [`run`] is `main`: it reads the options, becomes a daemon, drops privileges and hands the engine's
-//! events to a [`Program`], the C functions behind one of the libraries. [`calls`] holds the bodies of
+//! events to a [`Program`], the C functions behind one of the libraries. [`abi`] holds the bodies of
 //! the `ws_*` functions, which the program calls from within.
 
 #[cfg(not(target_pointer_width = "64"))]

@@ -19,22 +19,22 @@ pub trait Program {
     /// Where the variable `ws_config_file` is.
     fn config_file(&self) -> *mut *mut c_char;
 
-    /// `ws_init_func`.
+    /// Calls `ws_init_func`.
     fn init(&self);
 
-    /// `ws_exit_func`.
+    /// Calls `ws_exit_func`.
     fn exit(&self);
 
-    /// `ws_open_callback`. 0 accepts.
+    /// Calls `ws_open_callback`. 0 accepts.
     fn open(&self, conn: *mut c_void, arguments: &mut OpenArguments) -> c_int;
 
-    /// `ws_read_callback`, with the payload and a zero byte behind it.
+    /// Calls `ws_read_callback`, with the payload and a zero byte behind it.
     fn read(&self, conn: *mut c_void, kind: MessageKind, payload: &mut [u8]);
 
-    /// `ws_close_callback`.
+    /// Calls `ws_close_callback`.
     fn close(&self, conn: *mut c_void);
 
-    /// `ws_drain_callback`, where the library has it.
+    /// Calls `ws_drain_callback`, where the library has it.
     fn drain(&self, _conn: *mut c_void) {}
 }
 
@@ -101,10 +101,10 @@ impl OpenArguments {
     }
 }
 
-/// In what the libraries differ besides their functions' signatures.
+/// A library: in what the libraries differ besides their functions' signatures.
 #[derive(Clone, Copy, Debug)]
 pub struct Flavor {
-    /// The manual page that says all about it.
+    /// The manual page that says all about the library.
     pub manual: &'static str,
     /// How many connections there may be where `-m` does not say so.
     pub max_connections: usize,
@@ -118,7 +118,7 @@ pub struct Flavor {
     pub max_queued_frames: Option<u32>,
     /// What `ws_open_callback` is given without the option `-h`, where there is that option.
     pub without_h: Option<RequestFields>,
-    /// Whether it has the options that go beyond the manuals.
+    /// Whether the library has the options that go beyond the manuals.
     pub has_extensions: bool,
     /// Whether the server starts itself anew on SIGSEGV and SIGBUS.
     pub restarts: bool,

@@ -1,4 +1,4 @@
-//! `main`.
+//! `main`: its steps, in their order.
 
 use std::ffi::{CStr, OsString, c_char, c_int};
 use std::os::fd::{AsRawFd as _, IntoRawFd as _};
@@ -56,7 +56,7 @@ pub unsafe fn run(
     })
 }
 
-/// A step of the start. A panic ends it.
+/// Takes a step of the start, which a panic ends.
 fn step<R>(act: impl FnOnce() -> Result<R, StartError>) -> Result<R, StartError> {
     guard(Err(StartError::panicked()), act)
 }
@@ -79,7 +79,7 @@ fn end(error: &StartError) -> c_int {
     unsafe { libc::_exit(status) }
 }
 
-/// All that comes before the program runs.
+/// Does all that comes before the program runs.
 ///
 /// # Safety
 /// `argc` and `argv` are those of `main`.
@@ -118,7 +118,7 @@ fn open_streams() {
     }
 }
 
-/// The program's name and what follows it.
+/// The arguments of `main`: the program's name and what follows it.
 ///
 /// # Safety
 /// `argc` and `argv` are those of `main`.

@@ -39,19 +39,19 @@ struct Dispatch<'a, P> {
     server: &'a mut Server,
 }
 
-/// A step of the loop: it acts on the server, and a panic goes no further. None of the program's functions
-/// is called within (CONTRACT S26).
+/// Takes a step of the loop: it acts on the server, and a panic goes no further. None of the program's
+/// functions is called within (CONTRACT S26).
 fn step<R>(act: impl FnOnce(&mut State) -> R) -> Result<R, Misuse> {
     guard(Err(Misuse), || event_loop::with(act))
 }
 
-/// The same on the engine.
+/// Takes a step of the loop that acts on the engine, as [`step`] does on the server.
 fn step_engine<R>(act: impl FnOnce(&mut Engine) -> R) -> Result<R, Misuse> {
     guard(Err(Misuse), || with_engine(act))
 }
 
-/// What the engine tells next. A message's payload is where it stands: nothing of the engine is borrowed while
-/// the program deals with it.
+/// The event that the engine tells next. A message's payload is where it stands: nothing of the engine is
+/// borrowed while the program deals with it.
 #[inline(always)]
 fn poll_event(engine: &mut Engine) -> Option<Event<*mut [u8]>> {
     let event = process::without_reserve(|| engine.poll_event())?;
@@ -62,7 +62,8 @@ fn poll_event(engine: &mut Engine) -> Option<Event<*mut [u8]>> {
 }
 
 impl<P: Program> Dispatch<'_, P> {
-    /// Hands over what is there, and what happens next. Returns the exit status where that is the end.
+    /// Hands the next event to the program, or waits for one. Returns the exit status where that is the
+    /// loop's end.
     fn turn(&mut self) -> Result<Option<c_int>, Misuse> {
         let Some(event) = step_engine(poll_event)? else { return self.wait() };
         match event {
@@ -102,7 +103,7 @@ impl<P: Program> Dispatch<'_, P> {
         })
     }
 
-    /// Hands a message over.
+    /// Hands a message to the program.
     ///
     /// # Safety
     /// It stands there: the engine leaves it where it is, and touches it only at the next event.
@@ -142,7 +143,8 @@ impl<P: Program> Dispatch<'_, P> {
 }
 
 impl Server {
-    /// Deals with what is no affair of the program's. Returns the exit status where it is the end.
+    /// Deals with an event that is no affair of the program's. Returns the exit status where it is the
+    /// loop's end.
     fn deal_with(&mut self, event: Event<*mut [u8]>) -> Option<c_int> {
         match event {
             Event::Requested(id) => {

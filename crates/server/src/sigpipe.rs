@@ -5,8 +5,8 @@ use std::io;
 
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal};
 
-/// A write to a pipe or socket whose reader is gone gives an error and ends nothing. What the program
-/// has set is left alone, and it may set what it likes later.
+/// Ignores SIGPIPE: a write to a pipe or socket whose reader is gone gives an error and ends nothing. What
+/// the program has set is left alone, and it may set what it likes later.
 pub(crate) fn ignore() {
     // SAFETY: no handler is installed, and the one that was there is put back.
     unsafe {
@@ -39,7 +39,7 @@ pub(crate) fn without_sigpipe<R>(act: impl FnOnce() -> R) -> R {
     done
 }
 
-/// Whether a signal has come that is blocked.
+/// Whether this signal has come and waits, because it is blocked.
 pub(crate) fn is_pending(signal: Signal) -> bool {
     let mut pending = *SigSet::empty().as_ref();
     // SAFETY: it fills what it is given.

@@ -11,7 +11,7 @@ use super::handle;
 use crate::event_loop::with_engine;
 use crate::log::{self, Level};
 
-/// `ws_set_data` (CONTRACT D10).
+/// The body of `ws_set_data` (CONTRACT D10).
 pub fn set_data(conn: *mut c_void, data: *mut c_void) {
     guard((), || {
         if let Some(id) = handle::to_id(conn) {
@@ -20,7 +20,7 @@ pub fn set_data(conn: *mut c_void, data: *mut c_void) {
     })
 }
 
-/// `ws_get_data` (CONTRACT D10).
+/// The body of `ws_get_data` (CONTRACT D10).
 pub fn get_data(conn: *mut c_void) -> *mut c_void {
     guard(ptr::null_mut(), || {
         let tag = handle::to_id(conn).map(|id| with_engine(|engine| engine.tag(id)));
@@ -28,7 +28,7 @@ pub fn get_data(conn: *mut c_void) -> *mut c_void {
     })
 }
 
-/// `ws_get_qlen` (CONTRACT D11).
+/// The body of `ws_get_qlen` (CONTRACT D11).
 pub fn get_qlen(conn: *mut c_void) -> c_uint {
     guard(0, || {
         let frames = handle::to_id(conn).map(|id| with_engine(|engine| engine.queued_frames(id)));
@@ -36,7 +36,7 @@ pub fn get_qlen(conn: *mut c_void) -> c_uint {
     })
 }
 
-/// `ws_get_qbytes`.
+/// The body of `ws_get_qbytes`.
 pub fn get_qbytes(conn: *mut c_void) -> c_ulong {
     guard(0, || {
         let bytes = handle::to_id(conn).map(|id| with_engine(|engine| engine.queued_bytes(id)));
@@ -44,7 +44,7 @@ pub fn get_qbytes(conn: *mut c_void) -> c_ulong {
     })
 }
 
-/// `ws_close_conn_code`.
+/// The body of `ws_close_conn_code`.
 ///
 /// # Safety
 /// `reason` is NULL or a string that ends with a zero byte.
@@ -68,7 +68,7 @@ pub unsafe fn close_conn_code(conn: *mut c_void, code: c_int, reason: *const c_c
     })
 }
 
-/// `ws_get_close_code`.
+/// The body of `ws_get_close_code`.
 pub fn get_close_code(conn: *mut c_void) -> c_int {
     let unknown = CloseCode::ABNORMAL.number().into();
     guard(unknown, || {
@@ -77,7 +77,7 @@ pub fn get_close_code(conn: *mut c_void) -> c_int {
     })
 }
 
-/// `ws_close_conn` (CONTRACT D18).
+/// The body of `ws_close_conn` (CONTRACT D18).
 pub fn close_conn(conn: *mut c_void, force: c_int) {
     guard((), || {
         let Some(id) = handle::to_id(conn) else { return };

@@ -1,4 +1,4 @@
-//! A panic of ours: a line in the log says where it was, and the guard ends what it was in.
+//! Panics of ours: a line in the log says where one was, and the guard ends what it was in.
 
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
@@ -13,7 +13,7 @@ pub(crate) fn guard<R>(fallback: R, act: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(act)).unwrap_or(fallback)
 }
 
-/// From now on a panic is one line in the log, and nothing else: a daemon's standard error is /dev/null.
+/// Makes a panic one line in the log, and nothing else: a daemon's standard error is /dev/null.
 pub(crate) fn log_panics() {
     std::panic::set_hook(Box::new(|panic| log::error(&line(panic))));
 }

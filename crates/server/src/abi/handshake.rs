@@ -32,7 +32,7 @@ unsafe fn text<'a>(text: *const c_char) -> Option<&'a CStr> {
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
 }
 
-/// `ws_get_header`.
+/// The body of `ws_get_header`.
 ///
 /// # Safety
 /// `name` is NULL or a string that ends with a zero byte.
@@ -50,14 +50,14 @@ pub unsafe fn get_header(conn: *mut c_void, name: *const c_char) -> *const c_cha
     })
 }
 
-/// `ws_get_target`.
+/// The body of `ws_get_target`.
 pub fn get_target(conn: *mut c_void) -> *const c_char {
     guard(ptr::null(), || {
         within(conn, ptr::null(), |request, handshakes| handshakes.keep(request.target()).ok())
     })
 }
 
-/// `ws_choose_protocol`.
+/// The body of `ws_choose_protocol`.
 ///
 /// # Safety
 /// `name` is NULL or a string that ends with a zero byte.
@@ -73,7 +73,7 @@ pub unsafe fn choose_protocol(conn: *mut c_void, name: *const c_char) -> c_int {
     })
 }
 
-/// `ws_set_status`.
+/// The body of `ws_set_status`.
 pub fn set_status(conn: *mut c_void, status: c_int) -> c_int {
     let status = u16::try_from(status).ok().filter(|status| (400..600).contains(status));
     guard(-1, || {
@@ -84,7 +84,7 @@ pub fn set_status(conn: *mut c_void, status: c_int) -> c_int {
     })
 }
 
-/// `ws_get_protocol`.
+/// The body of `ws_get_protocol`.
 pub fn get_protocol(conn: *mut c_void) -> *const c_char {
     guard(c"".as_ptr(), || {
         let found = with(|state| {

@@ -11,12 +11,14 @@ use super::handle;
 use crate::event_loop::{State, with};
 use crate::process::without_reserve;
 
-/// What `ws_write_conn` returns.
+/// What `ws_write_conn` returns where the message is queued.
 const QUEUED: c_int = 0;
+/// What `ws_write_conn` returns where there is no memory for the message.
 const NO_MEMORY: c_int = -1;
+/// What `ws_write_conn` returns where there is no message.
 const NO_PAYLOAD: c_int = -2;
 
-/// `ws_write_conn` (CONTRACT D14 to D17).
+/// The body of `ws_write_conn` (CONTRACT D14 to D17).
 ///
 /// # Safety
 /// `conns` is NULL or points to `count` handles, and `data` is NULL or points to `len` bytes.
@@ -75,7 +77,7 @@ unsafe fn queue(
     }
 }
 
-/// `ws_send`.
+/// The body of `ws_send`.
 ///
 /// # Safety
 /// `conns` is NULL or points to `count` handles, and `data` is NULL or points to `len` bytes.

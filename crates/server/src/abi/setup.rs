@@ -14,7 +14,7 @@ use crate::log::{self, Level};
 /// A function that `ws_set_periodic` takes.
 pub type PeriodicFunc = Option<unsafe extern "C-unwind" fn()>;
 
-/// `ws_set_name` (CONTRACT D6).
+/// The body of `ws_set_name` (CONTRACT D6).
 ///
 /// # Safety
 /// `name` is NULL or a string that ends with a zero byte.
@@ -39,14 +39,14 @@ pub unsafe fn set_name(name: *const c_char) {
     })
 }
 
-/// The most bytes of a file's name on every system.
+/// The most bytes that a file's name may have on every system.
 const MAX_NAME: usize = 255;
 
 fn is_file_name(name: &[u8]) -> bool {
     (1..=MAX_NAME).contains(&name.len()) && name != b"." && name != b".." && !name.contains(&b'/')
 }
 
-/// `ws_set_periodic` (CONTRACT D8).
+/// The body of `ws_set_periodic` (CONTRACT D8).
 pub fn set_periodic(func: PeriodicFunc, seconds: c_int) {
     guard((), || {
         let seconds = u64::try_from(seconds).unwrap_or(0);
@@ -83,19 +83,19 @@ unsafe fn bytes<'a>(text: *const c_char) -> Option<&'a [u8]> {
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_bytes())
 }
 
-/// `ws_set_max_message`.
+/// The body of `ws_set_max_message`.
 pub fn set_max_message(bytes: c_uint) -> c_int {
     let bytes = usize::try_from(bytes).ok().filter(|bytes| (1..=MAX_MESSAGE).contains(bytes));
     guard(-1, || set(bytes, |settings, bytes| settings.max_message = Some(bytes)))
 }
 
-/// `ws_set_compression`.
+/// The body of `ws_set_compression`.
 pub fn set_compression(level: c_int) -> c_int {
     let level = u32::try_from(level).ok().filter(|level| *level <= 9);
     guard(-1, || set(level, |settings, level| settings.compression = level))
 }
 
-/// `ws_set_protocols`.
+/// The body of `ws_set_protocols`.
 ///
 /// # Safety
 /// `list` is NULL or a string that ends with a zero byte.
@@ -105,7 +105,7 @@ pub unsafe fn set_protocols(list: *const c_char) -> c_int {
     guard(-1, || set(list.and_then(Protocols::parse), |settings, list| settings.protocols = list))
 }
 
-/// `ws_set_origins`.
+/// The body of `ws_set_origins`.
 ///
 /// # Safety
 /// `list` is NULL or a string that ends with a zero byte.
@@ -115,12 +115,12 @@ pub unsafe fn set_origins(list: *const c_char) -> c_int {
     guard(-1, || set(list.and_then(Origins::parse), |settings, list| settings.origins = list))
 }
 
-/// `ws_set_ping`.
+/// The body of `ws_set_ping`.
 pub fn set_ping(idle: c_uint, timeout: c_uint) -> c_int {
     guard(-1, || set(keepalive(idle, timeout), |settings, value| settings.keepalive = value))
 }
 
-/// `ws_set_queue_limit`; `None` is no policy.
+/// The body of `ws_set_queue_limit`; `None` is no policy.
 pub fn set_queue_limit(bytes: c_ulong, policy: Option<OverflowPolicy>) -> c_int {
     let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes > 0);
     let limit = bytes.zip(policy).map(|(bytes, policy)| QueueLimit { bytes, policy });

@@ -7,8 +7,8 @@ use dorrit_engine::Stats;
 use super::guard::{WRONG_THREAD, guard};
 use crate::event_loop::with;
 
-/// `ws_get_stats`: puts the figures, in the form that C has them in, into `size` bytes at `place`. What
-/// is longer there is filled with zeros, and what is longer here is left out.
+/// The body of `ws_get_stats`: puts the figures, in the form that C has them in, into `size` bytes at
+/// `place`. What is longer there is filled with zeros, and what is longer here is left out.
 ///
 /// # Safety
 /// `place` is NULL or points to `size` bytes, and `C` has no byte that is not set.

@@ -32,15 +32,21 @@ pub(crate) struct Options {
     pub(crate) pages: Option<PathBuf>,
     /// `-m`: the most connections.
     pub(crate) max_connections: usize,
+    /// `-u`: the user that the server runs as.
     pub(crate) user: Option<String>,
+    /// `-g`: the group that the server runs as.
     pub(crate) group: Option<String>,
     /// `-f`: the program's own file.
     pub(crate) config_file: Option<PathBuf>,
-    /// What goes beyond the manuals; `None` where it is not given.
+    /// `--max-message`; `None`, as with the next ones, where it is not given.
     pub(crate) max_message: Option<usize>,
+    /// `--compress`: the level of compression.
     pub(crate) compression: Option<u32>,
+    /// `--origin`: whose pages may connect.
     pub(crate) origins: Origins,
+    /// `--ping`: when silent clients are asked, if they are.
     pub(crate) keepalive: Option<Option<Keepalive>>,
+    /// `--max-queue`: how much may be queued for a client.
     pub(crate) queue_limit: Option<QueueLimit>,
     /// `--max-memory`: the budget of the whole server, in bytes.
     pub(crate) max_memory: Option<usize>,
@@ -48,7 +54,7 @@ pub(crate) struct Options {
     pub(crate) fields: RequestFields,
     /// `--log-level`: which lines are written.
     pub(crate) log_level: Level,
-    /// `--log-stderr`: a daemon's go to standard error.
+    /// `--log-stderr`: a daemon's lines go to standard error.
     is_log_on_stderr: bool,
     /// `--drain`: how long clients are served after a hand-over.
     pub(crate) drain: Duration,
@@ -56,13 +62,15 @@ pub(crate) struct Options {
     pub(crate) is_foreground: bool,
 }
 
-/// What the buffer holds besides the payload: 4 bytes of header and a terminator.
+/// How many bytes the buffer holds besides the payload: 4 of header and a terminator.
 pub(crate) const BUFFER_OVERHEAD: usize = 5;
+/// What `-b` may be.
 const BUFFER: std::ops::RangeInclusive<usize> = 10..=65540;
+/// What `-m` may be.
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
-/// Less would not hold what one client may send.
+/// The least that `--max-memory` may be: less would not hold what one client may send.
 const LEAST_MEMORY: usize = 1 << 20;
-/// Up to a day, in seconds.
+/// What `--drain` may be, in seconds: up to a day.
 const DRAIN: std::ops::RangeInclusive<usize> = 0..=86_400;
 
 impl Options {
@@ -131,15 +139,18 @@ impl Options {
     }
 }
 
+/// Bytes as the characters of their numbers.
 fn widen(argument: &OsStr) -> String {
     argument.as_bytes().iter().map(|&byte| char::from(byte)).collect()
 }
 
+/// The bytes that [`widen`] has made characters of.
 fn narrow(argument: &str) -> OsString {
     // What is no such character is of getopts' own messages.
     OsString::from_vec(argument.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect())
 }
 
+/// A value as it is shown.
 fn text(value: &OsStr) -> String {
     value.to_string_lossy().into_owned()
 }
@@ -155,6 +166,7 @@ fn last(matches: &Matches, option: &str) -> Option<OsString> {
     all(matches, option).pop()
 }
 
+/// The number that is the value of an option, in this range.
 fn number(
     matches: &Matches,
     option: &str,
@@ -164,6 +176,7 @@ fn number(
     value.map(|value| within(option, &text(&value), range)).transpose()
 }
 
+/// The number that this value of an option is, in this range.
 fn within(
     option: &str,
     value: &str,
@@ -174,18 +187,19 @@ fn within(
     number.ok_or_else(|| wrong(option, value, &why))
 }
 
-/// A number of digits alone.
+/// The number that a text of digits alone is.
 pub(crate) fn decimal<N: std::str::FromStr>(text: &str) -> Option<N> {
     let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_decimal)
 }
 
+/// An error: the value of an option cannot be, for this reason.
 fn wrong(option: &str, value: &str, why: &str) -> StartError {
     let dashes = if option.len() > 1 { "--" } else { "-" };
     StartError::option(&format!("{dashes}{option}"), value, why)
 }
 
-/// `-p PORT`, once for each. Each 0 is a free one.
+/// Reads `-p PORT`, given once for each. Each 0 is a free one.
 fn ports(matches: &Matches) -> Result<Vec<u16>, StartError> {
     let mut ports = Vec::new();
     for value in all(matches, "p") {
@@ -197,7 +211,7 @@ fn ports(matches: &Matches) -> Result<Vec<u16>, StartError> {
     Ok(ports)
 }
 
-/// `-i ADDRESS`, once for each.
+/// Reads `-i ADDRESS`, given once for each.
 fn addresses(matches: &Matches, ports: &[u16]) -> Result<Vec<IpAddr>, StartError> {
     const OPTION: &str = "i";
     let mut addresses = Vec::new();
@@ -219,7 +233,7 @@ fn addresses(matches: &Matches, ports: &[u16]) -> Result<Vec<IpAddr>, StartError
     Ok(addresses)
 }
 
-/// `--compress[=LEVEL]`.
+/// Reads `--compress[=LEVEL]`.
 fn compression(matches: &Matches) -> Result<Option<u32>, StartError> {
     const OPTION: &str = "compress";
     const LEVEL: &str = "6";
@@ -233,7 +247,7 @@ fn compression(matches: &Matches) -> Result<Option<u32>, StartError> {
     level.map(Some).ok_or_else(|| wrong(OPTION, &value, "must be a number from 0 to 9"))
 }
 
-/// `--origin`, once for each.
+/// Reads `--origin`, given once for each.
 fn origins(matches: &Matches) -> Result<Origins, StartError> {
     const OPTION: &str = "origin";
     let why = "is no origin, such as https://example.org, nor the word same";
@@ -245,7 +259,7 @@ fn origins(matches: &Matches) -> Result<Origins, StartError> {
     Ok(origins)
 }
 
-/// `--max-queue BYTES[,skip]`.
+/// Reads `--max-queue BYTES[,skip]`.
 fn queue_limit(matches: &Matches) -> Result<Option<QueueLimit>, StartError> {
     const OPTION: &str = "max-queue";
     let Some(value) = last(matches, OPTION).map(|value| text(&value)) else { return Ok(None) };
@@ -258,7 +272,7 @@ fn queue_limit(matches: &Matches) -> Result<Option<QueueLimit>, StartError> {
     limit.map(Some).ok_or_else(|| wrong(OPTION, &value, "must be bytes, as in 65536 or 64M,skip"))
 }
 
-/// `--max-memory BYTES`.
+/// Reads `--max-memory BYTES`.
 fn max_memory(matches: &Matches) -> Result<Option<usize>, StartError> {
     const OPTION: &str = "max-memory";
     let Some(value) = last(matches, OPTION).map(|value| text(&value)) else { return Ok(None) };
@@ -274,7 +288,7 @@ fn size(text: &str) -> Option<usize> {
     decimal::<usize>(digits)?.checked_mul(unit)
 }
 
-/// `--ping IDLE[,TIMEOUT]`.
+/// Reads `--ping IDLE[,TIMEOUT]`.
 fn keepalive(matches: &Matches) -> Result<Option<Option<Keepalive>>, StartError> {
     const OPTION: &str = "ping";
     const TIMEOUT: &str = "20";
@@ -285,7 +299,7 @@ fn keepalive(matches: &Matches) -> Result<Option<Option<Keepalive>>, StartError>
     keepalive.map(Some).ok_or_else(|| wrong(OPTION, &value, "must be seconds, as in 50,20"))
 }
 
-/// `--log-level LEVEL`.
+/// Reads `--log-level LEVEL`.
 fn log_level(matches: &Matches) -> Result<Level, StartError> {
     const OPTION: &str = "log-level";
     let Some(value) = last(matches, OPTION).map(|value| text(&value)) else {
@@ -300,7 +314,7 @@ fn is_known(matches: &Matches, option: &str) -> bool {
     matches.opt_defined(option)
 }
 
-/// Paths, taken from this directory, each once.
+/// The paths that are an option's values, taken from this directory, each once.
 fn paths(matches: &Matches, option: &str, directory: &Path) -> Result<Vec<PathBuf>, StartError> {
     let mut paths = Vec::new();
     for value in all(matches, option) {

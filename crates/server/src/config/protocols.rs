@@ -7,7 +7,7 @@ use super::list::items;
 /// The sub-protocols that the server speaks.
 #[derive(Debug)]
 pub(crate) enum Protocols {
-    /// Those of a list with commas between them, the best first; none where it is empty.
+    /// The sub-protocols of a list with commas between them, the best first; none where it is empty.
     List(Vec<u8>),
     /// Whatever the client offers.
     Any,
@@ -25,7 +25,7 @@ impl Protocols {
         Some(Self::List(copy))
     }
 
-    /// The sub-protocol for a client that offers these.
+    /// Chooses the sub-protocol for a client that offers these.
     pub(crate) fn choose<'a>(
         &self,
         mut offered: impl Iterator<Item = &'a [u8]> + Clone,

@@ -10,21 +10,25 @@ use super::web_origin::Origins;
 /// The longest message that can be asked for, in bytes.
 pub(crate) const MAX_MESSAGE: usize = 1 << 30;
 
-/// What was asked for; what was not is `None` or empty.
+/// What a program has asked for; what it has not is `None` or empty.
 #[derive(Debug)]
 pub(crate) struct Settings {
+    /// The longest message, in bytes.
     pub(crate) max_message: Option<usize>,
     /// The level of compression; 0 is none.
     pub(crate) compression: u32,
+    /// The sub-protocols that the server speaks.
     pub(crate) protocols: Protocols,
     /// Whose pages may connect.
     pub(crate) origins: Origins,
+    /// When silent clients are asked, if they are.
     pub(crate) keepalive: Option<Keepalive>,
+    /// How much may be queued for a client.
     pub(crate) queue_limit: QueueLimit,
 }
 
 impl Settings {
-    /// What holds where nothing was asked for.
+    /// The settings that hold where nothing was asked for.
     pub(crate) const DEFAULT: Self = Self {
         max_message: None,
         compression: 0,
@@ -39,7 +43,7 @@ impl Settings {
     };
 }
 
-/// `--ping` and `ws_set_ping`: seconds; no idle time is never.
+/// What `--ping` and `ws_set_ping` ask for, in seconds: no idle time is never. `None` where it cannot be.
 pub(crate) fn keepalive(idle: u32, timeout: u32) -> Option<Option<Keepalive>> {
     let [idle, timeout] = [idle, timeout].map(u64::from).map(Duration::from_secs);
     match (idle.is_zero(), timeout.is_zero()) {

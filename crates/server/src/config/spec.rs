@@ -9,17 +9,19 @@ use crate::program::Flavor;
 /// An option.
 struct Entry {
     group: &'static str,
-    /// One letter, or a word.
+    /// The option's name: one letter, or a word.
     name: &'static str,
     argument: Argument,
     text: String,
 }
 
+/// Whether an option has an argument.
 enum Argument {
+    /// There is none.
     None,
-    /// It must be there, and is called so.
+    /// An argument must be there, and is called so.
     One(&'static str),
-    /// It may be there: behind `=`, or as the next word where that is a number.
+    /// An argument may be there: behind `=`, or as the next word where that is a number.
     Optional(&'static str),
 }
 
@@ -38,7 +40,7 @@ const PROTOCOL: &str = "Protocol";
 const PROCESS: &str = "Process";
 
 impl Grammar {
-    /// Those of this library, in the order in which they are told.
+    /// The options of this library, in the order in which `--help` tells them.
     pub(crate) fn new(flavor: &Flavor, max_buffer: usize) -> Self {
         use Argument::{None, One, Optional};
         let most = flavor.max_connections;
@@ -140,7 +142,7 @@ impl Grammar {
         find(&letters[first..])
     }
 
-    /// The same for the parser. All may be given several times.
+    /// The options as the parser wants them. All may be given several times.
     pub(crate) fn parser(&self) -> getopts::Options {
         let mut parser = getopts::Options::new();
         for Entry { name, argument, .. } in &self.entries {
@@ -156,7 +158,7 @@ impl Grammar {
         parser
     }
 
-    /// One line.
+    /// What is said where the command line is not understood: one line.
     pub(crate) fn usage(&self) -> String {
         let (letters, others): (Vec<_>, Vec<_>) =
             self.entries.iter().partition(|entry| entry.is_lone_letter());
@@ -165,7 +167,7 @@ impl Grammar {
         format!("usage: [-{letters}]{}", others.collect::<String>())
     }
 
-    /// One screen.
+    /// What `--help` says: one screen.
     pub(crate) fn help(&self) -> String {
         let mut text =
             format!("A WebSocket server; see {}. [Default]. * may be repeated.\n", self.manual);
@@ -178,19 +180,19 @@ impl Grammar {
         text
     }
 
-    /// One line.
+    /// What `--version` says: one line.
     pub(crate) fn version(&self) -> String {
         format!("libdorrit {} ({})\n", env!("CARGO_PKG_VERSION"), self.manual)
     }
 }
 
 impl Entry {
-    /// Whether it can stand behind one dash with others.
+    /// Whether the option can stand behind one dash with others.
     fn is_lone_letter(&self) -> bool {
         self.name.len() == 1 && matches!(self.argument, Argument::None)
     }
 
-    /// How it is written.
+    /// How the option is written.
     fn form(&self) -> String {
         let dashes = if self.name.len() == 1 { "-" } else { "--" };
         let argument = match self.argument {

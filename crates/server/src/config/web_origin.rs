@@ -15,22 +15,22 @@ pub(crate) struct Origins(Vec<u8>);
 /// An item of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Allowed<'a> {
-    /// Those of the host and port that the request is for.
+    /// The pages of the host and port that the request is for.
     Same,
-    /// Those of this origin.
+    /// The pages of this origin.
     Origin(Origin<'a>),
 }
 
 /// An origin as browsers name it.
 #[derive(Clone, Copy, Debug, Eq)]
 enum Origin<'a> {
-    /// "null": that of sandboxed pages and of files.
+    /// The origin "null", of sandboxed pages and of files.
     Null,
-    /// A scheme, and a server.
+    /// The origin of a scheme and a server.
     Tuple(&'a [u8], Authority<'a>),
 }
 
-/// A host and a port; `None` is the scheme's own.
+/// A host and a port; a port of `None` is the scheme's own.
 #[derive(Clone, Copy, Debug, Eq)]
 struct Authority<'a> {
     host: &'a [u8],
@@ -38,16 +38,17 @@ struct Authority<'a> {
 }
 
 impl Origins {
-    /// All may.
+    /// The pages of all origins.
     pub(crate) const ANY: Self = Self(Vec::new());
 
-    /// `None` where an item is none, and without memory.
+    /// Reads a list of origins. `None` where an item is none, and without memory.
     pub(crate) fn parse(list: &[u8]) -> Option<Self> {
         let mut origins = Self::ANY;
         origins.add(list).map(|()| origins)
     }
 
-    /// Those of another list, too. `None`, and as it was, where an item is none, and without memory.
+    /// Adds the origins of another list. `None`, and all as it was, where an item is none, and without
+    /// memory.
     pub(crate) fn add(&mut self, list: &[u8]) -> Option<()> {
         let is_list = items(list).all(|item| Allowed::parse(item).is_some());
         self.0.try_reserve_exact(list.len() + 1).ok().filter(|()| is_list)?;
@@ -58,12 +59,13 @@ impl Origins {
         Some(())
     }
 
-    /// Whether all may.
+    /// Whether all pages may connect.
     pub(crate) fn is_any(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The origin of the request, where that is none of these. A request that names none comes from no page.
+    /// The origin of the request, where it is not among these. A request that names none comes from no
+    /// page.
     pub(crate) fn find_foreign<'a>(&self, request: &'a Request) -> Option<&'a [u8]> {
         let is_allowed = |text: &[u8]| {
             let mut allowed = items(&self.0).filter_map(Allowed::parse);
@@ -78,7 +80,7 @@ impl Origins {
 }
 
 impl<'a> Allowed<'a> {
-    /// The word `same`, or an origin.
+    /// Reads an item: the word `same`, or an origin.
     fn parse(text: &'a [u8]) -> Option<Self> {
         match text {
             b"same" => Some(Self::Same),
@@ -117,7 +119,7 @@ impl PartialEq for Authority<'_> {
 }
 
 impl<'a> Origin<'a> {
-    /// RFC 6454 7.1.
+    /// Reads an origin (RFC 6454 7.1).
     fn parse(text: &'a [u8]) -> Option<Self> {
         if text.eq_ignore_ascii_case(b"null") {
             return Some(Self::Null);

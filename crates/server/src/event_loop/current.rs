@@ -15,11 +15,11 @@ use crate::process::is_owner;
 /// How far the server has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Before `ws_init_func`.
+    /// `ws_init_func` has not been called.
     Starting,
-    /// While `ws_init_func` runs.
+    /// `ws_init_func` runs.
     Init,
-    /// After `ws_init_func`.
+    /// `ws_init_func` has returned.
     Running,
 }
 
@@ -28,14 +28,14 @@ pub(crate) struct State {
     pub(crate) stage: Stage,
     pub(crate) settings: Settings,
     pub(crate) handshakes: Handshakes,
-    /// What `ws_set_name` set.
+    /// The name that `ws_set_name` has set.
     pub(crate) name: Option<CString>,
     pub(crate) periodic: Option<Periodic>,
-    /// There from the moment the server listens.
+    /// The engine, from the moment at which the server listens.
     pub(crate) engine: Option<Engine>,
 }
 
-/// What `ws_set_periodic` set.
+/// The function that `ws_set_periodic` has set.
 #[derive(Clone, Copy)]
 pub(crate) struct Periodic {
     pub(crate) func: unsafe extern "C-unwind" fn(),
@@ -60,7 +60,7 @@ static CURRENT: Current = Current(RefCell::new(State {
     engine: None,
 }));
 
-/// A call by another thread was logged.
+/// Whether a call by another thread was logged.
 static HAS_WARNED: AtomicBool = AtomicBool::new(false);
 
 /// Acts on the server. Fails on another thread than the server's (CONTRACT S7), and in a signal handler

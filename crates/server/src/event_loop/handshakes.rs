@@ -16,13 +16,13 @@ const MAX_LOGGED: usize = 100;
 /// What was found and decided about handshakes under way, and the sub-protocols that were chosen.
 #[derive(Debug, Default)]
 pub(crate) struct Handshakes {
-    /// What was chosen for the connection whose callback is running.
+    /// The sub-protocol that was chosen for the connection whose callback is running.
     protocol: Option<CString>,
-    /// How that connection is refused, where the callback does not accept it.
+    /// How the connection whose callback is running is refused, where the callback does not accept it.
     refusal: Option<Refusal>,
-    /// What the callback was given; it lives until the callback returns.
+    /// The strings that the callback was given; they live until it returns.
     strings: Vec<CString>,
-    /// Those of connections that are open and have one.
+    /// The sub-protocols of connections that are open and have one.
     protocols: Option<HashMap<ConnId, CString>>,
 }
 
@@ -31,7 +31,7 @@ impl Handshakes {
     pub(crate) const NONE: Self =
         Self { protocol: None, refusal: None, strings: Vec::new(), protocols: None };
 
-    /// The callback is about to run; `protocol` is what was chosen without it.
+    /// Notes that the callback is about to run; `protocol` is what was chosen without it.
     pub(crate) fn begin(&mut self, protocol: Option<&[u8]>) -> Result<(), TryReserveError> {
         self.protocol = None;
         if let Some(name) = protocol {
@@ -40,17 +40,17 @@ impl Handshakes {
         Ok(())
     }
 
-    /// There is no memory for what the callback is to be told: the client is answered so.
+    /// Notes that there is no memory for what the callback is to be given: the client is answered so.
     pub(crate) fn report_shortage(&mut self) {
         self.refuse_with(503);
     }
 
-    /// The client is answered this status where the callback does not accept it.
+    /// Has the client answered this status where the callback does not accept it.
     pub(crate) fn refuse_with(&mut self, status: u16) {
         self.refusal = Some(Refusal::Status(status));
     }
 
-    /// Chooses a protocol, and makes room to keep it. What was chosen before stays until the callback
+    /// Chooses a sub-protocol, and makes room to keep it. What was chosen before stays until the callback
     /// returns.
     pub(crate) fn choose(&mut self, name: &[u8]) -> Result<(), TryReserveError> {
         let name = string(name)?;
@@ -61,7 +61,7 @@ impl Handshakes {
         Ok(())
     }
 
-    /// The callback has returned, and accepts the connection.
+    /// Accepts the connection, as the callback has returned and says.
     pub(crate) fn accept(&mut self, engine: &mut Engine, id: ConnId) {
         self.end();
         let protocol = self.protocol.take();
@@ -71,7 +71,7 @@ impl Handshakes {
         }
     }
 
-    /// The callback has returned, and does not accept it.
+    /// Refuses the connection, as the callback has returned and says.
     pub(crate) fn refuse(&mut self, engine: &mut Engine, id: ConnId) {
         self.protocol = None;
         let refusal = self.refusal.take().unwrap_or(Refusal::Forbidden);
@@ -79,7 +79,7 @@ impl Handshakes {
         engine.refuse(id, refusal);
     }
 
-    /// The callback has returned: forgets what lived until then.
+    /// Forgets what lives until the callback returns.
     fn end(&mut self) {
         self.refusal = None;
         self.strings.clear();
@@ -94,7 +94,7 @@ impl Handshakes {
         found.map(CString::as_c_str)
     }
 
-    /// A connection has ended, and its close callback has returned.
+    /// Forgets a connection that has ended, and whose close callback has returned.
     pub(crate) fn close(&mut self, id: ConnId) {
         if let Some(protocols) = &mut self.protocols {
             protocols.remove(&id);
@@ -111,7 +111,7 @@ impl Handshakes {
     }
 }
 
-/// Refuses a request of a page that may not connect, and says so.
+/// Refuses a request of a page that may not connect, and says so in the log. Returns whether it was one.
 pub(crate) fn refuse_foreign(engine: &mut Engine, origins: &Origins, id: ConnId) -> bool {
     let Some(request) = engine.request(id) else { return false };
     let Some(found) = origins.find_foreign(request) else { return false };

@@ -21,14 +21,14 @@ use crate::{process, sigpipe};
 #[derive(Debug)]
 pub(crate) struct Cleaner {
     pub(crate) orders: PipeWriter,
-    /// Its end of file says that the cleaner has gone.
+    /// The pipe whose end of file says that the cleaner has gone.
     pub(crate) done: PipeReader,
 }
 
 /// The order to remove the sockets.
 const SOCKETS: u8 = b's';
-/// The order to remove all. So is the end of the orders, for which a child of the program's that has their
-/// pipe too would have to be waited (CONTRACT S23).
+/// The order to remove all. The end of the orders is one too, but a child of the program's may have their
+/// pipe as well, for whose end one would have to wait (CONTRACT S23).
 const ALL: u8 = b'a';
 /// How long the server waits for the cleaner at its end.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -51,11 +51,12 @@ impl Cleaner {
         Ok(Self { orders, done })
     }
 
+    /// Has the sockets removed.
     pub(crate) fn remove_sockets(&mut self) {
         let _ = sigpipe::write_all(&self.orders, &[SOCKETS]);
     }
 
-    /// Removes all, and returns when that is done.
+    /// Has all files removed, and returns when that is done.
     pub(crate) fn remove_all(self) {
         let _ = sigpipe::write_all(&self.orders, &[ALL]);
         drop(self.orders);
@@ -90,7 +91,7 @@ fn serve(orders: BorrowedFd<'_>, sockets: &[Doomed], pidfile: Option<&Doomed>) {
 /// A file that is to be removed, so noted that this takes no memory.
 struct Doomed {
     path: CString,
-    /// Its device, its inode and, where that counts, when it was written to.
+    /// The file's device, its inode and, where that counts, when it was written to.
     id: [Option<u64>; 3],
 }
 
@@ -101,7 +102,7 @@ impl Doomed {
         Ok(Self { path: CString::new(path.as_os_str().as_bytes())?, id })
     }
 
-    /// Removes it, unless another file has taken its place (CONTRACT S10).
+    /// Removes the file, unless another has taken its place (CONTRACT S10).
     fn remove(&self) {
         let Ok(found) = rustix::fs::lstat(&*self.path) else { return };
         let found = file_id(

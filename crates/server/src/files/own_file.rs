@@ -14,7 +14,7 @@ pub(crate) struct OwnFile {
 /// A file's device, its inode, and when it was written to last: an inode is used again.
 pub(crate) type FileId = [u64; 3];
 
-/// The three, of what stat(2) tells.
+/// The parts of a [`FileId`], of what stat(2) tells.
 pub(super) fn file_id(device: u64, inode: u64, seconds: i64, nanoseconds: i64) -> FileId {
     let written = seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds);
     [device, inode, written as u64]
@@ -28,7 +28,7 @@ impl OwnFile {
         Ok(Self { path: path.to_owned(), id })
     }
 
-    /// Removes it, unless another file has taken its place (CONTRACT S10).
+    /// Removes the file, unless another has taken its place (CONTRACT S10).
     pub(crate) fn remove(&self) -> io::Result<()> {
         match Self::at(&self.path) {
             Ok(found) if found.id == self.id => std::fs::remove_file(&self.path),

@@ -14,7 +14,7 @@ use crate::{log, process};
 #[derive(Debug, Default)]
 pub(crate) struct Files {
     pub(crate) sockets: Vec<OwnFile>,
-    /// It stays locked until the end.
+    /// The pidfile, which stays locked until the end.
     pub(crate) pidfile: Option<Pidfile>,
     pub(crate) cleaner: Option<Cleaner>,
 }

@@ -21,15 +21,18 @@ use crate::process::inode;
 #[derive(Debug)]
 pub(crate) struct Pidfile {
     path: PathBuf,
-    /// By which it is known, too: no other file gets its inode while it is open.
+    /// The file, by which the pidfile is known, too: no other gets its inode while it is open.
     file: File,
 }
 
-/// A part of the file, in bytes: where it starts, and how long it is. 0 is up to the end.
+/// A part of the file, in bytes: where it starts, and how long it is. A length of 0 is up to the end.
 type Part = (libc::off_t, libc::off_t);
 
+/// The whole file.
 const ALL: Part = (0, 0);
+/// The first byte, which the old server keeps at a hand-over.
 const FIRST: Part = (0, 1);
+/// What follows the first byte, which the new server takes at a hand-over.
 const REST: Part = (1, 0);
 
 /// Where the pidfile of a server of this name is.
@@ -40,7 +43,7 @@ pub(crate) fn path(name: &CStr) -> PathBuf {
 }
 
 impl Pidfile {
-    /// Writes it. A file that another server has locked is left as it is.
+    /// Writes a pidfile. A file that another server has locked is left as it is.
     pub(crate) fn write(path: &Path) -> Result<Self, StartError> {
         let fail = |why: String| StartError::path("pidfile", path, why);
         let file = open(path).map_err(|error| fail(errno_text(&error)))?;
@@ -58,21 +61,22 @@ impl Pidfile {
         Ok(pidfile)
     }
 
-    /// The one of the start before.
+    /// The pidfile of the start before.
     pub(crate) fn inherit(path: PathBuf, file: OwnedFd) -> Self {
         Self { path, file: file.into() }
     }
 
+    /// Where the pidfile is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The device and the inode by which it is known while it is open.
+    /// The device and the inode by which the pidfile is known while it is open.
     pub(crate) fn id(&self) -> io::Result<[u64; 2]> {
         Ok(inode(&self.file.metadata()?))
     }
 
-    /// Removes it, unless another file has taken its place (CONTRACT S10).
+    /// Removes the pidfile, unless another file has taken its place (CONTRACT S10).
     pub(crate) fn remove(&self) -> io::Result<()> {
         let found = std::fs::symlink_metadata(&self.path)?;
         if self.id()? == inode(&found) {
@@ -81,20 +85,20 @@ impl Pidfile {
         Ok(())
     }
 
-    /// Lets another server of ours [`Pidfile::take_over`].
+    /// Lets another server of ours take the pidfile over, by [`Pidfile::take_over`].
     pub(crate) fn offer(&self) -> io::Result<()> {
         // The server before this one has had the first byte.
         self.lock(FIRST)?;
         Ok(self.unlock(REST)?)
     }
 
-    /// Has it name this process, of which the one before knows.
+    /// Has the pidfile name this process, to which the one before has offered it.
     pub(crate) fn take_over(&self) -> io::Result<()> {
         self.lock(REST)?;
         self.fill()
     }
 
-    /// Has it name this process again, after an offer of which nothing came.
+    /// Has the pidfile name this process again, after an offer of which nothing came.
     pub(crate) fn keep(&self) -> io::Result<()> {
         match self.lock(ALL) {
             // The one that was called off has not ended yet. The first byte is enough.
@@ -131,7 +135,7 @@ impl Pidfile {
     }
 }
 
-/// No number is longer; what else stands in a file that somebody has left is cut off.
+/// The most bytes that a number takes; what else stands in a file that somebody has left is cut off.
 const MOST: usize = 32;
 
 impl AsRawFd for Pidfile {
@@ -140,7 +144,7 @@ impl AsRawFd for Pidfile {
     }
 }
 
-/// Opens the file itself, never what a link in its place points to.
+/// Opens the file at a path, never what a link in its place points to.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);

@@ -11,20 +11,22 @@ use crate::log::Level;
 use crate::program::Flavor;
 use crate::{log, process};
 
+/// The variable with the process for which the sockets are.
 const PID: &str = "LISTEN_PID";
+/// The variable with the number of the sockets.
 const COUNT: &str = "LISTEN_FDS";
-/// The descriptors' names, on which nothing depends here.
+/// The variable with the descriptors' names, on which nothing depends here.
 const NAMES: &str = "LISTEN_FDNAMES";
-/// The first of the descriptors.
+/// The first of the descriptors that are passed.
 const FIRST: RawFd = 3;
-/// What is more is a mistake: each number is looked at.
+/// The most descriptors that are taken for passed, as each number is looked at: more are a mistake.
 const MOST: usize = 1024;
 
-/// What a service manager has passed.
+/// The sockets that a service manager has passed.
 #[derive(Debug, Default)]
 pub(crate) struct Activation {
     pub(crate) listeners: Vec<Listener>,
-    /// What is wrong with the rest.
+    /// What is wrong with what was passed besides.
     faults: Vec<String>,
 }
 
@@ -68,7 +70,7 @@ impl Activation {
         }
     }
 
-    /// Whether the library listens on one more of that kind.
+    /// Whether the library listens on one more socket of that kind.
     fn want(&self, kind: Kind, flavor: &Flavor) -> Result<(), &'static str> {
         match kind {
             _ if flavor.has_extensions => Ok(()),
@@ -91,7 +93,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// Of a descriptor that must be a socket that listens.
+    /// The kind of a descriptor, which must be a socket that listens.
     fn of(socket: BorrowedFd<'_>) -> Result<Self, &'static str> {
         match sockopt::socket_type(socket) {
             Ok(SocketType::STREAM) => {}
@@ -109,12 +111,14 @@ impl Kind {
     }
 }
 
+/// Whether a socket listens.
 #[cfg(not(target_vendor = "apple"))]
 fn is_listening(socket: impl AsFd) -> bool {
     sockopt::socket_acceptconn(socket) == Ok(true)
 }
 
-/// macOS does not tell: where it does not listen, accepting fails, which is told.
+/// Whether a socket listens, which macOS does not tell: where it does not, accepting fails, which is
+/// logged.
 #[cfg(target_vendor = "apple")]
 fn is_listening(_socket: impl AsFd) -> bool {
     true

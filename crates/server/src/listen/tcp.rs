@@ -42,7 +42,7 @@ fn bind_address(address: SocketAddr) -> Result<TcpListener, Errno> {
     Ok(TcpListener::from(socket))
 }
 
-/// A socket that listens already, on TCP or in the UNIX domain.
+/// A listener of a socket that listens already, on TCP or in the UNIX domain.
 pub(crate) fn listener(socket: OwnedFd) -> Listener {
     match address(socket.as_fd()) {
         Some(_) => TcpListener::from(socket).into(),

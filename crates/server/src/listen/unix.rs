@@ -1,4 +1,4 @@
-//! The listening socket's file (CONTRACT D21, S11).
+//! Listening in the UNIX domain, and the socket's file (CONTRACT D21, S11).
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -15,8 +15,8 @@ use crate::error::{StartError, errno_text};
 use crate::files::OwnFile;
 use crate::process::Credentials;
 
-/// As many connections may wait to be accepted as the system allows: a web server that finds no room
-/// gives its visitor an error at once.
+/// How many connections may wait to be accepted: as many as the system allows. A web server that finds no
+/// room gives its visitor an error at once.
 pub(super) const BACKLOG: i32 = 65535;
 
 /// Whether the socket can be made at this path; changes nothing.
@@ -60,8 +60,8 @@ fn probe(path: &Path) -> io::Result<Peer> {
     }
 }
 
-/// Makes the socket, in the place of one that nobody answers on. It can be connected to only when its
-/// owner and mode are right.
+/// Makes the socket, in the place of one that nobody answers on, and listens. It can be connected to only
+/// when its owner and mode are right.
 pub(crate) fn open_unix(
     path: &Path,
     credentials: &Credentials,
@@ -92,8 +92,8 @@ fn bind_file(path: &Path, credentials: &Credentials) -> io::Result<(UnixListener
     Ok((UnixListener::from(socket), file))
 }
 
-/// Gives the file its owner, where that is another, and never what a link in its place points to. Who
-/// has nothing to give away may be forbidden to call chown(2) at all.
+/// Gives the socket's file its owner, where that is another, and never what a link in its place points to.
+/// Who has nothing to give away may be forbidden to call chown(2) at all.
 fn own(path: &Path, credentials: &Credentials) -> io::Result<()> {
     let found = fs::symlink_metadata(path)?;
     if [found.uid(), found.gid()] == [credentials.uid.as_raw(), credentials.gid.as_raw()] {
@@ -104,7 +104,7 @@ fn own(path: &Path, credentials: &Credentials) -> io::Result<()> {
     Ok(chownat(CWD, path, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
-/// A socket that is closed on exec (CONTRACT S9).
+/// A stream socket that is closed on exec (CONTRACT S9).
 pub(super) fn stream_socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
     let socket = socket(family, SocketType::STREAM, None)?;
     rustix::io::fcntl_setfd(socket.as_fd(), rustix::io::FdFlags::CLOEXEC)?;

@@ -35,7 +35,7 @@ impl Level {
         }
     }
 
-    /// As syslog(3) counts.
+    /// The number of the level, as syslog(3) counts.
     pub(crate) fn priority(self) -> libc::c_int {
         match self {
             Self::Error => libc::LOG_ERR,

@@ -17,12 +17,12 @@ static LIMITS: Mutex<[RateLimit; 5]> = Mutex::new([const { RateLimit::new() }; 5
 /// Whether a minute runs in which lines are counted.
 static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 
-/// From now on only lines that matter so much are written.
+/// Has only lines written from now on that matter so much.
 pub(crate) fn set_level(level: Level) {
     LEVELS.store(level as u8 + 1, Ordering::Relaxed);
 }
 
-/// From now on nothing is written. Safe after a fork.
+/// Has nothing written from now on. Safe after a fork.
 pub(crate) fn silence() {
     LEVELS.store(0, Ordering::Relaxed);
 }

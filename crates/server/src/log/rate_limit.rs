@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct RateLimit {
     until: Option<Instant>,
     last: String,
-    /// How many times `last` came again.
+    /// How many times the last line came again.
     repeats: u64,
     lines: u32,
     left_out: u64,
@@ -16,12 +16,12 @@ pub(crate) struct RateLimit {
     line: String,
 }
 
-/// How many lines a minute may have. One more for each may say that it was repeated.
+/// How many lines a minute may have. One more for each line may say that it was repeated.
 pub(crate) const LINES: u32 = 10;
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl RateLimit {
-    /// Nothing was said yet.
+    /// A limit under which nothing was said yet.
     pub(crate) const fn new() -> Self {
         Self {
             until: None,
@@ -61,7 +61,7 @@ impl RateLimit {
         self.until
     }
 
-    /// Ends the minute if it is over: what it has not said is told in numbers.
+    /// Ends the minute if it is over: what was not written in it is told in numbers.
     pub(crate) fn end_minute(&mut self, now: Instant, mut write: impl FnMut(&str)) {
         if self.until.is_some_and(|until| until <= now) {
             self.end(&mut write);

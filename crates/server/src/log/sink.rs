@@ -13,20 +13,21 @@ use crate::error::errno_text;
 /// Where lines go, and who writes them.
 struct Sink {
     destination: Destination,
-    /// The name in front of each line. openlog(3) keeps a pointer to it.
+    /// The name in front of each line, to which openlog(3) keeps a pointer.
     name: Option<CString>,
-    /// What openlog(3) is told for the program's own lines.
+    /// The options of openlog(3), for the program's own lines.
     options: c_int,
     syslogd: Syslogd,
-    /// syslogd has a line that standard error takes none, since it took one.
+    /// Whether syslogd has a line that standard error takes none, since it took one.
     has_complained: bool,
 }
 
 /// Where lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
+    /// Lines go to standard error.
     Stderr,
-    /// What syslog(3) writes to.
+    /// Lines go where syslog(3) writes to.
     Syslog,
 }
 
@@ -40,8 +41,8 @@ static SINK: Mutex<Sink> = Mutex::new(Sink {
 /// How many lines were lost since one was written.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// It, unless a line is being written: what has interrupted that, a signal handler of the program's or a
-/// panic, must not wait for it.
+/// The sink, unless a line is being written: what has interrupted that, a signal handler of the program's
+/// or a panic, must not wait for it.
 fn sink() -> Option<MutexGuard<'static, Sink>> {
     match SINK.try_lock() {
         Ok(sink) => Some(sink),
@@ -58,7 +59,7 @@ pub(crate) fn open(name: &CStr) {
     }
 }
 
-/// From now on lines go there; before that, to standard error.
+/// Has lines go there from now on; before that, they go to standard error.
 pub(crate) fn set_destination(destination: Destination) {
     if let Some(mut sink) = sink() {
         sink.destination = destination;

@@ -16,7 +16,7 @@ use crate::sigpipe::without_sigpipe;
 
 /// What names the stream that systemd reads, as it was before the program could change it.
 static JOURNAL: OnceLock<Option<String>> = OnceLock::new();
-/// Has the stream's device and inode (systemd.exec(5)).
+/// The variable with the stream's device and inode (systemd.exec(5)).
 const JOURNAL_STREAM: &str = "JOURNAL_STREAM";
 
 /// Notes which stream systemd reads. What is found first counts.
@@ -24,7 +24,7 @@ pub(crate) fn know_journal() {
     JOURNAL.get_or_init(|| std::env::var(JOURNAL_STREAM).ok());
 }
 
-/// Writes a line.
+/// Writes a line, where that does not have to wait.
 pub(crate) fn write(level: Level, name: &CStr, text: &str) -> Result<(), Errno> {
     // sd-daemon(3).
     let prefix = if is_journal() { format!("<{}>", level.priority()) } else { String::new() };
@@ -43,7 +43,7 @@ fn send_all(stderr: BorrowedFd<'_>, line: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Whether systemd reads there.
+/// Whether systemd reads standard error.
 pub(crate) fn is_journal() -> bool {
     let stream = JOURNAL.get().and_then(|stream| stream.as_deref()?.split_once(':'));
     let Some((device, inode)) = stream else { return false };

@@ -10,21 +10,21 @@ use syslog::{Facility, Formatter3164, LogFormat as _, Severity};
 
 use super::level::Level;
 
-/// The way to it.
+/// The way to syslogd.
 pub(crate) struct Syslogd {
-    /// Kept from the first line on: later there may be no descriptor left.
+    /// The socket, kept from the first line on: later there may be no descriptor left.
     socket: Option<UnixDatagram>,
     is_connected: bool,
 }
 
-/// Where it listens, on one system or another.
+/// Where syslogd listens, on one system or another.
 const PLACES: [&str; 3] = ["/dev/log", "/var/run/syslog", "/var/run/log"];
 
 impl Syslogd {
-    /// No line was written yet.
+    /// A way by which no line was written yet.
     pub(crate) const NONE: Self = Self { socket: None, is_connected: false };
 
-    /// Writes a line; false where it takes none now.
+    /// Writes a line; false where syslogd takes none now.
     pub(crate) fn write(&mut self, level: Level, name: &CStr, text: &str) -> bool {
         let line = line(level, name, text);
         let was_connected = self.is_connected;
@@ -80,7 +80,7 @@ fn line(level: Level, name: &CStr, text: &str) -> Vec<u8> {
     line
 }
 
-/// How long the time is, with the blank behind it.
+/// How many bytes the time takes in a line, with the blank behind it.
 const TIME: usize = "Jan 01 00:00:00 ".len();
 
 fn severity(level: Level) -> Severity {

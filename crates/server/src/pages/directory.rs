@@ -17,7 +17,7 @@ use super::path::{place, with_slash};
 use super::text::Text;
 use crate::error::{StartError, errno_text};
 
-/// What is served for a directory.
+/// The file that is served for a directory.
 const INDEX: &str = "index.html";
 
 /// The directory whose files are served.
@@ -30,7 +30,7 @@ enum Found {
         file: File,
         len: u64,
         changed: Option<SystemTime>,
-        /// The media type.
+        /// The media type of the page.
         kind: String,
     },
     /// A directory, named without the slash at its end.
@@ -94,6 +94,7 @@ impl Pages {
     }
 }
 
+/// How pages and directories are opened.
 const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOCTTY);
 
 /// Opens a directory, and never what a link in its place points to.
@@ -123,7 +124,7 @@ fn kind(name: &OsStr) -> String {
     }
 }
 
-/// The answer to a request.
+/// The answer to a plain request.
 struct Answer<'a> {
     request: &'a Request,
     plain: Plain,
@@ -163,7 +164,7 @@ impl Answer<'_> {
         is_asked && date.is_some_and(|date| changed <= date)
     }
 
-    /// An answer of one line.
+    /// An answer whose text is one line.
     fn text(&self, status: &str, headers: &str, text: &str) -> Result<Response, fmt::Error> {
         let mut all = Text::new();
         write!(

@@ -9,13 +9,13 @@ use percent_encoding::percent_decode;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Place<'a> {
     directories: Option<&'a [u8]>,
-    /// `None` where the target is a directory itself, with a slash at its end.
+    /// The name of the file; `None` where the target is a directory itself, with a slash at its end.
     pub(crate) file: Option<OsString>,
 }
 
 impl Place<'_> {
-    /// From the directory of the pages on. Their names are made one by one: how many there are, the
-    /// client says.
+    /// The directories that lead to the file, from that of the pages on. Their names are made one by one:
+    /// how many there are, the client says.
     pub(crate) fn directories(&self) -> impl Iterator<Item = OsString> {
         names(self.directories).filter_map(name)
     }
@@ -39,14 +39,14 @@ fn names(directories: Option<&[u8]>) -> impl Iterator<Item = &[u8]> {
     directories.into_iter().flat_map(|path| path.split(|byte| *byte == b'/'))
 }
 
-/// Where a client finds the directory that it has named without a slash at its end (RFC 9110 10.2.2):
-/// these one behind the other.
+/// Where a client finds the directory that it has named without a slash at its end (RFC 9110 10.2.2), in
+/// parts that stand one behind the other.
 pub(crate) fn with_slash(target: &[u8]) -> [&[u8]; 3] {
     let query = target.iter().position(|byte| *byte == b'?').map_or(&b""[..], |at| &target[at..]);
     [path(target), b"/", query]
 }
 
-/// The path alone: a proxy may send the whole of a URI (RFC 9112 3.2.2).
+/// The path of a target alone: a proxy may send the whole of a URI (RFC 9112 3.2.2).
 fn path(target: &[u8]) -> &[u8] {
     let end = target.iter().position(|byte| *byte == b'?').unwrap_or(target.len());
     let target = &target[..end];
@@ -58,7 +58,7 @@ fn path(target: &[u8]) -> &[u8] {
     slash.map_or(b"/", |at| &target[authority + at..])
 }
 
-/// No file's name is longer, in bytes; each may be written as an escape.
+/// The most bytes that a file's name may have; each may be written as an escape.
 const MAX_NAME: usize = 255;
 
 /// The name that a part of a path stands for, where it can be one of a page. One that is empty, or has a

@@ -7,7 +7,7 @@ use std::fmt;
 pub(crate) struct Text(pub(crate) String);
 
 impl Text {
-    /// An empty one, which has no memory yet.
+    /// An empty buffer, which has no memory yet.
     pub(crate) const fn new() -> Self {
         Self(String::new())
     }

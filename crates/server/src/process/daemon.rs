@@ -16,9 +16,9 @@ use crate::{log, sigpipe};
 #[derive(Debug)]
 pub(crate) struct WaitingParent(PipeWriter);
 
-/// The daemon listens.
+/// What the daemon reports when it listens.
 const READY: u8 = b'r';
-/// The daemon has said on stderr why it does not start.
+/// What the daemon reports when it has said on stderr why it does not start.
 const FAILED: u8 = b'f';
 
 /// Goes on in a child with a session of its own. The parent waits for [`WaitingParent::report_ready`] and

@@ -14,7 +14,7 @@ pub(crate) struct KnownDescriptor {
     id: [u64; 2],
 }
 
-/// Where descriptors are not listed, how many are looked at: there may be a limit of a billion.
+/// How many descriptors are looked at where they are not listed: there may be a limit of a billion.
 const MOST: u64 = 1 << 20;
 
 /// The numbers of the descriptors that are open, and perhaps some more. `open` are some that are.

@@ -11,7 +11,7 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use super::descriptors;
 use super::signals::SIGNAL_NUMBERS;
 
-/// Forks a process that keeps these descriptors alone, lives so, with all signals blocked, and ends. When
+/// Forks a helper that keeps these descriptors alone, lives so, with all signals blocked, and ends. When
 /// this returns it has closed the others.
 ///
 /// # Safety
@@ -47,9 +47,9 @@ pub(crate) struct Child(libc::pid_t);
 /// How a process has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// With this exit status.
+    /// The process has ended with this exit status.
     Exited(c_int),
-    /// By this signal.
+    /// The process has been ended by this signal.
     Killed(c_int),
 }
 
@@ -133,7 +133,8 @@ fn is_reaper_by_choice() -> bool {
 /// (clone(2)).
 #[cfg(target_os = "linux")]
 const UNSEEN: c_int = 0;
-/// There is no such child: it is there for a moment.
+/// The signal of a child's end, where there is none of which its parent is not told: the child is there for
+/// a moment.
 #[cfg(not(target_os = "linux"))]
 const UNSEEN: c_int = libc::SIGCHLD;
 #[cfg(target_os = "linux")]

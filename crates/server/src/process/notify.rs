@@ -16,9 +16,9 @@ use crate::error::errno_text;
 use crate::log;
 use crate::sigpipe::without_sigpipe;
 
-/// Names the service manager's socket.
+/// The variable that names the service manager's socket.
 const SOCKET: &str = "NOTIFY_SOCKET";
-/// Whom the watchdog is meant for.
+/// The variable that names the process for which the watchdog is.
 const WATCHDOG_PID: &str = "WATCHDOG_PID";
 /// How long a message waits that has found no room.
 const RETRY: Duration = Duration::from_secs(1);
@@ -30,23 +30,24 @@ pub(crate) struct Notifier(Option<Manager>);
 /// The service manager.
 #[derive(Debug)]
 struct Manager {
-    /// Its name, as the variable has it.
+    /// The name of its socket, as the variable has it.
     name: OsString,
     /// The process that the service manager has started.
     child: u32,
-    /// Its address, and a socket to send from: one that were opened only now may find no descriptor left.
+    /// The address of its socket, and one to send from: one that were opened only later may find no
+    /// descriptor left.
     way: Result<(SocketAddrUnix, OwnedFd), Errno>,
     /// The lines that found no room yet, each once.
     waiting: Vec<String>,
     /// How often the service manager wants to hear that the loop goes round.
     watchdog: Option<Duration>,
-    /// When that is due next.
+    /// When the service manager is to hear next that the loop goes round.
     watchdog_at: Option<Instant>,
     /// When what waits is sent again.
     retry_at: Option<Instant>,
-    /// A failure was logged since a message was sent.
+    /// Whether a failure was logged since a message was sent.
     has_warned: bool,
-    /// Another process is the server now.
+    /// Whether another process is the server now.
     is_replaced: bool,
 }
 
@@ -94,12 +95,12 @@ impl Notifier {
         self.with(|manager, _| manager.introduce(pid));
     }
 
-    /// Leaves it to another process to tell anything.
+    /// Leaves it to another process to tell the service manager anything.
     pub(crate) fn give_way(&mut self) {
         self.with(|manager, _| manager.give_way());
     }
 
-    /// Tells what is due by now.
+    /// Tells the service manager what is due by now.
     pub(crate) fn notify_due(&mut self) {
         self.with(|manager, now| {
             if manager.watchdog_at.is_some_and(|at| at <= now) {
@@ -126,7 +127,7 @@ impl Notifier {
 }
 
 impl Manager {
-    /// One that is found by this name, and wants to hear of the loop so often.
+    /// A service manager that is found by this name, and waits for the loop so long.
     fn new(name: OsString, watchdog: Option<Duration>) -> Self {
         Self {
             way: address(&name).and_then(|address| Ok((address, open()?))),
@@ -153,13 +154,13 @@ impl Manager {
         self.say(if self.watchdog.is_some() { &states } else { &states[..1] });
     }
 
-    /// Says nothing from now on but what is waiting.
+    /// Has nothing said from now on but what is waiting.
     fn give_way(&mut self) {
         self.watchdog_at = None;
         self.is_replaced = true;
     }
 
-    /// Sends these, behind what is waiting.
+    /// Sends these states, behind what is waiting.
     fn say(&mut self, states: &[NotifyState<'_>]) {
         if self.is_replaced {
             return;
@@ -214,6 +215,7 @@ fn address(name: &OsStr) -> Result<SocketAddrUnix, Errno> {
     }
 }
 
+/// A socket to send messages from.
 fn open() -> Result<OwnedFd, Errno> {
     let socket = socket(AddressFamily::UNIX, SocketType::DGRAM, None)?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;

@@ -18,7 +18,8 @@ pub(crate) fn claim_thread() {
     OWNER.store(thread(), Ordering::Relaxed);
 }
 
-/// From now on a process that the program forks has no server: what it calls does nothing (CONTRACT S23).
+/// Sees to it that a process that the program forks has no server: what it calls does nothing (CONTRACT
+/// S23).
 pub(crate) fn disown_children() {
     unsafe extern "C" fn prepare() {
         dorrit_engine::note_fork();

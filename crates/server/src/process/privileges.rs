@@ -22,17 +22,17 @@ pub(crate) struct Credentials {
 /// The supplementary groups.
 #[derive(Debug)]
 enum Groups {
-    /// Everything stays as it is.
+    /// The groups stay as they are.
     Kept,
-    /// Those of the user of this name.
+    /// The groups are those of the user of this name.
     OfUser(CString),
-    /// None: the system does not know the user.
+    /// There are none: the system does not know the user.
     None,
 }
 
-/// Where the server starts as root and no user or group is given.
+/// The user and the group of a server that is started as root, where none is given.
 const NOBODY: &str = "nobody";
-/// What some systems call that group.
+/// The name of that group on some systems.
 const NOGROUP: &str = "nogroup";
 
 impl Credentials {
@@ -55,7 +55,7 @@ impl Credentials {
         Ok(Self { uid: user.uid, gid, groups })
     }
 
-    /// Only root can change: what is asked for must be what the server has.
+    /// Looks up what the options ask for where the server is not root: it must be what the server has.
     fn find_own(options: &Options) -> Result<Self, StartError> {
         let why = "only root can change to another";
         let (uid, mut gid) = (geteuid(), getegid());
@@ -94,7 +94,7 @@ impl Credentials {
         !matches!(self.groups, Groups::Kept) && !self.uid.is_root()
     }
 
-    /// Becomes that user, for good.
+    /// Becomes the user of these credentials, for good.
     pub(crate) fn assume(&self) -> Result<(), StartError> {
         let change = || {
             match &self.groups {
@@ -134,14 +134,14 @@ fn clear_groups() -> nix::Result<()> {
 /// A user, whom the system may know by a number alone.
 struct Account {
     uid: Uid,
-    /// Of the user's own group.
+    /// The user's own group.
     gid: Gid,
     name: Option<String>,
 }
 
 impl Account {
-    /// By name, or by number where nobody has such a name. Without an entry the group is the one of the
-    /// same number.
+    /// Finds a user by name, or by number where nobody has such a name. Without an entry the group is the
+    /// one of the same number.
     fn find(text: &str) -> Result<Self, StartError> {
         let fail = |why: &str| StartError::option("-u", text, why);
         let look_up = |user| found(user).map_err(|error| fail(error.desc()));
@@ -158,7 +158,7 @@ impl Account {
     }
 }
 
-/// By name, or by number where there is none of such a name.
+/// Finds a group by name, or by number where there is none of such a name.
 fn find_group(text: &str) -> Result<Gid, StartError> {
     match found(Group::from_name(text)) {
         Ok(Some(group)) => Ok(group.gid),

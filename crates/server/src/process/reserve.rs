@@ -14,9 +14,9 @@ use super::owner::is_owner;
 #[cfg_attr(not(fuzzing), global_allocator)]
 static ALLOCATOR: Allocator = Allocator;
 
-/// The system had no memory for something small since that was asked last.
+/// Whether the system had no memory for something small since that was asked last.
 static IS_SHORT: AtomicBool = AtomicBool::new(false);
-/// What the server's thread allocates must not come from the reserve.
+/// Whether what the server's thread allocates must not come from the reserve.
 static IS_SPARED: AtomicBool = AtomicBool::new(false);
 static RESERVE: Reserve = Reserve {
     memory: UnsafeCell::new(Memory([0; SIZE])),
@@ -28,8 +28,8 @@ pub(crate) fn take_shortage() -> bool {
     IS_SHORT.load(Ordering::Relaxed) && IS_SHORT.swap(false, Ordering::Relaxed)
 }
 
-/// Acts without the reserve, on the server's thread: for what reports that it had no memory, so that nothing of the kind, however
-/// often it comes, takes what others cannot go on without.
+/// Acts without the reserve, on the server's thread: for what reports that it had no memory, so that
+/// nothing of the kind, however often it comes, takes what others cannot go on without.
 #[inline(always)]
 pub(crate) fn without_reserve<R>(act: impl FnOnce() -> R) -> R {
     struct End;
@@ -127,7 +127,7 @@ fn serve(layout: Layout) -> *mut u8 {
 /// Memory in slots of a few lengths. It has no lock, which a forked child would find locked for ever: that
 /// is why it is none of the allocators that there are.
 struct Reserve {
-    /// It is touched, and so made, where it is needed.
+    /// The memory, which is touched, and so made, where it is needed.
     memory: UnsafeCell<Memory>,
     /// A bit for each slot, in the order of [`CLASSES`].
     taken: [AtomicU64; SLOTS / 64],
@@ -143,12 +143,13 @@ struct Memory(#[expect(dead_code, reason = "it is reached by its address")] [u8;
 struct Class {
     len: usize,
     count: usize,
-    /// Where they begin, in the memory and in the bits.
+    /// Where the slots begin in the memory.
     start: usize,
+    /// Where the slots begin in the bits.
     first: usize,
 }
 
-/// Nothing longer is served.
+/// The longest that is served, in bytes.
 const LARGEST: usize = 32 * 1024;
 const CLASSES: [Class; 5] = classes([(64, 256), (256, 128), (1024, 64), (4096, 20), (LARGEST, 2)]);
 const SIZE: usize = 256 * 1024;
@@ -167,7 +168,7 @@ const fn classes(lengths: [(usize, usize); 5]) -> [Class; 5] {
 }
 
 impl Reserve {
-    /// How far from the start a place is that is one of its own.
+    /// How far from the start a place is, where it is one of the reserve's.
     fn offset(&self, place: *mut u8) -> Option<usize> {
         let offset = place.addr().wrapping_sub(self.memory.get().addr());
         (offset < SIZE).then_some(offset)
@@ -188,7 +189,7 @@ impl Reserve {
         Some(self.memory.get().cast::<u8>().wrapping_add(offset))
     }
 
-    /// Takes a slot; false where somebody has it.
+    /// Takes the slot; false where somebody has it.
     fn take_slot(&self, slot: usize) -> bool {
         let bit = 1 << (slot % 64);
         self.taken[slot / 64].fetch_or(bit, Ordering::Acquire) & bit == 0

@@ -19,7 +19,7 @@ use crate::sigpipe::is_pending;
 static IS_STOPPING: AtomicBool = AtomicBool::new(false);
 static IS_ASKED: AtomicBool = AtomicBool::new(false);
 static IS_HUNG_UP: AtomicBool = AtomicBool::new(false);
-/// Those of [`optional`] that are not the program's.
+/// The signals of [`optional`] that are not the program's.
 static CAUGHT: OnceLock<Vec<Signal>> = OnceLock::new();
 /// The numbers that signals may have.
 pub(super) const SIGNAL_NUMBERS: RangeInclusive<c_int> = 1..=64;
@@ -107,8 +107,8 @@ pub(crate) fn caught_signals() -> impl Iterator<Item = Signal> {
     CAUGHT.get().into_iter().flatten().copied()
 }
 
-/// In a new start: lets the signals come that were blocked for it. What comes before the server listens
-/// is dealt with then, unless it is SIGTERM, which ends the process.
+/// Lets the signals come that were blocked for this new start. What comes before the server listens is
+/// dealt with then, unless it is SIGTERM, which ends the process.
 pub(crate) fn resume_signals(blocked: u64) {
     SERVER.store(Pid::as_raw(Some(getpid())), Ordering::Relaxed);
     let mut come = SigSet::empty();
@@ -199,7 +199,7 @@ pub(crate) fn monotonic_time() -> Duration {
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
-/// Notes a signal, and wakes the loop. Safe in a signal handler.
+/// Notes that a signal has come, and wakes the loop. Safe in a signal handler.
 fn note(what: &AtomicBool) {
     let errno = Errno::last_raw();
     if Pid::as_raw(Some(getpid())) == SERVER.load(Ordering::Relaxed) {

@@ -19,9 +19,11 @@ use super::invocation::Invocation;
 use crate::error::{Ending, StartError};
 use crate::{log, process};
 
+/// The signals of a crash.
 const SIGNALS: [Signal; 2] = [Signal::SIGSEGV, Signal::SIGBUS];
 
-/// Begins a new start, where it may be: else, how the process ends. Its lines have a place from now on.
+/// Begins a new start, whose lines have a place from now on. Fails with how the process ends, where the
+/// start may not be.
 pub(crate) fn begin(
     record: &CrashRecord,
     inheritance: Inheritance,
@@ -40,7 +42,7 @@ pub(crate) fn begin(
     }
 }
 
-/// The signal has come too often: the process ends by it, and leaves no file behind.
+/// Removes all files, as the signal has come too often. The process ends by it.
 fn give_up(number: c_int, inheritance: Inheritance) -> StartError {
     log::error(&format!(
         "signal {number} came {CRASHES} times within {} seconds: not started again",
@@ -53,14 +55,14 @@ fn give_up(number: c_int, inheritance: Inheritance) -> StartError {
 /// What the handler needs.
 struct Ready {
     image: ExecImage,
-    /// The handler's own: the program's may be what has overflown.
+    /// The handler's own stack: the program's may be what has overflown.
     stack: Vec<u8>,
 }
 
-/// It, once it is there. Nobody but the handler looks at it.
+/// What the handler needs, once it is there. Nobody but the handler looks at it.
 static READY: AtomicPtr<UnsafeCell<Ready>> = AtomicPtr::new(ptr::null_mut());
 
-/// From now on a crash starts the server anew, unless the program has set a handler of its own.
+/// Has a crash start the server anew from now on, unless the program has set a handler of its own.
 pub(crate) fn arm(invocation: &Invocation, handoff: &Handoff<'_>) -> io::Result<()> {
     let image = ExecImage::new(invocation, handoff, invocation.record.as_ref())?;
     let mut ready = Ready { image, stack: Vec::new() };
@@ -81,12 +83,13 @@ pub(crate) fn arm(invocation: &Invocation, handoff: &Handoff<'_>) -> io::Result<
     Ok(())
 }
 
-/// From now on a crash does what it does: another server has taken this one's place.
+/// Has a crash end the process from now on: another server has taken this one's place.
 pub(crate) fn disarm() {
     // It is left where it is: its stack is the handler's.
     READY.store(ptr::null_mut(), Ordering::Release);
 }
 
+/// The handler: starts the server anew, or lets the signal do what it does.
 extern "C" fn crashed(number: c_int) {
     let ready = READY.load(Ordering::Acquire);
     // SAFETY: it is there before the handler is, for as long as the process runs; a crash within

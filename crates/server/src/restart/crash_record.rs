@@ -10,28 +10,31 @@ use super::variables;
 /// The record's name in the environment.
 pub(crate) const VARIABLE: &str = "DORRIT_RESTART";
 
-/// So many crashes within [`WINDOW`], and the last of them ends the server (CONTRACT E6).
+/// How many crashes within [`WINDOW`] are too many: the last of them ends the server (CONTRACT E6).
 pub(crate) const CRASHES: usize = 6;
 /// The time within which so many [`CRASHES`] are too many.
 pub(crate) const WINDOW: Duration = Duration::from_secs(10);
 
-/// Numbers of equal width in decimal digits: the handler of a crash, or a child, writes them where they
-/// stand.
+/// What a new start is to know of the crashes before it. The numbers are decimal and of equal width: the
+/// handler of a crash, or a child, writes them where they stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CrashRecord {
     numbers: [u64; Self::NUMBERS],
 }
 
-/// The places of the numbers.
+/// The place of the process for which the record is.
 const PID: usize = 0;
+/// The place of the signal of the last crash.
 const SIGNAL: usize = 1;
+/// The place of the signals that are kept from the new start.
 const BLOCKED: usize = 2;
+/// The places of the times of the crashes.
 const TIMES: Range<usize> = 3..3 + CRASHES;
 
 impl CrashRecord {
     const NUMBERS: usize = TIMES.end;
     const WIDTH: usize = 20;
-    /// How many bytes the numbers take, each with a blank behind it.
+    /// How many bytes a record takes: each number has a blank behind it.
     pub(crate) const LEN: usize = Self::NUMBERS * (Self::WIDTH + 1);
 
     /// A record of no crash yet, for this process. `blocked` are the signals, a bit for each, that are kept
@@ -58,7 +61,7 @@ impl CrashRecord {
         (text.len() == Self::LEN).then_some(Self { numbers })
     }
 
-    /// Writes the numbers. Safe in a signal handler.
+    /// Writes the record. Safe in a signal handler.
     pub(crate) fn write(&self, text: &mut [u8]) {
         for (&number, place) in self.numbers.iter().zip(text.chunks_exact_mut(Self::WIDTH + 1)) {
             let mut rest = number;
@@ -88,7 +91,7 @@ impl CrashRecord {
         self.numbers[PID]
     }
 
-    /// Makes it one for that process. Safe in a signal handler.
+    /// Makes the record one for that process. Safe in a signal handler.
     pub(crate) fn set_pid(&mut self, pid: c_int) {
         self.numbers[PID] = pid as u64;
     }

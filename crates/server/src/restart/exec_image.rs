@@ -14,7 +14,7 @@ use super::inheritance::Handoff;
 use super::invocation::Invocation;
 use crate::process;
 
-/// What is executed, and how.
+/// What is executed as a new start, and how.
 pub(crate) struct ExecImage {
     pub(crate) record: CrashRecord,
     /// The record's variable, as it stands in `environment`, with a zero byte at its end.
@@ -25,7 +25,7 @@ pub(crate) struct ExecImage {
     arguments: Vec<*const c_char>,
     environment: Vec<*const c_char>,
     directory: RawFd,
-    /// What stays open.
+    /// The descriptors that stay open.
     descriptors: Vec<RawFd>,
     mask: SigSet,
 }

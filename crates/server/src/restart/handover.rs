@@ -31,29 +31,29 @@ use crate::{log, sigpipe};
 /// How long the new server may take to begin.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// The old server's side.
+/// The old server's side of a hand-over.
 #[derive(Debug)]
 pub(crate) struct HandOver {
     pub(crate) invocation: Invocation,
     pub(crate) name: CString,
-    /// Where the log goes.
+    /// Where the server's log goes.
     pub(crate) log: Destination,
     pub(crate) is_foreground: bool,
-    /// How long clients are served after it.
+    /// How long clients are served after the hand-over.
     pub(crate) drain: Duration,
     pub(crate) stage: Stage,
 }
 
-/// How far it has come.
+/// How far a hand-over has come.
 #[derive(Debug)]
 pub(crate) enum Stage {
     /// Nothing is handed over.
     None,
     /// The new server starts.
     Starting(Attempt),
-    /// It may take over.
+    /// The new server may take over.
     Offered(Attempt, i32),
-    /// It has.
+    /// The new server has taken over.
     Done,
 }
 
@@ -65,8 +65,8 @@ pub(crate) struct Attempt {
 }
 
 impl HandOver {
-    /// SIGHUP has come. In the foreground it may be the terminal that has hung up, which is no wish for
-    /// another server.
+    /// Begins a hand-over, as SIGHUP has come. In the foreground it may be the terminal that has hung up,
+    /// which is no wish for another server.
     pub(crate) fn hang_up(&mut self, files: &Files) {
         if self.is_foreground && self.invocation.has_lost_terminal() {
             process::request_stop();
@@ -163,7 +163,7 @@ impl HandOver {
         }
     }
 
-    /// The new server could begin: lets it.
+    /// Lets the new server, which could begin, take what it needs.
     fn offer(&mut self, pid: i32, files: &Files) {
         let Stage::Starting(attempt) = std::mem::replace(&mut self.stage, Stage::None) else {
             return;
@@ -182,7 +182,7 @@ impl HandOver {
         }
     }
 
-    /// The new server has all that it needs: lets it begin. False where it has ended.
+    /// Lets the new server begin, which has all that it needs. False where it has ended.
     fn let_begin(&self, notifier: &mut Notifier) -> bool {
         let Stage::Offered(attempt, pid) = &self.stage else { return false };
         // A service manager believes nobody but whom it takes for the server: it is told first who that is.
@@ -190,7 +190,7 @@ impl HandOver {
         attempt.go()
     }
 
-    /// The new server has taken over: its files and sockets are no longer this one's.
+    /// Leaves files and sockets to the new server, which has taken over.
     fn complete(&mut self, files: &mut Files, notifier: &mut Notifier) {
         let Stage::Offered(attempt, pid) = std::mem::replace(&mut self.stage, Stage::Done) else {
             return;
@@ -207,7 +207,7 @@ impl HandOver {
         ));
     }
 
-    /// It was nothing: this server has all as before.
+    /// Ends a hand-over that came to nothing: this server has all as before.
     fn fall_back(&mut self, why: impl fmt::Display, files: &Files) {
         let stage = std::mem::replace(&mut self.stage, Stage::None);
         let (Stage::Starting(attempt) | Stage::Offered(attempt, _)) = stage else { return };
@@ -223,7 +223,7 @@ impl HandOver {
         log::warning(&format!("hand-over: {why}; this server goes on"));
     }
 
-    /// The server is to stop. What has not taken over will not.
+    /// Calls off a hand-over that is under way, as the server is to stop.
     pub(crate) fn call_off(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::None) {
             Stage::Starting(attempt) | Stage::Offered(attempt, _) => {
@@ -267,7 +267,7 @@ impl Attempt {
         sigpipe::write_all(&self.go, &[GO]).is_ok()
     }
 
-    /// Has it come to nothing, also where the news that the new server has taken over is on its way: no
+    /// Calls the hand-over off, also where the news that the new server has taken over is on its way: no
     /// two may hold themselves for the one that has the files.
     fn call_off(self) {
         // Where the new one has ended, nobody has to be told.

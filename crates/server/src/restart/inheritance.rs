@@ -18,7 +18,7 @@ use crate::process;
 /// something for what it is not. What never changes is the record, which says for whom they are, and where the
 /// log goes: the name, and whether that is syslog. A server that set no version has set them as of version 1.
 const VERSION: u32 = 1;
-/// The names of the variables.
+/// The names of the variables, but for those of the sockets.
 const NAMES: [&str; 10] = [
     "DORRIT_RESTART_VERSION",
     "DORRIT_RESTART_NAME",
@@ -31,7 +31,8 @@ const NAMES: [&str; 10] = [
     "DORRIT_RESTART_PIDFILE_DESCRIPTOR",
     "DORRIT_RESTART_PREDECESSOR",
 ];
-/// Those of a socket: its path, and what it is known by. Behind them stands a number, but for the first.
+/// The names of the variables of a socket: its path, and what it is known by. Behind them stands a number,
+/// but for the first socket.
 const SOCKET: [&str; 2] = ["DORRIT_RESTART_SOCKET", "DORRIT_RESTART_SOCKET_ID"];
 
 /// What a server leaves to its new start.
@@ -40,10 +41,10 @@ pub(crate) struct Handoff<'a> {
     pub(crate) name: &'a CStr,
     /// The directory in which the server was started.
     pub(crate) directory: &'a Path,
-    /// Where its log goes.
+    /// Where the server's log goes.
     pub(crate) log: Destination,
     pub(crate) listeners: &'a [RawFd],
-    /// Whether others listen on them too.
+    /// Whether others listen on the listeners too.
     pub(crate) is_shared: bool,
     pub(crate) files: &'a Files,
     /// The ends of the new start's pipes to and from the one before, where that goes on meanwhile.
@@ -56,10 +57,10 @@ pub(crate) struct Inheritance {
     pub(crate) name: CString,
     /// The directory in which the first start was.
     pub(crate) directory: Option<PathBuf>,
-    /// Where the log goes.
+    /// Where the server's log goes.
     pub(crate) log: Destination,
     pub(crate) listeners: Vec<OwnedFd>,
-    /// Whether others listen on them too.
+    /// Whether others listen on the listeners too.
     pub(crate) is_shared: bool,
     pub(crate) files: Files,
     /// The server before, where it goes on meanwhile.
@@ -67,7 +68,7 @@ pub(crate) struct Inheritance {
 }
 
 impl Handoff<'_> {
-    /// The descriptors, which must be open in the new start.
+    /// The descriptors that must be open in the new start.
     pub(crate) fn descriptors(&self) -> Vec<RawFd> {
         let pidfile = self.files.pidfile.as_ref().map(Pidfile::as_raw_fd);
         let pairs = [self.files.cleaner_descriptors(), self.predecessor];
@@ -75,7 +76,7 @@ impl Handoff<'_> {
         self.listeners.iter().copied().chain(pairs).chain(pidfile).collect()
     }
 
-    /// What stands in the new start's environment.
+    /// The variables that stand in the new start's environment.
     pub(crate) fn variables(&self) -> Vec<(OsString, OsString)> {
         let Files { sockets, pidfile, .. } = self.files;
         let texts: [Option<OsString>; NAMES.len()] = [
@@ -101,9 +102,9 @@ impl Handoff<'_> {
 }
 
 impl Inheritance {
-    /// Takes what is there, and all that tells of it out of the environment. Without a record it is not for
-    /// this process: a program may have handed its environment on. Fails where the start before has written it
-    /// as of a version that is not known here.
+    /// Takes what the start before has left, and all that tells of it out of the environment. Without a
+    /// record it is not for this process: a program may have handed its environment on. Fails where it is
+    /// of a version that is not known here.
     pub(crate) fn take(record: Option<&CrashRecord>) -> Result<Option<Self>, StartError> {
         let texts = NAMES.map(variables::take);
         let sockets: Vec<_> = (0..).map_while(take_socket).collect();

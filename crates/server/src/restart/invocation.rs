@@ -23,19 +23,20 @@ pub(crate) struct Invocation {
     pub(crate) arguments: Vec<OsString>,
     /// Where the program is.
     pub(crate) program: Option<PathBuf>,
+    /// The directory in which the server was started.
     pub(crate) directory: Option<File>,
-    /// The path of that directory.
+    /// The path of the directory in which the server was started.
     pub(crate) path: PathBuf,
-    /// As it was before the program has run.
+    /// The environment as it was before the program has run.
     pub(crate) environment: Vec<(OsString, OsString)>,
     /// The signals that were blocked.
     pub(crate) mask: SigSet,
-    /// Those that were ignored.
+    /// The signals that were ignored.
     pub(crate) ignored: Vec<c_int>,
-    /// What the server was started with besides the standard streams.
+    /// The descriptors that the server was started with besides the standard streams.
     descriptors: Vec<KnownDescriptor>,
     has_terminal: bool,
-    /// Of the crash, or the hand-over, after which this is the new start.
+    /// The record of the crash, or the hand-over, after which this is the new start.
     pub(crate) record: Option<CrashRecord>,
 }
 
@@ -72,12 +73,12 @@ impl Invocation {
         self.record.as_ref().and_then(CrashRecord::signal)
     }
 
-    /// What follows the program's name.
+    /// The arguments that follow the program's name.
     pub(crate) fn options(&self) -> &[OsString] {
         self.arguments.get(1..).unwrap_or_default()
     }
 
-    /// What the server was started with and still has, the standard streams included.
+    /// The descriptors that the server was started with and still has, the standard streams included.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
         let standard = [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO];
         standard.into_iter().chain(self.descriptors.iter().filter_map(KnownDescriptor::still))
@@ -109,7 +110,7 @@ fn find_program(called: Option<&OsStr>, directory: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Where a shell would find it.
+/// Where a shell would find a program of this name.
 fn look_up(name: &OsStr, directory: &Path) -> Option<PathBuf> {
     if name.as_bytes().contains(&b'/') {
         // Without a "." at its start.
@@ -120,7 +121,7 @@ fn look_up(name: &OsStr, directory: &Path) -> Option<PathBuf> {
     places.find(|place| id(place).is_some())
 }
 
-/// The device and the inode of what can be executed.
+/// The device and the inode of a file that can be executed.
 fn id(path: &Path) -> Option<[u64; 2]> {
     let found = std::fs::metadata(path).ok()?;
     (found.is_file() && found.mode() & 0o111 != 0).then(|| inode(&found))

@@ -12,15 +12,15 @@ use crate::process::End;
 pub(crate) enum Status {
     /// The new server could begin. This is its process.
     Ready(c_int),
-    /// It has taken over.
+    /// The new server has taken over.
     Taken,
-    /// It could not be executed, for this reason: an errno.
+    /// The new server could not be executed, for this reason: an errno.
     NotExecuted(c_int),
-    /// It has ended with this status.
+    /// The new server has ended with this status.
     Ended(c_int),
-    /// It has been ended by this signal.
+    /// The new server has been ended by this signal.
     Killed(c_int),
-    /// It has said nothing for so many seconds.
+    /// The new server has said nothing for so many seconds.
     Silent(c_int),
 }
 

@@ -23,11 +23,12 @@ impl From<[OwnedFd; 2]> for Predecessor {
 }
 
 impl Predecessor {
+    /// The ends of the pipes to the server before and from it.
     pub(crate) fn descriptors(&self) -> [RawFd; 2] {
         [self.status.as_raw_fd(), self.go.as_raw_fd()]
     }
 
-    /// Takes over, when the one before lets it. All that can fail must have been done.
+    /// Takes over, when the server before lets this one. All that can fail must have been done.
     pub(crate) fn succeed(mut self, pidfile: Option<&Pidfile>) -> Result<(), StartError> {
         let fail = |why: &dyn fmt::Display| StartError::new(format_args!("hand-over: {why}"));
         let called_off = || fail(&"the server before has called it off");
@@ -44,7 +45,7 @@ impl Predecessor {
         }
     }
 
-    /// What the one before says to this; `None` where it has gone.
+    /// Tells a status to the server before. Returns what that one says to it; `None` where it has gone.
     fn ask(&mut self, status: Status) -> Option<u8> {
         // Without a supervisor there is nobody to hear it, and the one before learns that by itself.
         let _ = sigpipe::write_all(&self.status, &status.encode());

@@ -15,25 +15,26 @@ use super::exec_image::ExecImage;
 use super::status::Status;
 use crate::process::{self, Child, monotonic_time};
 
-/// How often it looks whether the new server is there: a child of that one's may keep the pipe open on
-/// which it speaks.
+/// How often the supervisor looks whether the new server is there: a child of that one's may keep the pipe
+/// open on which it speaks.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// What a supervisor is sent with.
+/// What a supervisor has to go by.
 pub(crate) struct Supervisor<'a> {
+    /// The new server that is executed.
     pub(crate) image: &'a mut ExecImage,
-    /// What the new server gets, and the descriptors below.
+    /// The descriptors that the new server gets, and those of the pipes below.
     pub(crate) kept: &'a [RawFd],
     /// The pipe on which the new server speaks: its ends for reading and writing.
     pub(crate) status: [RawFd; 2],
     /// The end for writing of the pipe to the server that hands over. Where nobody reads it any more, the
     /// hand-over is called off.
     pub(crate) news: RawFd,
-    /// How long the new server may take.
+    /// How long the new server may take to begin.
     pub(crate) patience: Duration,
-    /// Whether it is a daemon, with a session of its own.
+    /// Whether the new server is a daemon, with a session of its own.
     pub(crate) is_daemon: bool,
-    /// The signals that are ignored when it starts.
+    /// The signals that are ignored when the new server starts.
     pub(crate) ignored: &'a [c_int],
 }
 
@@ -46,7 +47,7 @@ impl Supervisor<'_> {
 
     /// The supervisor's life.
     fn serve(&mut self) {
-        // SAFETY: the same holds of the new server until it is executed.
+        // SAFETY: until it is executed the new server calls only what signal-safety(7) lists.
         match unsafe { Child::start(|| self.execute()) } {
             Err(errno) => drop(self.report(Status::NotExecuted(errno))),
             Ok(new) => {
@@ -124,13 +125,14 @@ impl Supervisor<'_> {
     }
 }
 
+/// Writes a status; false where nobody reads it.
 fn write(pipe: RawFd, status: Status) -> bool {
     let bytes = status.encode();
     // SAFETY: there are so many bytes. SIGPIPE is blocked.
     unsafe { libc::write(pipe, bytes.as_ptr().cast(), bytes.len()) == bytes.len() as isize }
 }
 
-/// The next status; `None` where there will be none.
+/// The next status that the new server tells; `None` where there will be none.
 fn read(pipe: RawFd) -> Option<Status> {
     let mut bytes = [0; Status::LEN];
     // SAFETY: there is room for so many bytes.
@@ -140,7 +142,7 @@ fn read(pipe: RawFd) -> Option<Status> {
 
 /// Waits for the end of a process that has nothing more to say. `None`: the time is over.
 fn wait(child: &Child, until: Duration) -> Option<Status> {
-    /// There is no waiting for a child and a time at once.
+    /// How long it waits in between, in milliseconds: there is no waiting for a child and a time at once.
     const PAUSE: c_int = 10;
     loop {
         match child.try_wait() {
@@ -168,7 +170,8 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(600);
 
-    /// Sends one with a shell that does this: the pipe with the news, and one that ends with the shell.
+    /// Sends a supervisor with a shell that does this: the pipe with the news, and one that ends with the
+    /// shell.
     fn send(script: &str, patience: Duration) -> (PipeReader, PipeReader) {
         let arguments = ["sh", "-c", script].map(Into::into).into();
         let mut invocation = Invocation::find(arguments, None, None);

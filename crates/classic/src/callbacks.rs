@@ -71,7 +71,8 @@ struct Table {
     close: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
     /// A variable that the header of libdorrit(3) plants.
     header_3: *const c_char,
-    /// `ws_config_file`: ours, but a program that is not position-independent has a copy of it, which is the one.
+    /// `ws_config_file`: ours, but a program that is not position-independent has a copy of it, which is
+    /// the one.
     config_file: *mut *mut c_char,
 }
 

@@ -11,7 +11,7 @@ use getopts::Matches;
 
 use super::settings;
 use super::settings::MAX_MESSAGE;
-use super::spec::Grammar;
+use super::spec::Spec;
 use super::web_origin::Origins;
 use crate::error::StartError;
 use crate::log::{Destination, Level};
@@ -82,19 +82,18 @@ impl Options {
         flavor: &Flavor,
     ) -> Result<Self, StartError> {
         // getopts takes text. Arguments are bytes: each byte goes through as the character of its number.
-        let grammar = Grammar::new(flavor, *BUFFER.end());
+        let spec = Spec::new(flavor, *BUFFER.end());
         let arguments = arguments.iter().map(|argument| widen(argument));
-        let arguments = grammar.join_numbers(arguments);
-        let usage = |why: &str| {
-            StartError::usage(format_args!("{}\n{}", text(&narrow(why)), grammar.usage()))
-        };
-        let matches = grammar.parser().parse(arguments);
+        let arguments = spec.join_numbers(arguments);
+        let usage =
+            |why: &str| StartError::usage(format_args!("{}\n{}", text(&narrow(why)), spec.usage()));
+        let matches = spec.parser().parse(arguments);
         let matches = matches.map_err(|fail| usage(&fail.to_string()))?;
         if matches.opt_present("help") {
-            return Err(StartError::answer(grammar.help()));
+            return Err(StartError::answer(spec.help()));
         }
         if matches.opt_present("version") {
-            return Err(StartError::answer(grammar.version()));
+            return Err(StartError::answer(spec.version()));
         }
         if let Some(operand) = matches.free.first() {
             return Err(usage(&format!("{operand}: not an option")));

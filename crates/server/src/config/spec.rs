@@ -26,7 +26,7 @@ enum Argument {
 }
 
 /// The options of a library.
-pub(crate) struct Grammar {
+pub(crate) struct Spec {
     manual: &'static str,
     entries: Vec<Entry>,
     /// Whether `-h` is an option of its own, and not short for `--help`.
@@ -39,7 +39,7 @@ const LIMITS: &str = "Limits";
 const PROTOCOL: &str = "Protocol";
 const PROCESS: &str = "Process";
 
-impl Grammar {
+impl Spec {
     /// The options of this library, in the order in which `--help` tells them.
     pub(crate) fn new(flavor: &Flavor, max_buffer: usize) -> Self {
         use Argument::{None, One, Optional};

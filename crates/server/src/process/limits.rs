@@ -9,7 +9,8 @@ use crate::log;
 /// Descriptors for all but clients: the library's own, and some for the program.
 const RESERVED: u64 = 64;
 
-/// Raises the limit of descriptors to what the connections need. Where that cannot be, lowers their number and says so.
+/// Raises the limit of descriptors to what the connections need. Where that cannot be, lowers their number and
+/// says so.
 pub(crate) fn raise_descriptor_limit(config: &mut Config) -> Result<(), StartError> {
     let wanted = config.max_sockets() as u64 + RESERVED;
     let limit = raise_to(wanted);

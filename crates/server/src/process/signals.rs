@@ -16,8 +16,11 @@ use rustix::process::{Pid, getpid};
 
 use crate::sigpipe::is_pending;
 
+/// Whether the server is to stop.
 static IS_STOPPING: AtomicBool = AtomicBool::new(false);
+/// Whether the figures were asked for.
 static IS_ASKED: AtomicBool = AtomicBool::new(false);
+/// Whether SIGHUP has come.
 static IS_HUNG_UP: AtomicBool = AtomicBool::new(false);
 /// The signals of [`optional`] that are not the program's.
 static CAUGHT: OnceLock<Vec<Signal>> = OnceLock::new();
@@ -70,10 +73,11 @@ fn optional() -> impl Iterator<Item = (Signal, Handler)> {
     all.into_iter().filter_map(|(name, handler)| Some((name.parse().ok()?, handler)))
 }
 
+/// What deals with a signal.
 type Handler = extern "C" fn(c_int);
 
-/// Catches the signals of [`optional`]. One that the program handles, ignores or blocks is its own; not one that was blocked, or
-/// is among those `ignored`, before the program has run.
+/// Catches the signals of [`optional`]. One that the program handles, ignores or blocks is its own; not one that
+/// was blocked, or is among those `ignored`, before the program has run.
 fn catch_optional(mask: &SigSet, ignored: &[c_int]) -> io::Result<&'static [Signal]> {
     let blocked = SigSet::thread_get_mask()?;
     let mut caught = Vec::new();

@@ -2,9 +2,9 @@
 //! leaves it the sockets. It serves the clients that it has until they leave.
 //!
 //! The two speak through three pipes. The new server says on one that it could begin, and waits on another
-//! until it may; it takes the pidfile, says that it has, and waits once more. A supervisor reads what it says,
-//! tells it to the old one on the third, and tells also that it has ended. Up to its last permission, by which the
-//! new one begins, the old server can go on as if nothing had been.
+//! until it may; it takes the pidfile, says that it has, and waits once more. A supervisor reads what it
+//! says, tells it to the old one on the third, and tells also that it has ended. Up to its last permission, by which
+//! the new one begins, the old server can go on as if nothing had been.
 
 use std::ffi::CString;
 use std::fmt;

@@ -19,7 +19,7 @@ use crate::log;
 use crate::pages::Pages;
 use crate::process::{self, Credentials, Notifier};
 use crate::program::{Flavor, Program, RequestFields};
-use crate::restart::{self, HandOver, HandOverStage, Handoff, Inheritance, Invocation};
+use crate::restart::{self, HandOver, Handoff, Inheritance, Invocation, Progress};
 
 /// The name of a server that sets none (CONTRACT D6).
 pub(crate) const NAME: &CStr = c"server";
@@ -260,7 +260,7 @@ impl<P: Program> Launch<'_, P> {
                     log: plan.options.log_destination(),
                     is_foreground: plan.options.is_foreground,
                     drain: plan.options.drain,
-                    stage: HandOverStage::None,
+                    progress: Progress::None,
                 };
                 Ok(Server { files, fields: plan.options.fields, pages, wake, handover, notifier })
             }

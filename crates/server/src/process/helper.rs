@@ -33,7 +33,7 @@ pub(crate) unsafe fn start_helper(kept: &[RawFd], live: impl FnOnce()) -> io::Re
     let child = unsafe { fork(UNSEEN, between) };
     // It has only to fork. Where the program ignores SIGCHLD this waits too, and then finds no child.
     let started = child.and_then(|child| match child.wait(ALL_CHILDREN) {
-        Some(End::Exited(errno)) if errno != 0 => Err(errno),
+        Some(WaitStatus::Exited(errno)) if errno != 0 => Err(errno),
         _ => Ok(()),
     });
     before.thread_set_mask()?;
@@ -46,7 +46,7 @@ pub(crate) struct Child(libc::pid_t);
 
 /// How a process has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum WaitStatus {
     /// The process has ended with this exit status.
     Exited(c_int),
     /// The process has been ended by this signal.
@@ -67,7 +67,7 @@ impl Child {
     }
 
     /// How the child has ended; `None` where it has not. One that cannot be waited for has ended well.
-    pub(crate) fn try_wait(&self) -> Option<End> {
+    pub(crate) fn try_wait(&self) -> Option<WaitStatus> {
         self.wait(libc::WNOHANG)
     }
 
@@ -78,13 +78,13 @@ impl Child {
         self.wait(0);
     }
 
-    fn wait(&self, options: c_int) -> Option<End> {
+    fn wait(&self, options: c_int) -> Option<WaitStatus> {
         let mut status = 0;
         // SAFETY: it fills what it is given.
         match unsafe { libc::waitpid(self.0, &mut status, options) } {
             0 => None,
-            _ if libc::WIFSIGNALED(status) => Some(End::Killed(libc::WTERMSIG(status))),
-            _ => Some(End::Exited(libc::WEXITSTATUS(status))),
+            _ if libc::WIFSIGNALED(status) => Some(WaitStatus::Killed(libc::WTERMSIG(status))),
+            _ => Some(WaitStatus::Exited(libc::WEXITSTATUS(status))),
         }
     }
 }

@@ -13,7 +13,7 @@ mod signals;
 
 pub(crate) use daemon::{detach_from_terminal, fork_daemon};
 pub(crate) use descriptors::{KnownDescriptor, close_all_but, inode, take_descriptor};
-pub(crate) use helper::{Child, End, is_reaper, reset_signals, start_helper};
+pub(crate) use helper::{Child, WaitStatus, is_reaper, reset_signals, start_helper};
 pub(crate) use limits::raise_descriptor_limit;
 pub(crate) use notify::{Notifier, claim_watchdog};
 pub(crate) use owner::{claim_thread, disown_children, end_child, is_owner};

@@ -41,12 +41,12 @@ pub(crate) struct HandOver {
     pub(crate) is_foreground: bool,
     /// How long clients are served after the hand-over.
     pub(crate) drain: Duration,
-    pub(crate) stage: Stage,
+    pub(crate) progress: Progress,
 }
 
 /// How far a hand-over has come.
 #[derive(Debug)]
-pub(crate) enum Stage {
+pub(crate) enum Progress {
     /// Nothing is handed over.
     None,
     /// The new server starts.
@@ -77,12 +77,12 @@ impl HandOver {
     }
 
     fn begin(&mut self, files: &Files) {
-        match self.stage {
-            Stage::None => {}
-            Stage::Starting(_) | Stage::Offered(..) => {
+        match self.progress {
+            Progress::None => {}
+            Progress::Starting(_) | Progress::Offered(..) => {
                 return log::warning("SIGHUP: a hand-over is under way already");
             }
-            Stage::Done => {
+            Progress::Done => {
                 return log::warning("SIGHUP: this server has handed over already");
             }
         }
@@ -99,7 +99,7 @@ impl HandOver {
         match self.attempt(files) {
             Ok(attempt) => {
                 log::notice(&format!("hand-over: starts {}", program.display()));
-                self.stage = Stage::Starting(attempt);
+                self.progress = Progress::Starting(attempt);
             }
             Err(error) => self.fail(errno_text(&error)),
         }
@@ -147,7 +147,8 @@ impl HandOver {
     /// Goes on with what the supervisor has told.
     pub(crate) fn proceed(&mut self, files: &mut Files, notifier: &mut Notifier) {
         loop {
-            let (Stage::Starting(attempt) | Stage::Offered(attempt, _)) = &self.stage else {
+            let (Progress::Starting(attempt) | Progress::Offered(attempt, _)) = &self.progress
+            else {
                 return;
             };
             match attempt.receive() {
@@ -165,7 +166,8 @@ impl HandOver {
 
     /// Lets the new server, which could begin, take what it needs.
     fn offer(&mut self, pid: i32, files: &Files) {
-        let Stage::Starting(attempt) = std::mem::replace(&mut self.stage, Stage::None) else {
+        let Progress::Starting(attempt) = std::mem::replace(&mut self.progress, Progress::None)
+        else {
             return;
         };
         let offered = files.pidfile.as_ref().map_or(Ok(()), Pidfile::offer);
@@ -173,7 +175,7 @@ impl HandOver {
             Ok(()) => {
                 // Where it has ended meanwhile, that is what the supervisor tells next.
                 attempt.go();
-                self.stage = Stage::Offered(attempt, pid);
+                self.progress = Progress::Offered(attempt, pid);
             }
             Err(error) => {
                 attempt.call_off();
@@ -184,7 +186,7 @@ impl HandOver {
 
     /// Lets the new server begin, which has all that it needs. False where it has ended.
     fn let_begin(&self, notifier: &mut Notifier) -> bool {
-        let Stage::Offered(attempt, pid) = &self.stage else { return false };
+        let Progress::Offered(attempt, pid) = &self.progress else { return false };
         // A service manager believes nobody but whom it takes for the server: it is told first who that is.
         notifier.notify_main_pid(pid.unsigned_abs());
         attempt.go()
@@ -192,7 +194,8 @@ impl HandOver {
 
     /// Leaves files and sockets to the new server, which has taken over.
     fn complete(&mut self, files: &mut Files, notifier: &mut Notifier) {
-        let Stage::Offered(attempt, pid) = std::mem::replace(&mut self.stage, Stage::Done) else {
+        let Progress::Offered(attempt, pid) = std::mem::replace(&mut self.progress, Progress::Done)
+        else {
             return;
         };
         attempt.leave();
@@ -209,8 +212,10 @@ impl HandOver {
 
     /// Ends a hand-over that came to nothing: this server has all as before.
     fn fall_back(&mut self, why: impl fmt::Display, files: &Files) {
-        let stage = std::mem::replace(&mut self.stage, Stage::None);
-        let (Stage::Starting(attempt) | Stage::Offered(attempt, _)) = stage else { return };
+        let progress = std::mem::replace(&mut self.progress, Progress::None);
+        let (Progress::Starting(attempt) | Progress::Offered(attempt, _)) = progress else {
+            return;
+        };
         attempt.call_off();
         let kept = files.pidfile.as_ref().map_or(Ok(()), Pidfile::keep);
         self.fail(why);
@@ -225,12 +230,12 @@ impl HandOver {
 
     /// Calls off a hand-over that is under way, as the server is to stop.
     pub(crate) fn call_off(&mut self) {
-        match std::mem::replace(&mut self.stage, Stage::None) {
-            Stage::Starting(attempt) | Stage::Offered(attempt, _) => {
+        match std::mem::replace(&mut self.progress, Progress::None) {
+            Progress::Starting(attempt) | Progress::Offered(attempt, _) => {
                 attempt.call_off();
                 log::notice("hand-over: called off, as the server is to stop");
             }
-            stage => self.stage = stage,
+            progress => self.progress = progress,
         }
     }
 
@@ -245,7 +250,7 @@ impl HandOver {
 
     /// Says that the server ends because another has taken over and nobody is left.
     pub(crate) fn log_end(&self) {
-        if matches!(self.stage, Stage::Done) && !process::is_stopping() {
+        if matches!(self.progress, Progress::Done) && !process::is_stopping() {
             log::notice("hand-over: nobody is here any more, and the server ends");
         }
     }

@@ -13,6 +13,6 @@ mod variables;
 
 pub(crate) use crash::{arm, begin};
 pub(crate) use crash_record::CrashRecord;
-pub(crate) use handover::{HandOver, Stage as HandOverStage};
+pub(crate) use handover::{HandOver, Progress};
 pub(crate) use inheritance::{Handoff, Inheritance};
 pub(crate) use invocation::Invocation;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use crate::error::errno_text;
-use crate::process::End;
+use crate::process::WaitStatus;
 
 /// How far the new server has come, as the server that hands over is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +62,11 @@ impl Status {
     }
 }
 
-impl From<End> for Status {
-    fn from(end: End) -> Self {
-        match end {
-            End::Exited(status) => Self::Ended(status),
-            End::Killed(signal) => Self::Killed(signal),
+impl From<WaitStatus> for Status {
+    fn from(status: WaitStatus) -> Self {
+        match status {
+            WaitStatus::Exited(status) => Self::Ended(status),
+            WaitStatus::Killed(signal) => Self::Killed(signal),
         }
     }
 }

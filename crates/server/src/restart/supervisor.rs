@@ -146,7 +146,7 @@ fn wait(child: &Child, until: Duration) -> Option<Status> {
     const PAUSE: c_int = 10;
     loop {
         match child.try_wait() {
-            Some(end) => return Some(end.into()),
+            Some(status) => return Some(status.into()),
             None if monotonic_time() < until => {
                 // SAFETY: nothing is polled.
                 unsafe { libc::poll(ptr::null_mut(), 0, PAUSE) };

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_uchar, c_void};
 
-use dorrit_server::{Introduction, MessageKind, Program};
+use dorrit_server::{MessageKind, OpenArguments, Program};
 
 /// What messages are made of. The header has its own definition, by which it can be `char`.
 #[allow(non_camel_case_types, reason = "the name is C's")]
@@ -74,7 +74,8 @@ struct Table {
     drain: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
     /// A variable that the header of libdorrit(8) plants.
     header_classic: *const c_char,
-    /// Ours, but a program that is not position-independent has a copy of it, which is the one.
+    /// `ws_config_file`: ours, but a program that is not position-independent has a copy of it, which is
+    /// the one.
     config_file: *mut *mut c_char,
 }
 
@@ -127,8 +128,8 @@ impl Program for Callbacks {
         let _ = table().exit.map(|exit| unsafe { exit() });
     }
 
-    fn open(&self, conn: *mut c_void, introduction: &mut Introduction) -> c_int {
-        let cookie = introduction.cookie.as_mut_ptr().cast();
+    fn open(&self, conn: *mut c_void, arguments: &mut OpenArguments) -> c_int {
+        let cookie = arguments.cookie.as_mut_ptr().cast();
         // SAFETY: as in `init`; the cookie ends with a zero byte.
         table().open.map_or(-1, |open| unsafe { open(conn, cookie) })
     }

@@ -3,10 +3,8 @@
 use std::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_ulonglong, c_void};
 use std::ptr;
 
-use dorrit_server::{
-    Binary, Buffers, Flavor, Fragments, MessageKind, OverflowPolicy, Stats, calls, opening,
-    settings, stats,
-};
+use dorrit_server::abi::{connection, handshake, send, setup, stats};
+use dorrit_server::{Binary, Buffers, Flavor, Fragments, MessageKind, OverflowPolicy, Stats};
 
 use crate::callbacks::{Callbacks, ws_byte};
 
@@ -44,7 +42,7 @@ pub unsafe extern "C-unwind" fn main(argc: c_int, argv: *const *const c_char) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_set_name(name: *const c_char) {
     // SAFETY: the header's promise.
-    unsafe { calls::set_name(name) }
+    unsafe { setup::set_name(name) }
 }
 
 /// Has `func` called every so many `seconds`, once the server listens. They count from the moment at
@@ -54,21 +52,21 @@ pub unsafe extern "C" fn ws_set_name(name: *const c_char) {
 /// ends it.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_set_periodic(func: Option<unsafe extern "C-unwind" fn()>, seconds: c_int) {
-    calls::set_periodic(func, seconds)
+    setup::set_periodic(func, seconds)
 }
 
 /// Keeps a pointer with a connection, for `ws_get_data()`. What it points to remains the
 /// program's, to be freed in `ws_close_callback()`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_set_data(conn: *mut c_void, data: *mut c_void) {
-    calls::set_data(conn, data)
+    connection::set_data(conn, data)
 }
 
 /// Returns what `ws_set_data()` has put with a connection: NULL before the first call, and for a
 /// connection that has ended.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_get_data(conn: *mut c_void) -> *mut c_void {
-    calls::get_data(conn)
+    connection::get_data(conn)
 }
 
 /// Returns how many frames are queued for a client and not yet written; 0 for a connection that
@@ -77,7 +75,7 @@ pub extern "C" fn ws_get_data(conn: *mut c_void) -> *mut c_void {
 /// empty, unless the connection is being closed.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_get_qlen(conn: *mut c_void) -> c_uint {
-    calls::get_qlen(conn)
+    connection::get_qlen(conn)
 }
 
 /// Queues a message for each of `count` connections. It is framed and kept once, however many
@@ -103,7 +101,7 @@ pub unsafe extern "C" fn ws_write_conn(
 ) -> c_int {
     let kind = if binary == 0 { MessageKind::Text } else { MessageKind::Binary };
     // SAFETY: the header's promise.
-    unsafe { calls::write_conn(conns, count, kind, len, data) }
+    unsafe { send::write_conn(conns, count, kind, len, data) }
 }
 
 /// Queues a message for each of `count` connections, like `ws_write_conn()`, and may send an
@@ -125,7 +123,7 @@ pub unsafe extern "C" fn ws_send(
 ) -> c_long {
     let kind = if binary == 0 { MessageKind::Text } else { MessageKind::Binary };
     // SAFETY: the header's promise.
-    unsafe { calls::send(conns, count, kind, data, len) }
+    unsafe { send::send(conns, count, kind, data, len) }
 }
 
 /// Returns how many bytes are queued for a client and not yet written, headers of frames
@@ -133,7 +131,7 @@ pub unsafe extern "C" fn ws_send(
 /// when the queue is empty, unless the connection is being closed.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_get_qbytes(conn: *mut c_void) -> c_ulong {
-    calls::get_qbytes(conn)
+    connection::get_qbytes(conn)
 }
 
 /// Closes a connection. `ws_close_callback()` follows, after the callback that is running has
@@ -144,7 +142,7 @@ pub extern "C" fn ws_get_qbytes(conn: *mut c_void) -> c_ulong {
 /// nothing more is read from the client.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_close_conn(conn: *mut c_void, force: c_int) {
-    calls::close_conn(conn, force)
+    connection::close_conn(conn, force)
 }
 
 /// Closes a connection when its queue is written, with this close frame. Nothing more is read
@@ -156,7 +154,7 @@ pub extern "C" fn ws_close_conn(conn: *mut c_void, force: c_int) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_close_conn_code(conn: *mut c_void, code: c_int, reason: *const c_char) {
     // SAFETY: the header's promise.
-    unsafe { calls::close_conn_code(conn, code, reason) }
+    unsafe { connection::close_conn_code(conn, code, reason) }
 }
 
 /// Returns why a connection has ended; to be called in `ws_close_callback()`. It is the code of
@@ -164,7 +162,7 @@ pub unsafe extern "C" fn ws_close_conn_code(conn: *mut c_void, code: c_int, reas
 /// close frame (RFC 6455 7.4.1).
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_get_close_code(conn: *mut c_void) -> c_int {
-    calls::get_close_code(conn)
+    connection::get_close_code(conn)
 }
 
 /// Takes messages of up to `bytes`, 1 to 1073741824, whatever the buffer size is, and joins those
@@ -173,7 +171,7 @@ pub extern "C" fn ws_get_close_code(conn: *mut c_void) -> c_int {
 /// To be called in `ws_init_func()`. Returns 0, or -1 where the value cannot be, or elsewhere.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_set_max_message(bytes: c_uint) -> c_int {
-    settings::set_max_message(bytes)
+    setup::set_max_message(bytes)
 }
 
 /// Compresses messages of 64 bytes and more for clients that offer it (RFC 7692), and takes
@@ -183,7 +181,7 @@ pub extern "C" fn ws_set_max_message(bytes: c_uint) -> c_int {
 /// To be called in `ws_init_func()`. Returns 0, or -1 where the value cannot be, or elsewhere.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_set_compression(level: c_int) -> c_int {
-    settings::set_compression(level)
+    setup::set_compression(level)
 }
 
 /// Chooses a sub-protocol for each client: the first of `list`, such as "chat, superchat", that
@@ -194,7 +192,7 @@ pub extern "C" fn ws_set_compression(level: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_set_protocols(list: *const c_char) -> c_int {
     // SAFETY: the header's promise.
-    unsafe { settings::set_protocols(list) }
+    unsafe { setup::set_protocols(list) }
 }
 
 /// Answers 403 to requests from pages of other origins than these, such as "https://example.org,
@@ -207,7 +205,7 @@ pub unsafe extern "C" fn ws_set_protocols(list: *const c_char) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_set_origins(list: *const c_char) -> c_int {
     // SAFETY: the header's promise.
-    unsafe { settings::set_origins(list) }
+    unsafe { setup::set_origins(list) }
 }
 
 /// Sends a ping to a client from which nothing has come for `idle` seconds, and ends the
@@ -218,7 +216,7 @@ pub unsafe extern "C" fn ws_set_origins(list: *const c_char) -> c_int {
 /// To be called in `ws_init_func()`. Returns 0, or -1 where the values cannot be, or elsewhere.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_set_ping(idle: c_uint, timeout: c_uint) -> c_int {
-    settings::set_ping(idle, timeout)
+    setup::set_ping(idle, timeout)
 }
 
 /// For `ws_set_queue_limit()`: the connection is closed, with code 1008.
@@ -239,7 +237,7 @@ pub extern "C" fn ws_set_queue_limit(bytes: c_ulong, policy: c_int) -> c_int {
         WS_QUEUE_SKIP => Some(OverflowPolicy::Skip),
         _ => None,
     };
-    settings::set_queue_limit(bytes, policy)
+    setup::set_queue_limit(bytes, policy)
 }
 
 /// Returns the value of a header of the request, `name` in any case; several lines are joined by
@@ -249,7 +247,7 @@ pub extern "C" fn ws_set_queue_limit(bytes: c_ulong, policy: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_get_header(conn: *mut c_void, name: *const c_char) -> *const c_char {
     // SAFETY: the header's promise.
-    unsafe { opening::get_header(conn, name) }
+    unsafe { handshake::get_header(conn, name) }
 }
 
 /// Returns the target of the request as sent, such as "/path?query"; NULL outside
@@ -257,7 +255,7 @@ pub unsafe extern "C" fn ws_get_header(conn: *mut c_void, name: *const c_char) -
 /// that returns.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_get_target(conn: *mut c_void) -> *const c_char {
-    opening::get_target(conn)
+    handshake::get_target(conn)
 }
 
 /// Chooses a sub-protocol of those that the client offers, in the place of what
@@ -266,7 +264,7 @@ pub extern "C" fn ws_get_target(conn: *mut c_void) -> *const c_char {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_choose_protocol(conn: *mut c_void, name: *const c_char) -> c_int {
     // SAFETY: the header's promise.
-    unsafe { opening::choose_protocol(conn, name) }
+    unsafe { handshake::choose_protocol(conn, name) }
 }
 
 /// Says with which status, 400 to 599, the client is answered where `ws_open_callback()` returns
@@ -274,14 +272,14 @@ pub unsafe extern "C" fn ws_choose_protocol(conn: *mut c_void, name: *const c_ch
 /// elsewhere.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_set_status(conn: *mut c_void, status: c_int) -> c_int {
-    opening::set_status(conn, status)
+    handshake::set_status(conn, status)
 }
 
 /// Returns the sub-protocol of a connection, "" where it has none or has ended. The string
 /// belongs to the library and lives as long as the connection.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_get_protocol(conn: *mut c_void) -> *const c_char {
-    opening::get_protocol(conn)
+    handshake::get_protocol(conn)
 }
 
 /// For `ws_get_stats()`: the server's figures, which count from its start where they do not say how it

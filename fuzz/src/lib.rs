@@ -5,7 +5,7 @@ pub mod input;
 pub mod server;
 pub mod stream;
 
-use dorrit_server::{Binary, Buffers, Flavor, Fragments, Told};
+use dorrit_server::{Binary, Buffers, Flavor, Fragments, RequestFields};
 
 const DORRIT: Flavor = Flavor {
     manual: "libdorrit(3)",
@@ -20,5 +20,7 @@ const DORRIT: Flavor = Flavor {
 };
 
 /// Both libraries, as far as their command lines differ.
-pub const FLAVORS: [Flavor; 2] =
-    [DORRIT, Flavor { without_h: Some(Told::HostAndProtocol), has_extensions: false, ..DORRIT }];
+pub const FLAVORS: [Flavor; 2] = [
+    DORRIT,
+    Flavor { without_h: Some(RequestFields::HostAndProtocol), has_extensions: false, ..DORRIT },
+];

@@ -119,3 +119,22 @@ fn however_it_is_linked() {
         }
     }
 }
+
+/// One that hands over in a way that is not known yet is not succeeded: no descriptor is touched, and the
+/// program does not run. Who finds such variables in a child of another process starts as always.
+#[test]
+fn a_version_that_is_not_known() {
+    let record = |pid: &str| {
+        let zeros = "0 ".repeat(8);
+        format!("DORRIT_RESTART=$(printf '%020d ' {pid} {zeros}) DORRIT_RESTART_VERSION=2")
+    };
+    let script = format!("{} exec \"$0\" \"$@\"", record("$$"));
+    let refused = launch(BOTH[0]).args(["-x"]);
+    let ended = refused.env("DORRIT_RESTART_NAME", "later").under(["sh", "-c", &script]).run();
+    let line =
+        "later: what the server before has left is of version 2, and this one knows none above 1\n";
+    assert_eq!((ended.code, &*ended.stderr), (Some(1), line));
+    let script = format!("{} exec \"$0\" \"$@\"", record("1"));
+    let server = launch(BOTH[0]).under(["sh", "-c", &script]).start();
+    server.connect().echo("hello");
+}

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use dorrit_server::{Introduction, MessageKind, Program};
+use dorrit_server::{MessageKind, OpenArguments, Program};
 
 // Declared for the header. The library calls them by way of the table below, through which one that the
 // program leaves out is NULL instead of an error of the linker's.
@@ -71,7 +71,8 @@ struct Table {
     close: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
     /// A variable that the header of libdorrit(3) plants.
     header_3: *const c_char,
-    /// Ours, but a program that is not position-independent has a copy of it, which is the one.
+    /// `ws_config_file`: ours, but a program that is not position-independent has a copy of it, which is
+    /// the one.
     config_file: *mut *mut c_char,
 }
 
@@ -123,8 +124,8 @@ impl Program for Callbacks {
         let _ = table().exit.map(|exit| unsafe { exit() });
     }
 
-    fn open(&self, conn: *mut c_void, introduction: &mut Introduction) -> c_int {
-        let Introduction { cookie, hostname, protocol } = introduction;
+    fn open(&self, conn: *mut c_void, arguments: &mut OpenArguments) -> c_int {
+        let OpenArguments { cookie, hostname, protocol } = arguments;
         let [cookie, hostname, protocol] =
             [cookie, hostname, protocol].map(|text| text.as_mut_ptr().cast());
         // SAFETY: as in `init`; each text ends with a zero byte.

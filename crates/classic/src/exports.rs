@@ -3,7 +3,8 @@
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::ptr;
 
-use dorrit_server::{Binary, Buffers, Flavor, Fragments, MessageKind, Told, calls};
+use dorrit_server::abi::{connection, send, setup};
+use dorrit_server::{Binary, Buffers, Flavor, Fragments, MessageKind, RequestFields};
 
 use crate::callbacks::Callbacks;
 
@@ -20,7 +21,7 @@ const FLAVOR: Flavor = Flavor {
     fragments: Fragments::Joined,
     buffers: Buffers::Own,
     max_queued_frames: Some(200),
-    without_h: Some(Told::HostAndProtocol),
+    without_h: Some(RequestFields::HostAndProtocol),
     has_extensions: false,
     restarts: true,
 };
@@ -41,7 +42,7 @@ pub unsafe extern "C-unwind" fn main(argc: c_int, argv: *const *const c_char) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_set_name(name: *const c_char) {
     // SAFETY: the header's promise.
-    unsafe { calls::set_name(name) }
+    unsafe { setup::set_name(name) }
 }
 
 /// Has `func` called every so many `seconds`, once the server listens. They count from the moment at
@@ -51,21 +52,21 @@ pub unsafe extern "C" fn ws_set_name(name: *const c_char) {
 /// ends it.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_set_periodic(func: Option<unsafe extern "C-unwind" fn()>, seconds: c_int) {
-    calls::set_periodic(func, seconds)
+    setup::set_periodic(func, seconds)
 }
 
 /// Keeps a pointer with a connection, for `ws_get_data()`. What it points to remains the
 /// program's, to be freed in `ws_close_callback()`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_set_data(conn: *mut c_void, data: *mut c_void) {
-    calls::set_data(conn, data)
+    connection::set_data(conn, data)
 }
 
 /// Returns what `ws_set_data()` has put with a connection: NULL before the first call, and for a
 /// connection that has ended.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_get_data(conn: *mut c_void) -> *mut c_void {
-    calls::get_data(conn)
+    connection::get_data(conn)
 }
 
 /// Returns how many frames are queued for a client and not yet written; 0 for a connection that
@@ -73,7 +74,7 @@ pub extern "C" fn ws_get_data(conn: *mut c_void) -> *mut c_void {
 /// queue nothing more for it.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_get_qlen(conn: *mut c_void) -> c_uint {
-    calls::get_qlen(conn)
+    connection::get_qlen(conn)
 }
 
 /// Queues a text message for a connection.
@@ -91,7 +92,7 @@ pub extern "C" fn ws_get_qlen(conn: *mut c_void) -> c_uint {
 pub unsafe extern "C" fn ws_write_conn(conn: *mut c_void, len: c_int, data: *mut c_char) -> c_int {
     let len = c_uint::try_from(len).unwrap_or(0);
     // SAFETY: the header's promise.
-    unsafe { calls::write_conn(&conn, 1, MessageKind::Text, len, data.cast()) }
+    unsafe { send::write_conn(&conn, 1, MessageKind::Text, len, data.cast()) }
 }
 
 /// Closes a connection. `ws_close_callback()` follows, after the callback that is running has
@@ -102,5 +103,5 @@ pub unsafe extern "C" fn ws_write_conn(conn: *mut c_void, len: c_int, data: *mut
 /// nothing more is read from the client.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_close_conn(conn: *mut c_void, force: c_int) {
-    calls::close_conn(conn, force)
+    connection::close_conn(conn, force)
 }

@@ -10,75 +10,75 @@ use dorrit_engine::{Config, Engine, Listener, PlainRequests};
 use dorrit_proto::{Fragments, Role, Rules};
 use nix::unistd::geteuid;
 
-use crate::daemon;
-use crate::files::Files;
-use crate::handover::{self, HandOver};
-use crate::host::{self, Stage, State};
-use crate::legacy::{Bequest, Legacy};
-use crate::options::{BUFFER_OVERHEAD, Options};
-use crate::origin::Origin;
+use crate::config::{BUFFER_OVERHEAD, Options, Origins, Protocols, Settings};
+use crate::error::{Ending, StartError, errno_text};
+use crate::event_loop::{self, Stage, State};
+use crate::files::{Files, Pidfile, pidfile_path};
+use crate::listen::{self, Activation};
+use crate::log;
 use crate::pages::Pages;
-use crate::passed::Passed;
-use crate::pidfile::Pidfile;
-use crate::privileges::Credentials;
-use crate::program::{Flavor, Program, Told};
-use crate::settings::{Protocols, Settings};
-use crate::start::{StartError, words};
-use crate::web_origin::Origins;
-use crate::{limits, log, notify, pidfile, reserve, restart, signals, socket, tcp};
+use crate::process::{self, Credentials, Notifier};
+use crate::program::{Flavor, Program, RequestFields};
+use crate::restart::{self, HandOver, Handoff, Inheritance, Invocation, Progress};
 
-/// The name of a server that sets none, and of its socket (CONTRACT D6).
+/// The name of a server that sets none (CONTRACT D6).
 pub(crate) const NAME: &CStr = c"server";
+/// The name of the socket of a server that sets no name (CONTRACT D6).
 const SOCKET_NAME: &CStr = c"dorrit";
 
-/// A server that is to be.
+/// A server that is to start: the program, and the library that it is linked with.
 pub(crate) struct Launch<'a, P> {
     pub(crate) program: &'a P,
     pub(crate) flavor: &'a Flavor,
 }
 
-/// A server that listens.
+/// A server that listens, as far as it is no affair of the `ws_*` functions.
 pub(crate) struct Server {
     pub(crate) files: Files,
-    pub(crate) told: Told,
-    /// What plain requests are answered from.
+    /// What `ws_open_callback` is given.
+    pub(crate) fields: RequestFields,
+    /// The directory from which plain requests are answered.
     pub(crate) pages: Option<Pages>,
     /// The reading end of the pipe that signals write to.
     pub(crate) wake: PipeReader,
     pub(crate) handover: HandOver,
+    pub(crate) notifier: Notifier,
 }
 
-/// What is asked for, found to be possible.
+/// A start that was found to be possible: what the options ask for.
 struct Plan {
     options: Options,
     credentials: Credentials,
-    /// Where UNIX sockets are to be made: not where TCP is all that is asked for, or sockets are there already.
+    /// The paths at which UNIX sockets are to be made: none where TCP is all that is asked for, or sockets
+    /// are there already.
     sockets: Vec<PathBuf>,
-    /// Those that were passed.
+    /// The sockets that a service manager has passed.
     passed: Vec<Listener>,
     config: Config,
 }
 
-/// What is asked for, understood, before the program has run.
+/// What `main` has found before the options are read.
+pub(crate) struct Start {
+    pub(crate) invocation: Invocation,
+    pub(crate) inheritance: Option<Inheritance>,
+    pub(crate) activation: Activation,
+    pub(crate) notifier: Notifier,
+}
+
+/// A start whose options are understood, before the program has run.
 pub(crate) struct Prepared {
     options: Options,
     credentials: Credentials,
-    origin: Origin,
-    legacy: Option<Legacy>,
-    passed: Passed,
+    start: Start,
 }
 
 impl<P: Program> Launch<'_, P> {
-    /// All up to `ws_init_func`, which follows.
-    pub(crate) fn prepare(
-        &self,
-        origin: Origin,
-        legacy: Option<Legacy>,
-        passed: Passed,
-    ) -> Result<Prepared, StartError> {
-        let options = Options::parse(origin.options(), &origin.path, self.flavor)?;
+    /// Does all up to `ws_init_func`, which follows.
+    pub(crate) fn prepare(&self, start: Start) -> Result<Prepared, StartError> {
+        let Start { invocation, inheritance, .. } = &start;
+        let options = Options::parse(invocation.options(), &invocation.path, self.flavor)?;
         log::set_level(options.log_level);
-        if legacy.is_some() {
+        if inheritance.is_some() {
             log::set_destination(options.log_destination());
         }
         log::set_program_lines(options.log_destination());
@@ -88,36 +88,41 @@ impl<P: Program> Launch<'_, P> {
             self.set_config_file(path)?;
         }
         set_stage(Stage::Init);
-        Ok(Prepared { options, credentials, origin, legacy, passed })
+        Ok(Prepared { options, credentials, start })
     }
 
-    /// All that follows `ws_init_func`, up to a server that listens.
+    /// Does all that follows `ws_init_func`, up to a server that listens.
     pub(crate) fn open(&self, prepared: Prepared) -> Result<Server, StartError> {
-        let Prepared { options, credentials, origin, legacy, passed } = prepared;
+        let Prepared { options, credentials, start } = prepared;
+        let Start { invocation, inheritance, activation, notifier } = start;
         set_stage(Stage::Running);
         let destination = options.log_destination();
-        let is_new_start = legacy.is_some();
-        if let Some(signal) = origin.signal() {
+        let is_new_start = inheritance.is_some();
+        if let Some(signal) = invocation.signal() {
             log::warning(&format!("started anew after signal {signal}"));
         }
-        passed.tell();
-        let plan = self.plan(options, credentials, passed, is_new_start)?;
+        activation.log_faults();
+        let plan = self.plan(options, credentials, activation, is_new_start)?;
         if plan.options.is_foreground || is_new_start {
-            return self.listen(plan, origin, legacy).inspect(|_| announce());
+            let server = self.listen(plan, invocation, inheritance, notifier);
+            return server.map(announce);
         }
-        let parent = daemon::detach()?;
-        let opened = self.listen(plan, origin, legacy);
-        match opened.and_then(|server| daemon::let_go(destination).map(|()| server)) {
+        let parent = process::fork_daemon()?;
+        let opened = self.listen(plan, invocation, inheritance, notifier);
+        match opened.and_then(|server| process::detach_from_terminal(destination).map(|()| server))
+        {
             Ok(server) => {
                 log::set_destination(destination);
                 // Before the parent leaves: a service manager takes its end for the server's.
-                announce();
-                parent.tell_ready();
+                let server = announce(server);
+                parent.report_ready();
                 Ok(server)
             }
             Err(error) => {
                 log::error(&error.text);
-                parent.tell_failed()
+                parent.report_failed();
+                // What the program has registered to be run at exit is not for a start that failed.
+                Err(StartError::silent(Ending::Exit(1)))
             }
         }
     }
@@ -147,10 +152,10 @@ impl<P: Program> Launch<'_, P> {
         &self,
         mut options: Options,
         credentials: Credentials,
-        passed: Passed,
+        activation: Activation,
         is_new_start: bool,
     ) -> Result<Plan, StartError> {
-        let passed = passed.listeners;
+        let passed = activation.listeners;
         let is_default = options.sockets.is_empty() && options.ports.is_empty();
         let sockets = if is_new_start || !passed.is_empty() {
             Vec::new()
@@ -159,16 +164,16 @@ impl<P: Program> Launch<'_, P> {
         } else {
             options.sockets.clone()
         };
-        sockets.iter().try_for_each(|path| socket::check(path))?;
+        sockets.iter().try_for_each(|path| listen::check_path(path))?;
         if !passed.is_empty() {
-            tell_passed(passed.len(), is_default);
+            log_activation(passed.len(), is_default);
         }
         let mut config = self.config(&mut options);
-        limits::raise(&mut config)?;
+        process::raise_descriptor_limit(&mut config)?;
         Ok(Plan { options, credentials, sockets, passed, config })
     }
 
-    /// What the options ask for, and else the program, and else the library.
+    /// The engine's configuration: what the options ask for, and else the program, and else the library.
     fn config(&self, options: &mut Options) -> Config {
         let Flavor { binary, fragments, buffers, max_queued_frames, .. } = *self.flavor;
         let max_fragment = options.buffer - BUFFER_OVERHEAD;
@@ -186,10 +191,10 @@ impl<P: Program> Launch<'_, P> {
                 Some(_) => PlainRequests::Told,
                 None => PlainRequests::Refused,
             },
-            take_shortage: reserve::take_shortage,
+            take_shortage: process::take_shortage,
         };
-        let _ = host::with(|State { settings, .. }| {
-            if options.told == Told::HostAndProtocol {
+        let _ = event_loop::with(|State { settings, .. }| {
+            if options.fields == RequestFields::HostAndProtocol {
                 settings.protocols = Protocols::Any;
             }
             if !options.origins.is_any() {
@@ -210,29 +215,36 @@ impl<P: Program> Launch<'_, P> {
     fn listen(
         &self,
         mut plan: Plan,
-        origin: Origin,
-        legacy: Option<Legacy>,
+        invocation: Invocation,
+        inheritance: Option<Inheritance>,
+        notifier: Notifier,
     ) -> Result<Server, StartError> {
-        let is_new_start = legacy.is_some();
+        let is_new_start = inheritance.is_some();
         // Who can connect can also have seen that the server runs, and may stop it.
-        let wake = signals::catch(plan.options.is_foreground, &origin.mask, &origin.ignored);
+        let wake = process::catch_signals(
+            plan.options.is_foreground,
+            &invocation.mask,
+            &invocation.ignored,
+        );
         let wake =
-            wake.map_err(|error| StartError::new(format_args!("pipe: {}", words(&error))))?;
+            wake.map_err(|error| StartError::new(format_args!("pipe: {}", errno_text(&error))))?;
         let mut files = Files::default();
         let mut predecessor = None;
-        let listeners = match legacy {
-            Some(legacy) => {
-                (files, predecessor) = (legacy.files, legacy.predecessor);
-                let listeners = legacy.listeners.into_iter().map(tcp::listener);
-                Ok(listeners.map(|it| if legacy.is_shared { it.shared() } else { it }).collect())
+        let listeners = match inheritance {
+            Some(inheritance) => {
+                (files, predecessor) = (inheritance.files, inheritance.predecessor);
+                let listeners = inheritance.listeners.into_iter().map(listen::listener);
+                Ok(listeners
+                    .map(|it| if inheritance.is_shared { it.shared() } else { it })
+                    .collect())
             }
             None => self.make_listeners(&mut plan, &mut files),
         };
         let has_predecessor = predecessor.is_some();
         let settled = listeners.and_then(|listeners| {
-            let pages = self.settle(&plan, &origin, listeners, &wake, &mut files)?;
+            let pages = self.settle(&plan, &invocation, listeners, &wake, &mut files)?;
             if !is_new_start {
-                plan.credentials.tell(&plan.options);
+                plan.credentials.log(&plan.options);
             }
             if let Some(predecessor) = predecessor {
                 predecessor.succeed(files.pidfile.as_ref())?;
@@ -241,16 +253,16 @@ impl<P: Program> Launch<'_, P> {
         });
         match settled {
             Ok(pages) => {
-                host::disown_children();
+                process::disown_children();
                 let handover = HandOver {
-                    origin,
+                    invocation,
                     name: name_or(NAME),
                     log: plan.options.log_destination(),
                     is_foreground: plan.options.is_foreground,
                     drain: plan.options.drain,
-                    stage: handover::Stage::None,
+                    progress: Progress::None,
                 };
-                Ok(Server { files, told: plan.options.told, pages, wake, handover })
+                Ok(Server { files, fields: plan.options.fields, pages, wake, handover, notifier })
             }
             Err(error) => {
                 if !has_predecessor {
@@ -268,7 +280,7 @@ impl<P: Program> Launch<'_, P> {
         files: &mut Files,
     ) -> Result<Vec<Listener>, StartError> {
         if geteuid().is_root() && !plan.options.is_foreground {
-            files.pidfile = Some(Pidfile::write(&pidfile::path(&name_or(NAME)))?);
+            files.pidfile = Some(Pidfile::write(&pidfile_path(&name_or(NAME)))?);
         }
         if !plan.passed.is_empty() {
             return Ok(std::mem::take(&mut plan.passed));
@@ -276,11 +288,13 @@ impl<P: Program> Launch<'_, P> {
         let mut listeners = Vec::new();
         // First what leaves no file behind where it fails.
         for port in &plan.options.ports {
-            let opened = tcp::open(*port, &plan.options.addresses)?;
+            let opened = listen::open_tcp(*port, &plan.options.addresses)?;
             listeners.extend(opened.into_iter().map(Listener::from));
         }
         for path in &plan.sockets {
-            listeners.push(files.make_socket(path, &plan.credentials)?.into());
+            let (listener, socket) = listen::open_unix(path, &plan.credentials)?;
+            files.sockets.push(socket);
+            listeners.push(listener.into());
         }
         Ok(listeners)
     }
@@ -290,7 +304,7 @@ impl<P: Program> Launch<'_, P> {
     fn settle(
         &self,
         plan: &Plan,
-        origin: &Origin,
+        invocation: &Invocation,
         listeners: Vec<Listener>,
         wake: &PipeReader,
         files: &mut Files,
@@ -298,13 +312,13 @@ impl<P: Program> Launch<'_, P> {
         if plan.credentials.is_drop() {
             files.keep_rights()?;
         }
-        plan.credentials.take_on()?;
+        plan.credentials.assume()?;
         // By the one who will read what is in it.
         let pages = plan.options.pages.as_deref().map(Pages::open).transpose()?;
         if !plan.options.is_foreground {
             let root = Path::new("/");
             let changed = std::env::set_current_dir(root);
-            changed.map_err(|error| StartError::path("chdir", root, words(&error)))?;
+            changed.map_err(|error| StartError::path("chdir", root, errno_text(&error)))?;
         }
         let is_shared = listeners.iter().any(Listener::is_shared);
         let make = || {
@@ -313,23 +327,23 @@ impl<P: Program> Launch<'_, P> {
             engine.watch_control(wake)?;
             if self.flavor.restarts {
                 let listeners: Vec<_> = engine.listeners().map(|it| it.as_raw_fd()).collect();
-                let bequest = Bequest {
+                let handoff = Handoff {
                     name: &name_or(NAME),
-                    directory: &origin.path,
+                    directory: &invocation.path,
                     log: plan.options.log_destination(),
                     listeners: &listeners,
                     is_shared,
                     files,
                     predecessor: None,
                 };
-                restart::arm(origin, &bequest)?;
+                restart::arm(invocation, &handoff)?;
             }
             Ok(engine)
         };
         let engine = make();
-        let engine =
-            engine.map_err(|error| StartError::new(format_args!("loop: {}", words(&error))))?;
-        let _ = host::with(|state| {
+        let engine = engine
+            .map_err(|error| StartError::new(format_args!("loop: {}", errno_text(&error))))?;
+        let _ = event_loop::with(|state| {
             let engine = state.engine.insert(engine);
             engine.set_tick(state.periodic.map(|periodic| periodic.period));
         });
@@ -338,33 +352,34 @@ impl<P: Program> Launch<'_, P> {
 }
 
 fn set_stage(stage: Stage) {
-    let _ = host::with(|state| state.stage = stage);
+    let _ = event_loop::with(|state| state.stage = stage);
 }
 
 /// Says that the server listens, and where (CONTRACT S27): a port that was free is known only now.
-fn announce() {
+fn announce(mut server: Server) -> Server {
     let tell = |engine: &mut Engine| {
-        for place in engine.listeners().filter_map(tcp::place) {
+        for place in engine.listeners().filter_map(listen::place) {
             log::info(&format!("listening on {place}"));
         }
     };
-    let _ = host::with_engine(tell);
-    notify::ready();
+    let _ = event_loop::with_engine(tell);
+    server.notifier.notify_ready();
+    server
 }
 
 /// Says that the server listens on so many sockets that were passed, and not where the options say.
-fn tell_passed(count: usize, is_default: bool) {
+fn log_activation(count: usize, is_default: bool) {
     let others = if is_default { "" } else { "; -l and -p do not count" };
     log::info(&format!("listening on sockets that were passed: {count}{others}"));
 }
 
-/// What `ws_set_name` has set, or this.
+/// The server's name: what `ws_set_name` has set, or this.
 fn name_or(default: &CStr) -> CString {
-    let name = host::with(|state| state.name.clone()).ok().flatten();
+    let name = event_loop::with(|state| state.name.clone()).ok().flatten();
     name.unwrap_or_else(|| default.to_owned())
 }
 
-/// `/var/run/<name>.socket`.
+/// The path of the socket where the options name none: `/var/run/<name>.socket`.
 fn default_socket() -> PathBuf {
     let mut file = OsString::from_vec(name_or(SOCKET_NAME).into_bytes());
     file.push(".socket");

@@ -1,9 +1,10 @@
 //! The C program behind a library.
 
+use std::collections::TryReserveError;
 use std::ffi::{c_char, c_int, c_void};
 
 use dorrit_engine::Buffers;
-use dorrit_proto::{Binary, Fragments, MessageKind};
+use dorrit_proto::{Binary, Fragments, MessageKind, Request};
 
 /// The functions that a program defines, as one of the libraries knows them. None of them is called
 /// while the server is borrowed: they may call any `ws_*` function. Nor is one called within a guard: an
@@ -18,29 +19,29 @@ pub trait Program {
     /// Where the variable `ws_config_file` is.
     fn config_file(&self) -> *mut *mut c_char;
 
-    /// `ws_init_func`.
+    /// Calls `ws_init_func`.
     fn init(&self);
 
-    /// `ws_exit_func`.
+    /// Calls `ws_exit_func`.
     fn exit(&self);
 
-    /// `ws_open_callback`. 0 accepts.
-    fn open(&self, conn: *mut c_void, introduction: &mut Introduction) -> c_int;
+    /// Calls `ws_open_callback`. 0 accepts.
+    fn open(&self, conn: *mut c_void, arguments: &mut OpenArguments) -> c_int;
 
-    /// `ws_read_callback`, with the payload and a zero byte behind it.
+    /// Calls `ws_read_callback`, with the payload and a zero byte behind it.
     fn read(&self, conn: *mut c_void, kind: MessageKind, payload: &mut [u8]);
 
-    /// `ws_close_callback`.
+    /// Calls `ws_close_callback`.
     fn close(&self, conn: *mut c_void);
 
-    /// `ws_drain_callback`, where the library has it.
+    /// Calls `ws_drain_callback`, where the library has it.
     fn drain(&self, _conn: *mut c_void) {}
 }
 
-/// What `ws_open_callback` is told about a client: strings that end with a zero byte and live until it
-/// returns. Those that it is not told are empty.
+/// What `ws_open_callback` is given about a client: strings that end with a zero byte and live until it
+/// returns. Those that it is not given are empty.
 #[derive(Debug, Default)]
-pub struct Introduction {
+pub struct OpenArguments {
     /// The cookie (CONTRACT S3).
     pub cookie: Vec<u8>,
     /// The host that the client asked for.
@@ -49,19 +50,61 @@ pub struct Introduction {
     pub protocol: Vec<u8>,
 }
 
-/// Which of these it is told.
+/// Which fields of a request are among the [`OpenArguments`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum RequestFields {
     /// The cookie. No sub-protocol is chosen.
     Cookie,
     /// The host and the sub-protocol: the first that the client offers.
     HostAndProtocol,
 }
 
-/// In what the libraries differ besides their functions' signatures.
+impl OpenArguments {
+    /// Takes these fields of a request, in the place of another request's. `protocol` is what was chosen.
+    pub(crate) fn fill(
+        &mut self,
+        fields: RequestFields,
+        request: &Request,
+        protocol: Option<&[u8]>,
+    ) -> Result<(), TryReserveError> {
+        let Self { cookie, hostname, protocol: chosen } = self;
+        [cookie, hostname, chosen].into_iter().for_each(Vec::clear);
+        match fields {
+            RequestFields::Cookie => self.fill_cookie(request),
+            RequestFields::HostAndProtocol => self.fill_host(request.host(), protocol),
+        }
+    }
+
+    /// Takes the cookie (CONTRACT S3).
+    fn fill_cookie(&mut self, request: &Request) -> Result<(), TryReserveError> {
+        request.join_header("cookie", b"; ", &mut self.cookie)?;
+        self.end()
+    }
+
+    /// Takes the host, and the sub-protocol.
+    fn fill_host(&mut self, host: &[u8], protocol: Option<&[u8]>) -> Result<(), TryReserveError> {
+        let protocol = protocol.unwrap_or_default();
+        for (text, found) in [(&mut self.hostname, host), (&mut self.protocol, protocol)] {
+            text.try_reserve(found.len())?;
+            text.extend_from_slice(found);
+        }
+        self.end()
+    }
+
+    /// Puts the zero bytes behind the arguments.
+    fn end(&mut self) -> Result<(), TryReserveError> {
+        for text in [&mut self.cookie, &mut self.hostname, &mut self.protocol] {
+            text.try_reserve(1)?;
+            text.push(0);
+        }
+        Ok(())
+    }
+}
+
+/// A library: in what the libraries differ besides their functions' signatures.
 #[derive(Clone, Copy, Debug)]
 pub struct Flavor {
-    /// The manual page that says all about it.
+    /// The manual page that says all about the library.
     pub manual: &'static str,
     /// How many connections there may be where `-m` does not say so.
     pub max_connections: usize,
@@ -73,9 +116,9 @@ pub struct Flavor {
     pub buffers: Buffers,
     /// How many frames may be queued for a connection.
     pub max_queued_frames: Option<u32>,
-    /// What `ws_open_callback` is told without the option `-h`, where there is that option.
-    pub without_h: Option<Told>,
-    /// Whether it has the options that go beyond the manuals.
+    /// What `ws_open_callback` is given without the option `-h`, where there is that option.
+    pub without_h: Option<RequestFields>,
+    /// Whether the library has the options that go beyond the manuals.
     pub has_extensions: bool,
     /// Whether the server starts itself anew on SIGSEGV and SIGBUS.
     pub restarts: bool,

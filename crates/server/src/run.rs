@@ -1,4 +1,4 @@
-//! `main`.
+//! `main`: its steps, in their order.
 
 use std::ffi::{CStr, OsString, c_char, c_int};
 use std::os::fd::{AsRawFd as _, IntoRawFd as _};
@@ -6,14 +6,15 @@ use std::os::unix::ffi::OsStringExt as _;
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::host::guard;
-use crate::launch::{Launch, NAME, Prepared};
-use crate::opening::Openings;
-use crate::origin::Origin;
-use crate::passed::Passed;
+use crate::abi::{guard, log_panics};
+use crate::error::{Ending, StartError};
+use crate::event_loop::{self, Handshakes};
+use crate::launch::{Launch, NAME, Prepared, Start};
+use crate::listen::Activation;
+use crate::process::{self, Notifier};
 use crate::program::{Flavor, Program};
-use crate::start::StartError;
-use crate::{dispatch, host, log, notify, panics, signals};
+use crate::restart::{self, CrashRecord, Inheritance, Invocation};
+use crate::{log, serve, sigpipe};
 
 /// Runs the server until it is told to stop. Returns the exit status of `main`.
 ///
@@ -28,7 +29,7 @@ pub unsafe fn run(
     program: &impl Program,
     flavor: &Flavor,
 ) -> c_int {
-    panics::log_panics();
+    log_panics();
     let launch = Launch { program, flavor };
     // SAFETY: the caller's promise.
     let prepared = step(|| unsafe { prepare(argc, argv, &launch) });
@@ -38,40 +39,47 @@ pub unsafe fn run(
     });
     let mut server = match opened {
         Ok(server) => server,
-        Err(error) => return guard(1, || tell(&error)),
+        Err(error) => return guard(1, || end(&error)),
     };
-    let status = dispatch::serve(program, &mut server);
-    host::end_child();
+    let status = serve::serve(program, &mut server);
+    process::end_child();
     program.exit();
-    host::end_child();
+    process::end_child();
     guard(1, || {
         server.files.remove_all();
         log::close();
-        let _ = host::with(|state| {
+        let _ = event_loop::with(|state| {
             state.engine = None;
-            state.openings = Openings::NONE;
+            state.handshakes = Handshakes::NONE;
         });
         status
     })
 }
 
-/// A step of the start. A panic ends it.
+/// Takes a step of the start, which a panic ends.
 fn step<R>(act: impl FnOnce() -> Result<R, StartError>) -> Result<R, StartError> {
-    guard(Err(StartError::told()), act)
+    guard(Err(StartError::panicked()), act)
 }
 
-/// Says why there is no server. Returns the exit status.
-fn tell(error: &StartError) -> c_int {
-    match error.status {
+/// Says why there is no server, and ends the process where `main` does not. Returns the exit status.
+fn end(error: &StartError) -> c_int {
+    match error.ending {
         // Whoever asked may have gone.
-        0 => drop(signals::write_all(std::io::stdout(), error.text.as_bytes())),
+        Ending::Return(0) => drop(sigpipe::write_all(std::io::stdout(), error.text.as_bytes())),
         _ if error.text.is_empty() => {}
         _ => log::error(&error.text),
     }
-    error.status
+    match error.ending {
+        Ending::Return(status) => return status,
+        Ending::Exit(_) => {}
+        Ending::Signal(number) => process::raise_default(number),
+    }
+    let status = error.ending.status();
+    // SAFETY: what the program has registered to be run at exit is left out, as it must be.
+    unsafe { libc::_exit(status) }
 }
 
-/// All that comes before the program runs.
+/// Does all that comes before the program runs.
 ///
 /// # Safety
 /// `argc` and `argv` are those of `main`.
@@ -80,17 +88,22 @@ unsafe fn prepare(
     argv: *const *const c_char,
     launch: &Launch<'_, impl Program>,
 ) -> Result<Prepared, StartError> {
-    host::claim();
+    process::claim_thread();
     open_streams();
-    signals::ignore_sigpipe();
+    sigpipe::ignore();
     log::open(NAME);
     // SAFETY: the caller's promise.
     let arguments = unsafe { arguments(argc, argv) };
-    let passed = Passed::take(launch.flavor);
-    notify::claim_watchdog();
-    let (origin, legacy) = Origin::find(arguments);
-    notify::take();
-    launch.prepare(origin, legacy, passed)
+    let activation = Activation::take(launch.flavor);
+    process::claim_watchdog();
+    let record = CrashRecord::take();
+    let inheritance = match (&record, Inheritance::take(record.as_ref())?) {
+        (Some(record), Some(inheritance)) => Some(restart::begin(record, inheritance)?),
+        _ => None,
+    };
+    let invocation = Invocation::find(arguments, record, inheritance.as_ref());
+    let notifier = Notifier::take();
+    launch.prepare(Start { invocation, inheritance, activation, notifier })
 }
 
 /// Opens /dev/null in the place of standard streams that are closed: what is meant for them must not go
@@ -105,7 +118,7 @@ fn open_streams() {
     }
 }
 
-/// The program's name and what follows it.
+/// The arguments of `main`: the program's name and what follows it.
 ///
 /// # Safety
 /// `argc` and `argv` are those of `main`.

@@ -1,0 +1,13 @@
+//! The bodies of the `ws_*` functions, by family, and what stands between them and C.
+
+pub mod connection;
+mod guard;
+mod handle;
+pub mod handshake;
+pub mod send;
+pub mod setup;
+pub mod stats;
+mod symbols;
+
+pub(crate) use guard::{guard, log_panics};
+pub(crate) use handle::from_id;

@@ -1,0 +1,103 @@
+//! What a program sends. Each function may be called with any argument, at any time, from any thread; what
+//! cannot be done is left undone.
+
+use std::ffi::{c_int, c_long, c_uchar, c_uint, c_void};
+
+use dorrit_engine::SendError;
+use dorrit_proto::MessageKind;
+
+use super::guard::{WRONG_THREAD, guard};
+use super::handle;
+use crate::event_loop::{State, with};
+use crate::process::WithoutReserve;
+
+/// What `ws_write_conn` returns where the message is queued.
+const QUEUED: c_int = 0;
+/// What `ws_write_conn` returns where there is no memory for the message.
+const NO_MEMORY: c_int = -1;
+/// What `ws_write_conn` returns where there is no message.
+const NO_PAYLOAD: c_int = -2;
+
+/// The body of `ws_write_conn` (CONTRACT D14 to D17).
+///
+/// # Safety
+/// `conns` is NULL or points to `count` handles, and `data` is NULL or points to `len` bytes.
+pub unsafe fn write_conn(
+    conns: *const *mut c_void,
+    count: c_int,
+    kind: MessageKind,
+    len: c_uint,
+    data: *const c_uchar,
+) -> c_int {
+    guard(NO_MEMORY, || {
+        let sent = with(|state| {
+            if len < 1 || data.is_null() {
+                return NO_PAYLOAD;
+            }
+            // SAFETY: the caller's promise.
+            match unsafe { queue(state, conns, count, kind, data.cast(), len as usize) } {
+                Ok(_) => QUEUED,
+                Err(_) => NO_MEMORY,
+            }
+        });
+        sent.unwrap_or(WRONG_THREAD)
+    })
+}
+
+/// Queues a message for the connections of an array, as far as there are any. Returns for how many.
+///
+/// # Safety
+/// `conns` is NULL or points to `count` handles, and `data` points to `len` bytes. Neither changes during
+/// the call.
+#[inline(always)]
+unsafe fn queue(
+    state: &mut State,
+    conns: *const *mut c_void,
+    count: c_int,
+    kind: MessageKind,
+    data: *const u8,
+    len: usize,
+) -> Result<usize, SendError> {
+    let count = usize::try_from(count).unwrap_or(0);
+    let Some(engine) = state.engine.as_mut().filter(|_| count > 0 && !conns.is_null()) else {
+        return Ok(0);
+    };
+    // SAFETY: the caller's promise. No object is longer than isize::MAX.
+    let data = unsafe { std::slice::from_raw_parts(data, len.min(isize::MAX as usize)) };
+    // SAFETY: the caller's promise.
+    let conns = unsafe { std::slice::from_raw_parts(conns, count) };
+    let _without = WithoutReserve::begin();
+    match conns {
+        &[conn] => match handle::to_id(conn) {
+            Some(id) => engine.send_to(id, kind, data),
+            None => Ok(0),
+        },
+        conns => engine.send(conns.iter().filter_map(|&conn| handle::to_id(conn)), kind, data),
+    }
+}
+
+/// The body of `ws_send`.
+///
+/// # Safety
+/// `conns` is NULL or points to `count` handles, and `data` is NULL or points to `len` bytes.
+pub unsafe fn send(
+    conns: *const *mut c_void,
+    count: c_int,
+    kind: MessageKind,
+    data: *const c_void,
+    len: usize,
+) -> c_long {
+    guard(NO_MEMORY.into(), || {
+        let data = match len {
+            0 => c"".as_ptr().cast(),
+            _ if data.is_null() => return 0,
+            _ => data.cast(),
+        };
+        let sent = with(|state| {
+            // SAFETY: the caller's promise; without bytes, any address is one.
+            let sent = unsafe { queue(state, conns, count, kind, data, len) };
+            sent.map_or(NO_MEMORY.into(), |count| count as c_long)
+        });
+        sent.unwrap_or(WRONG_THREAD.into())
+    })
+}

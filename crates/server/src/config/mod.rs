@@ -1,0 +1,13 @@
+//! What a server is asked for: by its options, and by its program.
+
+mod list;
+mod options;
+mod protocols;
+mod settings;
+mod spec;
+mod web_origin;
+
+pub(crate) use options::{BUFFER_OVERHEAD, Options, decimal};
+pub(crate) use protocols::Protocols;
+pub(crate) use settings::{MAX_MESSAGE, Settings, keepalive};
+pub(crate) use web_origin::Origins;

@@ -1,0 +1,333 @@
+//! The command line (CONTRACT D20).
+
+use std::ffi::{OsStr, OsString};
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dorrit_engine::{Keepalive, OverflowPolicy, QueueLimit};
+use getopts::Matches;
+
+use super::settings;
+use super::settings::MAX_MESSAGE;
+use super::spec::Spec;
+use super::web_origin::Origins;
+use crate::error::StartError;
+use crate::log::{Destination, Level};
+use crate::program::{Flavor, RequestFields};
+
+/// What the command line says.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// `-b`: the size of the buffer, in bytes.
+    pub(crate) buffer: usize,
+    /// `-l`: the sockets.
+    pub(crate) sockets: Vec<PathBuf>,
+    /// `-p`: the ports on TCP.
+    pub(crate) ports: Vec<u16>,
+    /// `-i`: the addresses on which there is each of the ports.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// `-w`: the directory whose files are served as pages.
+    pub(crate) pages: Option<PathBuf>,
+    /// `-m`: the most connections.
+    pub(crate) max_connections: usize,
+    /// `-u`: the user that the server runs as.
+    pub(crate) user: Option<String>,
+    /// `-g`: the group that the server runs as.
+    pub(crate) group: Option<String>,
+    /// `-f`: the program's own file.
+    pub(crate) config_file: Option<PathBuf>,
+    /// `--max-message`; `None`, as with the next ones, where it is not given.
+    pub(crate) max_message: Option<usize>,
+    /// `--compress`: the level of compression.
+    pub(crate) compression: Option<u32>,
+    /// `--origin`: whose pages may connect.
+    pub(crate) origins: Origins,
+    /// `--ping`: when silent clients are asked, if they are.
+    pub(crate) keepalive: Option<Option<Keepalive>>,
+    /// `--max-queue`: how much may be queued for a client.
+    pub(crate) queue_limit: Option<QueueLimit>,
+    /// `--max-memory`: the budget of the whole server, in bytes.
+    pub(crate) max_memory: Option<usize>,
+    /// What `ws_open_callback` is given, as `-h` says where there is that option.
+    pub(crate) fields: RequestFields,
+    /// `--log-level`: which lines are written.
+    pub(crate) log_level: Level,
+    /// `--log-stderr`: a daemon's lines go to standard error.
+    is_log_on_stderr: bool,
+    /// `--drain`: how long clients are served after a hand-over.
+    pub(crate) drain: Duration,
+    /// `-x`: stay in the foreground.
+    pub(crate) is_foreground: bool,
+}
+
+/// How many bytes the buffer holds besides the payload: 4 of header and a terminator.
+pub(crate) const BUFFER_OVERHEAD: usize = 5;
+/// What `-b` may be.
+const BUFFER: std::ops::RangeInclusive<usize> = 10..=65540;
+/// What `-m` may be.
+const CONNECTIONS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
+/// The least that `--max-memory` may be: less would not hold what one client may send.
+const LEAST_MEMORY: usize = 1 << 20;
+/// What `--drain` may be, in seconds: up to a day.
+const DRAIN: std::ops::RangeInclusive<usize> = 0..=86_400;
+
+impl Options {
+    /// Reads the arguments behind the program's name; `--help` and `--version` are answered instead.
+    /// Paths are taken from `directory` (CONTRACT S19).
+    pub(crate) fn parse(
+        arguments: &[OsString],
+        directory: &Path,
+        flavor: &Flavor,
+    ) -> Result<Self, StartError> {
+        // getopts takes text. Arguments are bytes: each byte goes through as the character of its number.
+        let spec = Spec::new(flavor, *BUFFER.end());
+        let arguments = arguments.iter().map(|argument| widen(argument));
+        let arguments = spec.join_numbers(arguments);
+        let usage =
+            |why: &str| StartError::usage(format_args!("{}\n{}", text(&narrow(why)), spec.usage()));
+        let matches = spec.parser().parse(arguments);
+        let matches = matches.map_err(|fail| usage(&fail.to_string()))?;
+        if matches.opt_present("help") {
+            return Err(StartError::answer(spec.help()));
+        }
+        if matches.opt_present("version") {
+            return Err(StartError::answer(spec.version()));
+        }
+        if let Some(operand) = matches.free.first() {
+            return Err(usage(&format!("{operand}: not an option")));
+        }
+        let ports = ports(&matches)?;
+        let name = |option| last(&matches, option).map(|value| text(&value));
+        Ok(Self {
+            buffer: number(&matches, "b", BUFFER)?.unwrap_or(*BUFFER.end()),
+            sockets: paths(&matches, "l", directory)?,
+            addresses: addresses(&matches, &ports)?,
+            ports,
+            pages: paths(&matches, "w", directory)?.pop(),
+            max_connections: number(&matches, "m", CONNECTIONS)?.unwrap_or(flavor.max_connections),
+            user: name("u"),
+            group: name("g"),
+            config_file: paths(&matches, "f", directory)?.pop(),
+            max_message: number(&matches, "max-message", 1..=MAX_MESSAGE)?,
+            compression: compression(&matches)?,
+            origins: origins(&matches)?,
+            keepalive: keepalive(&matches)?,
+            queue_limit: queue_limit(&matches)?,
+            max_memory: max_memory(&matches)?,
+            fields: match flavor.without_h {
+                Some(fields) if !matches.opt_present("h") => fields,
+                _ => RequestFields::Cookie,
+            },
+            log_level: log_level(&matches)?,
+            is_log_on_stderr: matches.opt_present("log-stderr"),
+            drain: Duration::from_secs(number(&matches, "drain", DRAIN)?.unwrap_or(10) as u64),
+            is_foreground: matches.opt_present("x"),
+        })
+    }
+}
+
+impl Options {
+    /// Where the server's log goes (CONTRACT D7).
+    pub(crate) fn log_destination(&self) -> Destination {
+        match self.is_foreground || self.is_log_on_stderr {
+            true => Destination::Stderr,
+            false => Destination::Syslog,
+        }
+    }
+}
+
+/// Bytes as the characters of their numbers.
+fn widen(argument: &OsStr) -> String {
+    argument.as_bytes().iter().map(|&byte| char::from(byte)).collect()
+}
+
+/// The bytes that [`widen`] has made characters of.
+fn narrow(argument: &str) -> OsString {
+    // What is no such character is of getopts' own messages.
+    OsString::from_vec(argument.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect())
+}
+
+/// A value as it is shown.
+fn text(value: &OsStr) -> String {
+    value.to_string_lossy().into_owned()
+}
+
+/// The values of an option, in their order.
+fn all(matches: &Matches, option: &str) -> Vec<OsString> {
+    let values = if is_known(matches, option) { matches.opt_strs(option) } else { Vec::new() };
+    values.iter().map(|value| narrow(value)).collect()
+}
+
+/// The value of an option that takes one; the last one where it is given more than once.
+fn last(matches: &Matches, option: &str) -> Option<OsString> {
+    all(matches, option).pop()
+}
+
+/// The number that is the value of an option, in this range.
+fn number(
+    matches: &Matches,
+    option: &str,
+    range: std::ops::RangeInclusive<usize>,
+) -> Result<Option<usize>, StartError> {
+    let value = last(matches, option);
+    value.map(|value| within(option, &text(&value), range)).transpose()
+}
+
+/// The number that this value of an option is, in this range.
+fn within(
+    option: &str,
+    value: &str,
+    range: std::ops::RangeInclusive<usize>,
+) -> Result<usize, StartError> {
+    let why = format!("must be a number from {} to {}", range.start(), range.end());
+    let number = decimal(value).filter(|number| range.contains(number));
+    number.ok_or_else(|| wrong(option, value, &why))
+}
+
+/// The number that a text of digits alone is.
+pub(crate) fn decimal<N: std::str::FromStr>(text: &str) -> Option<N> {
+    let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_decimal)
+}
+
+/// An error: the value of an option cannot be, for this reason.
+fn wrong(option: &str, value: &str, why: &str) -> StartError {
+    let dashes = if option.len() > 1 { "--" } else { "-" };
+    StartError::option(&format!("{dashes}{option}"), value, why)
+}
+
+/// Reads `-p PORT`, given once for each. Each 0 is a free one.
+fn ports(matches: &Matches) -> Result<Vec<u16>, StartError> {
+    let mut ports = Vec::new();
+    for value in all(matches, "p") {
+        let port = within("p", &text(&value), 0..=u16::MAX.into())? as u16;
+        if port == 0 || !ports.contains(&port) {
+            ports.push(port);
+        }
+    }
+    Ok(ports)
+}
+
+/// Reads `-i ADDRESS`, given once for each.
+fn addresses(matches: &Matches, ports: &[u16]) -> Result<Vec<IpAddr>, StartError> {
+    const OPTION: &str = "i";
+    let mut addresses = Vec::new();
+    for value in all(matches, OPTION) {
+        let value = text(&value);
+        let address = value.parse();
+        let address =
+            address.map_err(|_| wrong(OPTION, &value, "must be an IPv4 or IPv6 address"))?;
+        if ports.is_empty() {
+            return Err(wrong(OPTION, &value, "needs a port: -p"));
+        }
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() {
+        addresses.push(Ipv4Addr::LOCALHOST.into());
+    }
+    Ok(addresses)
+}
+
+/// Reads `--compress[=LEVEL]`.
+fn compression(matches: &Matches) -> Result<Option<u32>, StartError> {
+    const OPTION: &str = "compress";
+    const LEVEL: &str = "6";
+    if !is_known(matches, OPTION) {
+        return Ok(None);
+    }
+    let Some(position) = matches.opt_positions(OPTION).pop() else { return Ok(None) };
+    let given = matches.opt_strs_pos(OPTION).pop().filter(|(at, _)| *at == position);
+    let value = given.map_or_else(|| LEVEL.to_owned(), |(_, value)| value);
+    let level = decimal(&value).filter(|level| (0..=9).contains(level));
+    level.map(Some).ok_or_else(|| wrong(OPTION, &value, "must be a number from 0 to 9"))
+}
+
+/// Reads `--origin`, given once for each.
+fn origins(matches: &Matches) -> Result<Origins, StartError> {
+    const OPTION: &str = "origin";
+    let why = "is no origin, such as https://example.org, nor the word same";
+    let mut origins = Origins::ANY;
+    for value in all(matches, OPTION) {
+        let added = origins.add(value.as_bytes());
+        added.ok_or_else(|| wrong(OPTION, &text(&value), why))?;
+    }
+    Ok(origins)
+}
+
+/// Reads `--max-queue BYTES[,skip]`.
+fn queue_limit(matches: &Matches) -> Result<Option<QueueLimit>, StartError> {
+    const OPTION: &str = "max-queue";
+    let Some(value) = last(matches, OPTION).map(|value| text(&value)) else { return Ok(None) };
+    let (bytes, policy) = match value.strip_suffix(",skip") {
+        Some(bytes) => (bytes, OverflowPolicy::Skip),
+        None => (&*value, OverflowPolicy::Close),
+    };
+    let bytes = size(bytes).filter(|bytes| *bytes > 0);
+    let limit = bytes.map(|bytes| QueueLimit { bytes, policy });
+    limit.map(Some).ok_or_else(|| wrong(OPTION, &value, "must be bytes, as in 65536 or 64M,skip"))
+}
+
+/// Reads `--max-memory BYTES`.
+fn max_memory(matches: &Matches) -> Result<Option<usize>, StartError> {
+    const OPTION: &str = "max-memory";
+    let Some(value) = last(matches, OPTION).map(|value| text(&value)) else { return Ok(None) };
+    let bytes = size(&value).filter(|bytes| *bytes >= LEAST_MEMORY);
+    bytes.map(Some).ok_or_else(|| wrong(OPTION, &value, "must be bytes, at least 1M, as in 512M"))
+}
+
+/// A number of bytes, or with K, M or G behind it of kibi-, mebi- or gibibytes.
+fn size(text: &str) -> Option<usize> {
+    let units = [('K', 1 << 10), ('M', 1 << 20), ('G', 1 << 30)];
+    let unit = |(letter, unit): (char, usize)| Some((text.strip_suffix(letter)?, unit));
+    let (digits, unit) = units.into_iter().find_map(unit).unwrap_or((text, 1));
+    decimal::<usize>(digits)?.checked_mul(unit)
+}
+
+/// Reads `--ping IDLE[,TIMEOUT]`.
+fn keepalive(matches: &Matches) -> Result<Option<Option<Keepalive>>, StartError> {
+    const OPTION: &str = "ping";
+    const TIMEOUT: &str = "20";
+    let Some(value) = last(matches, OPTION).map(|value| text(&value)) else { return Ok(None) };
+    let (idle, timeout) = value.split_once(',').unwrap_or((&value, TIMEOUT));
+    let seconds = decimal(idle).zip(decimal(timeout));
+    let keepalive = seconds.and_then(|(idle, timeout)| settings::keepalive(idle, timeout));
+    keepalive.map(Some).ok_or_else(|| wrong(OPTION, &value, "must be seconds, as in 50,20"))
+}
+
+/// Reads `--log-level LEVEL`.
+fn log_level(matches: &Matches) -> Result<Level, StartError> {
+    const OPTION: &str = "log-level";
+    let Some(value) = last(matches, OPTION).map(|value| text(&value)) else {
+        return Ok(Level::Info);
+    };
+    let why = "must be error, warning, notice, info or debug";
+    Level::parse(&value).ok_or_else(|| wrong(OPTION, &value, why))
+}
+
+/// Whether the library has this option.
+fn is_known(matches: &Matches, option: &str) -> bool {
+    matches.opt_defined(option)
+}
+
+/// The paths that are an option's values, taken from this directory, each once.
+fn paths(matches: &Matches, option: &str, directory: &Path) -> Result<Vec<PathBuf>, StartError> {
+    let mut paths = Vec::new();
+    for value in all(matches, option) {
+        if value.is_empty() {
+            return Err(wrong(option, "\"\"", "must be a path"));
+        }
+        // The last one stands last.
+        let path = directory.join(value);
+        paths.retain(|earlier| *earlier != path);
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+#[cfg(test)]
+#[path = "options_tests.rs"]
+mod tests;

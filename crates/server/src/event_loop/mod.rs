@@ -1,0 +1,9 @@
+//! The thread's own loop, and what belongs to its thread.
+
+mod current;
+mod figures;
+mod handshakes;
+
+pub(crate) use current::{Misuse, Periodic, Stage, State, with, with_engine};
+pub(crate) use figures::log_figures;
+pub(crate) use handshakes::{Handshakes, refuse_foreign};

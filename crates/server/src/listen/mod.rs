@@ -1,0 +1,9 @@
+//! The sockets that a server listens on.
+
+mod activation;
+mod tcp;
+mod unix;
+
+pub(crate) use activation::Activation;
+pub(crate) use tcp::{listener, open_tcp, place};
+pub(crate) use unix::{check_path, open_unix};

@@ -1,0 +1,14 @@
+//! The log: syslog(3) for a daemon, standard error in the foreground (CONTRACT D7).
+
+mod level;
+mod lines;
+mod rate_limit;
+mod sink;
+mod standard_error;
+mod syslogd;
+
+pub(crate) use level::Level;
+pub(crate) use lines::{
+    close, due, error, info, limited, notice, set_level, silence, warning, write_left_out,
+};
+pub(crate) use sink::{Destination, open, set_destination, set_program_lines};

@@ -1,0 +1,124 @@
+//! Where the log's lines go. No line makes the server wait: one that finds no room is counted, and the
+//! number is told when there is room again.
+
+use std::ffi::{CStr, CString, c_int};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, TryLockError};
+
+use super::level::Level;
+use super::standard_error;
+use super::syslogd::Syslogd;
+use crate::error::errno_text;
+
+/// Where lines go, and who writes them.
+struct Sink {
+    destination: Destination,
+    /// The name in front of each line, to which openlog(3) keeps a pointer.
+    name: Option<CString>,
+    /// The options of openlog(3), for the program's own lines.
+    options: c_int,
+    syslogd: Syslogd,
+    /// Whether syslogd has a line that standard error takes none, since it took one.
+    has_complained: bool,
+}
+
+/// Where lines go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// Lines go to standard error.
+    Stderr,
+    /// Lines go where syslog(3) writes to.
+    Syslog,
+}
+
+static SINK: Mutex<Sink> = Mutex::new(Sink {
+    destination: Destination::Stderr,
+    name: None,
+    options: libc::LOG_PID,
+    syslogd: Syslogd::NONE,
+    has_complained: false,
+});
+/// How many lines were lost since one was written.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// The sink, unless a line is being written: what has interrupted that, a signal handler of the program's
+/// or a panic, must not wait for it.
+fn sink() -> Option<MutexGuard<'static, Sink>> {
+    match SINK.try_lock() {
+        Ok(sink) => Some(sink),
+        Err(TryLockError::Poisoned(sink)) => Some(sink.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
+/// Names the server, in our lines and in those of the program's own syslog(3) (CONTRACT D6).
+pub(crate) fn open(name: &CStr) {
+    standard_error::know_journal();
+    if let Some(mut sink) = sink() {
+        sink.open(name.to_owned());
+    }
+}
+
+/// Has lines go there from now on; before that, they go to standard error.
+pub(crate) fn set_destination(destination: Destination) {
+    if let Some(mut sink) = sink() {
+        sink.destination = destination;
+    }
+}
+
+/// Has the program's own lines seen where ours are to go: on standard error too, besides syslogd, unless
+/// systemd reads both.
+pub(crate) fn set_program_lines(destination: Destination) {
+    let Some(mut sink) = sink() else { return };
+    let is_seen = destination == Destination::Syslog || standard_error::is_journal();
+    sink.options = libc::LOG_PID | if is_seen { 0 } else { libc::LOG_PERROR };
+    if let Some(name) = sink.name.clone() {
+        sink.open(name);
+    }
+}
+
+/// Writes a line, behind the number of those that were lost before it.
+pub(crate) fn write(level: Level, text: &str) {
+    if !sink().is_some_and(|mut sink| sink.write(level, text)) {
+        LOST.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Sink {
+    fn open(&mut self, name: CString) {
+        // SAFETY: the string stays where it is until another one has taken its place.
+        unsafe { libc::openlog(name.as_ptr(), self.options, libc::LOG_DAEMON) };
+        self.name = Some(name);
+    }
+
+    /// Writes a line; false where it is lost.
+    fn write(&mut self, level: Level, text: &str) -> bool {
+        let lost = LOST.load(Ordering::Relaxed);
+        if lost > 0 {
+            let before = format!("{lost} lines of the log were lost before this");
+            if !self.write_one(Level::Warning, &before) {
+                return false;
+            }
+            LOST.fetch_sub(lost, Ordering::Relaxed);
+        }
+        self.write_one(level, text)
+    }
+
+    /// Writes a line; false where there is no room for it.
+    fn write_one(&mut self, level: Level, text: &str) -> bool {
+        let name = self.name.as_deref().unwrap_or(c"server");
+        if self.destination == Destination::Syslog {
+            return self.syslogd.write(level, name, text);
+        }
+        let written = standard_error::write(level, name, text);
+        let had_complained = std::mem::replace(&mut self.has_complained, written.is_err());
+        if let Err(error) = written
+            && !had_complained
+        {
+            let why = errno_text(&error.into());
+            let text = format!("standard error takes no lines: {why}");
+            self.syslogd.write(Level::Warning, name, &text);
+        }
+        written.is_ok()
+    }
+}

@@ -18,6 +18,7 @@ mod id;
 mod inbox;
 mod memory;
 mod outbox;
+mod payload;
 mod pending;
 mod pool;
 mod reactor;

@@ -6,7 +6,7 @@ use dorrit_proto::{MessageKind, Rules, receive_whole};
 
 use crate::event::Told;
 use crate::id::ConnId;
-use crate::inbox::Payload;
+use crate::payload::Payload;
 
 /// How many messages and frames of a connection are dealt with in a turn (CONTRACT S20).
 const MESSAGES: u32 = 64;

@@ -192,7 +192,7 @@ impl Conn {
         self.phase = Phase::Ended;
         self.closing.end();
         self.transport = None;
-        cx.inbox.drop_partial(&mut self.partial, &mut cx.memory);
+        cx.inbox.partials.drop(&mut self.partial, &mut cx.memory);
         self.drop_response(cx);
         self.drop_inflation(cx);
         if cx.is_turn() {

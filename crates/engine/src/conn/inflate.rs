@@ -4,7 +4,8 @@ use dorrit_proto::{IncomingError, Inflated, Inflater, MessageKind};
 
 use super::{Conn, Context, Phase};
 use crate::event::Told;
-use crate::inbox::{Inflation, Payload, Source};
+use crate::inbox::{Inflation, Source};
+use crate::payload::Payload;
 use crate::turn::{Step, Turn};
 
 /// So many bytes that are decompressed count as one message of a turn's.
@@ -22,14 +23,14 @@ impl Conn {
             self.drop_source(cx, source);
             return self.drop_for_memory(cx);
         };
-        let out = cx.inbox.take_inflated();
+        let out = cx.inbox.inflations.take_memory();
         self.inflate_on(cx, Inflation::new(cx.id, kind, source, inflater, out))
     }
 
     /// Gives a connection's message that is being decompressed its turn; `None` where there is none. Returns
     /// what there is to tell already.
     pub(super) fn go_on_inflating(&mut self, cx: &mut Context) -> Option<Option<Told>> {
-        let inflation = cx.inbox.take_inflation(cx.id)?;
+        let inflation = cx.inbox.inflations.take(cx.id)?;
         self.has_rest = false;
         let more = std::mem::take(&mut self.can_read);
         let (pos, is_own) = cx.inbox.take_partial(&mut self.partial, &mut cx.memory);
@@ -48,7 +49,7 @@ impl Conn {
 
     /// Frees what a connection's message takes that is being decompressed.
     pub(super) fn drop_inflation(&mut self, cx: &mut Context) {
-        if let Some(inflation) = cx.inbox.take_inflation(cx.id) {
+        if let Some(inflation) = cx.inbox.inflations.take(cx.id) {
             self.end_inflation(cx, inflation);
         }
     }
@@ -61,7 +62,7 @@ impl Conn {
                     self.end_inflation(cx, inflation);
                     return self.drop_for_memory(cx);
                 }
-                cx.inbox.suspend(inflation);
+                cx.inbox.inflations.suspend(inflation);
                 self.has_rest = true;
                 cx.wants.turn();
                 Step::Pause
@@ -78,7 +79,7 @@ impl Conn {
     }
 
     fn end_inflation(&mut self, cx: &mut Context, inflation: Inflation) {
-        let source = cx.inbox.end_inflation(inflation, &mut cx.memory);
+        let source = cx.inbox.inflations.end(inflation, &mut cx.memory);
         self.drop_source(cx, source);
     }
 
@@ -107,7 +108,7 @@ fn inflate(cx: &mut Context, inflation: &mut Inflation) -> Result<Inflated, Inco
 }
 
 fn take_inflater(cx: &mut Context) -> Option<Inflater> {
-    if let Some(inflater) = cx.inbox.take_inflater() {
+    if let Some(inflater) = cx.inbox.inflations.take_inflater() {
         return Some(inflater);
     }
     if cx.is_memory_full(Inflater::MEMORY) {

@@ -246,7 +246,7 @@ impl Conn {
     pub(crate) fn held(&self, inbox: &Inbox, outbox: &Outbox) -> usize {
         let queue = self.queue.map_or(0, |key| outbox.queues[key].held());
         let incoming = self.incoming.map_or(0, |key| inbox.incoming[key].capacity());
-        let partial = self.partial.map_or(0, |key| inbox.partials[key].bytes.capacity());
+        let partial = self.partial.map_or(0, |key| inbox.partials.held(key));
         queue + incoming + partial
     }
 }

@@ -8,7 +8,8 @@ use dorrit_proto::{Coding, Complete, FrameStart, IncomingError, MessageKind};
 use super::{Conn, Context, Phase};
 use crate::config::Buffers;
 use crate::event::{Event, Told};
-use crate::inbox::{Payload, Source};
+use crate::inbox::Source;
+use crate::payload::Payload;
 use crate::pool::Key;
 use crate::turn::Step;
 
@@ -187,7 +188,7 @@ impl Conn {
             Payload::Incoming(key) if cx.config.buffers == Buffers::Shared => {
                 self.release_incoming(cx, key);
             }
-            Payload::Inflated => cx.inbox.shrink_inflated(&mut cx.memory),
+            Payload::Inflated => cx.inbox.inflations.shrink(&mut cx.memory),
             Payload::None | Payload::Input(_) | Payload::Incoming(_) => {}
         }
     }

@@ -191,7 +191,7 @@ impl Engine {
         while let Some(id) = next {
             let held =
                 self.conns.get(id).map_or(0, |conn| conn.held(&self.cx.inbox, &self.cx.outbox));
-            let held = held + self.cx.inbox.inflating(id);
+            let held = held + self.cx.inbox.inflations.held(id);
             if held > most.0 {
                 most = (held, Some(id));
             }

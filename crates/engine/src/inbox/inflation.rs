@@ -5,13 +5,12 @@ use std::ops::Range;
 
 use dorrit_proto::{IncomingError, Inflated, Inflater, MessageKind};
 
-use super::Inbox;
 use crate::id::ConnId;
 use crate::memory::Memory;
 use crate::pool::Key;
 
 /// How many bytes are taken and given in a turn.
-pub(crate) const WORK: usize = 1 << 20;
+const WORK: usize = 1 << 20;
 
 /// A message that is being decompressed.
 pub(crate) struct Inflation {
@@ -53,6 +52,19 @@ impl Inflation {
         most.saturating_sub(before)
     }
 
+    /// Decompresses as much as a turn may of these bytes, which are the compressed message.
+    pub(super) fn inflate(
+        &mut self,
+        bytes: &[u8],
+        max: usize,
+        memory: &mut Memory,
+    ) -> Result<Inflated, IncomingError> {
+        let before = self.out.capacity();
+        let inflated = self.inflater.inflate(self.kind, bytes, max, WORK, &mut self.out);
+        memory.change(before, self.out.capacity());
+        inflated
+    }
+
     /// How much memory the message takes besides the place where it came in parts, in bytes.
     fn held(&self) -> usize {
         let copy = if let Source::Copy(bytes) = &self.source { bytes.capacity() } else { 0 };
@@ -60,81 +72,79 @@ impl Inflation {
     }
 }
 
-impl Inbox {
-    /// Decompresses as much of a message as a turn may.
-    pub(crate) fn inflate(
-        &mut self,
-        inflation: &mut Inflation,
-        max: usize,
-        memory: &mut Memory,
-    ) -> Result<Inflated, IncomingError> {
-        let Inflation { kind, source, inflater, out, .. } = inflation;
-        let before = out.capacity();
-        let inflated = match source {
-            Source::Input(at) => inflater.inflate(*kind, &self.input[at.clone()], max, WORK, out),
-            Source::Copy(bytes) => inflater.inflate(*kind, bytes, max, WORK, out),
-            Source::Incoming(key) => {
-                let message = self.incoming[*key].message();
-                inflater.inflate(*kind, &message[..message.len() - 1], max, WORK, out)
-            }
-        };
-        memory.change(before, out.capacity());
-        inflated
-    }
+/// How much memory is kept for messages that will be compressed, in bytes.
+const KEPT: usize = 1 << 20;
 
-    /// Takes all the memory that a message needs to go on in another turn.
-    pub(crate) fn ready_to_suspend(
-        &mut self,
-        inflation: &mut Inflation,
-        memory: &mut Memory,
-    ) -> Result<(), TryReserveError> {
-        self.inflations.try_reserve(1)?;
-        if let Source::Input(at) = &inflation.source {
-            let mut copy = Vec::new();
-            copy.try_reserve_exact(at.len())?;
-            copy.extend_from_slice(&self.input[at.clone()]);
-            memory.change(0, copy.capacity());
-            inflation.source = Source::Copy(copy);
-        }
-        Ok(())
-    }
+/// The messages that are being decompressed, and what that takes.
+#[derive(Default)]
+pub(crate) struct Inflations {
+    inflater: Option<Inflater>,
+    /// Messages that are too long to be decompressed in one turn.
+    suspended: Vec<Inflation>,
+    /// The message that was decompressed last.
+    out: Vec<u8>,
+}
 
-    /// Has a message go on in its connection's next turn, after [`Inbox::ready_to_suspend`].
-    pub(crate) fn suspend(&mut self, inflation: Inflation) {
-        self.inflations.push(inflation);
-    }
-
-    /// Takes a connection's message that is to go on.
-    pub(crate) fn take_inflation(&mut self, conn: ConnId) -> Option<Inflation> {
-        let at = self.inflations.iter().position(|inflation| inflation.conn == conn)?;
-        Some(self.inflations.swap_remove(at))
-    }
-
-    /// How much memory a connection's message takes that is being decompressed, in bytes.
-    pub(crate) fn inflating(&self, conn: ConnId) -> usize {
-        let mut all = self.inflations.iter();
-        all.find(|inflation| inflation.conn == conn).map_or(0, Inflation::held)
-    }
-
-    /// Keeps what came out of a message as the one that was decompressed last. Returns where the message is, which
-    /// is to be given back.
-    pub(crate) fn end_inflation(&mut self, inflation: Inflation, memory: &mut Memory) -> Source {
-        let Inflation { source, inflater, out, .. } = inflation;
-        memory.change(self.inflated.capacity(), 0);
-        self.inflated = out;
-        if self.inflater.replace(inflater).is_some() {
-            memory.change(Inflater::MEMORY, 0);
-        }
-        source
+impl Inflations {
+    /// The message that was decompressed last, with a zero byte behind it.
+    pub(super) fn message(&mut self) -> &mut [u8] {
+        &mut self.out
     }
 
     /// The memory of the message that was decompressed last, for the next one.
-    pub(crate) fn take_inflated(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.inflated)
+    pub(crate) fn take_memory(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
     }
 
     /// The inflater that nobody uses.
     pub(crate) fn take_inflater(&mut self) -> Option<Inflater> {
         self.inflater.take()
+    }
+
+    /// Gives back the memory of the message that was decompressed last, where that is much.
+    pub(crate) fn shrink(&mut self, memory: &mut Memory) {
+        if self.out.capacity() > KEPT {
+            self.drop_message(memory);
+        }
+    }
+
+    /// Gives back the memory of the message that was decompressed last.
+    pub(super) fn drop_message(&mut self, memory: &mut Memory) {
+        memory.change(self.out.capacity(), 0);
+        self.out = Vec::new();
+    }
+
+    /// Makes room for one more message that goes on in another turn.
+    pub(super) fn reserve(&mut self) -> Result<(), TryReserveError> {
+        self.suspended.try_reserve(1)
+    }
+
+    /// Has a message go on in its connection's next turn, after [`Inflations::reserve`].
+    pub(crate) fn suspend(&mut self, inflation: Inflation) {
+        self.suspended.push(inflation);
+    }
+
+    /// Takes a connection's message that is to go on.
+    pub(crate) fn take(&mut self, conn: ConnId) -> Option<Inflation> {
+        let at = self.suspended.iter().position(|inflation| inflation.conn == conn)?;
+        Some(self.suspended.swap_remove(at))
+    }
+
+    /// How much memory a connection's message takes that is being decompressed, in bytes.
+    pub(crate) fn held(&self, conn: ConnId) -> usize {
+        let mut all = self.suspended.iter();
+        all.find(|inflation| inflation.conn == conn).map_or(0, Inflation::held)
+    }
+
+    /// Keeps what came out of a message as the one that was decompressed last. Returns where the message is, which
+    /// is to be given back.
+    pub(crate) fn end(&mut self, inflation: Inflation, memory: &mut Memory) -> Source {
+        let Inflation { source, inflater, out, .. } = inflation;
+        self.drop_message(memory);
+        self.out = out;
+        if self.inflater.replace(inflater).is_some() {
+            memory.change(Inflater::MEMORY, 0);
+        }
+        source
     }
 }

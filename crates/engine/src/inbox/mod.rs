@@ -3,19 +3,22 @@
 
 mod inflation;
 mod partials;
-mod payload;
 
 use std::collections::TryReserveError;
 use std::ops::Range;
 
-use dorrit_proto::{Incoming, Inflater, Request};
+use dorrit_proto::{Incoming, IncomingError, Inflated, Request};
 
 use crate::memory::Memory;
+use crate::payload::Payload;
 use crate::pool::{Key, Pool};
+use crate::turn::Turn;
 
 pub(crate) use inflation::{Inflation, Source};
-pub(crate) use partials::{MIN_SPARE, Partial};
-pub(crate) use payload::Payload;
+pub(crate) use partials::MIN_SPARE;
+
+use inflation::Inflations;
+use partials::Partials;
 
 /// How much is read at a time, in bytes: as much as a socket holds for us.
 const INPUT: usize = 256 * 1024;
@@ -26,8 +29,6 @@ const PLACE: usize = 64;
 const PAGE: usize = 4096;
 /// How much memory is kept for messages that will come in parts, in bytes.
 const KEPT: usize = 8 << 20;
-/// How much memory is kept for messages that will be compressed, in bytes.
-const KEPT_INFLATED: usize = 1 << 20;
 
 /// What comes from all connections.
 pub(crate) struct Inbox {
@@ -37,19 +38,14 @@ pub(crate) struct Inbox {
     start: usize,
     /// The shared input, while another one is in its place.
     shared: Vec<u8>,
-    /// A buffer for what is left of the next input that is not dealt with in one turn.
-    spare: Vec<u8>,
     /// What was read and not dealt with.
-    pub(crate) partials: Pool<Partial>,
+    pub(crate) partials: Partials,
     /// Messages that come in parts.
     pub(crate) incoming: Pool<Incoming>,
     /// How much memory those have that are not in use, in bytes.
     kept: usize,
-    inflater: Option<Inflater>,
-    /// Messages that are too long to be decompressed in one turn.
-    inflations: Vec<Inflation>,
-    /// The message that was decompressed last.
-    inflated: Vec<u8>,
+    /// Messages that are being decompressed.
+    pub(crate) inflations: Inflations,
     /// The request that was read last.
     pub(crate) request: Request,
 }
@@ -68,13 +64,10 @@ impl Inbox {
             input,
             start,
             shared: Vec::new(),
-            spare: Vec::new(),
-            partials: Pool::default(),
+            partials: Partials::default(),
             incoming: Pool::default(),
             kept: 0,
-            inflater: None,
-            inflations: Vec::new(),
-            inflated: Vec::new(),
+            inflations: Inflations::default(),
             request: Request::new()?,
         })
     }
@@ -91,21 +84,97 @@ impl Inbox {
         match payload {
             Payload::Input(range) => &mut self.input[range.start..=range.end],
             Payload::Incoming(key) => self.incoming[*key].message(),
-            Payload::Inflated => &mut self.inflated,
+            Payload::Inflated => self.inflations.message(),
             Payload::None => &mut [],
         }
     }
 
-    /// Gives back the memory of the message that was decompressed last, where that is much.
-    pub(crate) fn shrink_inflated(&mut self, memory: &mut Memory) {
-        if self.inflated.capacity() > KEPT_INFLATED {
-            self.drop_inflated(memory);
+    /// Makes what is kept of a connection's input the input. Returns where it goes on, and whether there is
+    /// any.
+    pub(crate) fn take_partial(
+        &mut self,
+        partial: &mut Option<Key>,
+        memory: &mut Memory,
+    ) -> (usize, bool) {
+        let Some(key) = partial.take() else {
+            return (self.clear_input(), false);
+        };
+        let (bytes, pos) = self.partials.take(key, memory);
+        self.shared = std::mem::replace(&mut self.input, bytes);
+        (pos, true)
+    }
+
+    /// Keeps what is left of the input of a turn in a buffer of the connection's own. Returns `None` where nothing
+    /// is left.
+    pub(crate) fn keep_partial(
+        &mut self,
+        turn: &Turn,
+        has_rest: bool,
+        memory: &mut Memory,
+    ) -> Result<Option<Key>, TryReserveError> {
+        let Turn { pos, is_own, .. } = *turn;
+        let left = &self.input[pos..];
+        if left.is_empty() {
+            return Ok(None);
+        }
+        if is_own && (has_rest || pos == 0) {
+            return self.partials.keep(&mut self.input, pos, memory).map(Some);
+        }
+        self.partials.keep_copy(left, has_rest, memory).map(Some)
+    }
+
+    /// Has the shared input in the place of the one of a turn that has ended.
+    pub(crate) fn restore_shared(&mut self, turn: &Turn) {
+        if turn.is_own {
+            let own = std::mem::replace(&mut self.input, std::mem::take(&mut self.shared));
+            if own.capacity() <= INPUT {
+                self.partials.keep_spare(own);
+            }
         }
     }
 
-    fn drop_inflated(&mut self, memory: &mut Memory) {
-        memory.change(self.inflated.capacity(), 0);
-        self.inflated = Vec::new();
+    /// Decompresses as much of a message as a turn may.
+    pub(crate) fn inflate(
+        &mut self,
+        inflation: &mut Inflation,
+        max: usize,
+        memory: &mut Memory,
+    ) -> Result<Inflated, IncomingError> {
+        let Inbox { input, incoming, .. } = self;
+        match &mut inflation.source {
+            Source::Input(at) => {
+                let at = at.clone();
+                inflation.inflate(&input[at], max, memory)
+            }
+            Source::Incoming(key) => {
+                let message = incoming[*key].message();
+                let len = message.len() - 1;
+                inflation.inflate(&message[..len], max, memory)
+            }
+            Source::Copy(bytes) => {
+                let bytes = std::mem::take(bytes);
+                let inflated = inflation.inflate(&bytes, max, memory);
+                inflation.source = Source::Copy(bytes);
+                inflated
+            }
+        }
+    }
+
+    /// Takes all the memory that a message needs to go on in another turn.
+    pub(crate) fn ready_to_suspend(
+        &mut self,
+        inflation: &mut Inflation,
+        memory: &mut Memory,
+    ) -> Result<(), TryReserveError> {
+        self.inflations.reserve()?;
+        if let Source::Input(at) = &inflation.source {
+            let mut copy = Vec::new();
+            copy.try_reserve_exact(at.len())?;
+            copy.extend_from_slice(&self.input[at.clone()]);
+            memory.change(0, copy.capacity());
+            inflation.source = Source::Copy(copy);
+        }
+        Ok(())
     }
 
     /// Gives back what no connection needs, but for what the caller looks at.
@@ -113,9 +182,9 @@ impl Inbox {
         self.incoming.reset_vacant();
         memory.change(std::mem::take(&mut self.kept), 0);
         if !matches!(told, Payload::Inflated) {
-            self.drop_inflated(memory);
+            self.inflations.drop_message(memory);
         }
-        self.spare = Vec::new();
+        self.partials.drop_spare();
     }
 
     /// A connection's place for a message that comes in parts, which it has already or takes; `None` where there

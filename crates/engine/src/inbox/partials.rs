@@ -2,85 +2,91 @@
 
 use std::collections::TryReserveError;
 
-use super::{INPUT, Inbox};
 use crate::memory::Memory;
-use crate::pool::Key;
-use crate::turn::Turn;
+use crate::pool::{Key, Pool};
 
 /// A connection's own buffer has room for at least so many bytes more.
 pub(crate) const MIN_SPARE: usize = 512;
 
 /// What is kept of a connection's input.
 #[derive(Default)]
-pub(crate) struct Partial {
-    pub(crate) bytes: Vec<u8>,
+struct Partial {
+    bytes: Vec<u8>,
     /// How much of it is dealt with.
     pos: usize,
 }
 
-impl Inbox {
-    /// Makes what is kept of a connection's input the input. Returns where it goes on, and whether there is
-    /// any.
-    pub(crate) fn take_partial(
-        &mut self,
-        partial: &mut Option<Key>,
-        memory: &mut Memory,
-    ) -> (usize, bool) {
-        let Some(key) = partial.take() else {
-            return (self.clear_input(), false);
-        };
-        let Partial { bytes, pos } = std::mem::take(&mut self.partials[key]);
-        memory.change(bytes.capacity(), 0);
-        self.partials.give_back(key);
-        self.shared = std::mem::replace(&mut self.input, bytes);
-        (pos, true)
+/// What is kept of the input of all connections.
+#[derive(Default)]
+pub(crate) struct Partials {
+    pool: Pool<Partial>,
+    /// A buffer for what is left of the next input that is not dealt with in one turn.
+    spare: Vec<u8>,
+}
+
+impl Partials {
+    /// How much memory is held for what is kept there, in bytes.
+    pub(crate) fn held(&self, key: Key) -> usize {
+        self.pool[key].bytes.capacity()
     }
 
-    /// Keeps what is left of the input of a turn in a buffer of the connection's own. Returns `None` where nothing
-    /// is left.
-    pub(crate) fn keep_partial(
+    /// Takes what is kept there. Returns it, and how much of it is dealt with.
+    pub(super) fn take(&mut self, key: Key, memory: &mut Memory) -> (Vec<u8>, usize) {
+        let Partial { bytes, pos } = std::mem::take(&mut self.pool[key]);
+        memory.change(bytes.capacity(), 0);
+        self.pool.give_back(key);
+        (bytes, pos)
+    }
+
+    /// Keeps what is left of an input that is a connection's own.
+    pub(super) fn keep(
         &mut self,
-        turn: &Turn,
+        input: &mut Vec<u8>,
+        pos: usize,
+        memory: &mut Memory,
+    ) -> Result<Key, TryReserveError> {
+        self.pool.reserve()?;
+        Ok(self.insert(std::mem::take(input), pos, memory))
+    }
+
+    /// Keeps a copy of what is left of an input; where it `has_rest`, which comes again soon, in the spare buffer.
+    pub(super) fn keep_copy(
+        &mut self,
+        left: &[u8],
         has_rest: bool,
         memory: &mut Memory,
-    ) -> Result<Option<Key>, TryReserveError> {
-        let Turn { pos, is_own, .. } = *turn;
-        let left = &self.input[pos..];
-        if left.is_empty() {
-            return Ok(None);
-        }
-        self.partials.reserve()?;
-        let partial = if is_own && (has_rest || pos == 0) {
-            Partial { bytes: std::mem::take(&mut self.input), pos }
-        } else {
-            let mut bytes = if has_rest { std::mem::take(&mut self.spare) } else { Vec::new() };
-            bytes.clear();
-            bytes.try_reserve_exact(left.len() + MIN_SPARE)?;
-            bytes.extend_from_slice(left);
-            Partial { bytes, pos: 0 }
-        };
-        let key = self.partials.take();
-        memory.change(0, partial.bytes.capacity());
-        self.partials[key] = partial;
-        Ok(Some(key))
+    ) -> Result<Key, TryReserveError> {
+        self.pool.reserve()?;
+        let mut bytes = if has_rest { std::mem::take(&mut self.spare) } else { Vec::new() };
+        bytes.clear();
+        bytes.try_reserve_exact(left.len() + MIN_SPARE)?;
+        bytes.extend_from_slice(left);
+        Ok(self.insert(bytes, 0, memory))
     }
 
-    /// Has the shared input in the place of the one of a turn that has ended.
-    pub(crate) fn restore_shared(&mut self, turn: &Turn) {
-        if turn.is_own {
-            let own = std::mem::replace(&mut self.input, std::mem::take(&mut self.shared));
-            if own.capacity() > self.spare.capacity() && own.capacity() <= INPUT {
-                self.spare = own;
-            }
+    fn insert(&mut self, bytes: Vec<u8>, pos: usize, memory: &mut Memory) -> Key {
+        let key = self.pool.take();
+        memory.change(0, bytes.capacity());
+        self.pool[key] = Partial { bytes, pos };
+        key
+    }
+
+    /// Keeps a buffer as the spare one, where it is larger than that.
+    pub(super) fn keep_spare(&mut self, buffer: Vec<u8>) {
+        if buffer.capacity() > self.spare.capacity() {
+            self.spare = buffer;
         }
+    }
+
+    /// Gives the spare buffer's memory back.
+    pub(super) fn drop_spare(&mut self) {
+        self.spare = Vec::new();
     }
 
     /// Frees what is kept of a connection's input.
-    pub(crate) fn drop_partial(&mut self, partial: &mut Option<Key>, memory: &mut Memory) {
+    pub(crate) fn drop(&mut self, partial: &mut Option<Key>, memory: &mut Memory) {
         if let Some(key) = partial.take() {
-            memory.change(self.partials[key].bytes.capacity(), 0);
-            self.partials[key] = Partial::default();
-            self.partials.give_back(key);
+            self.take(key, memory);
         }
     }
 }

@@ -5,9 +5,11 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 
 use dorrit_engine::{
-    Buffers, Config, ConnId, Engine, Event, OverflowPolicy, PlainRequests, QueueLimit, Response,
+    Buffers, Config, ConnId, Connections, Engine, Event, OverflowPolicy, PlainRequests, QueueLimit,
+    Response,
 };
 use dorrit_proto::{Binary, CloseCode, Fragments, MessageKind, OpCode, Refusal, Role, Rules};
 use tempfile::TempDir;
@@ -94,8 +96,9 @@ impl Server {
         };
         let directory = tempfile::tempdir().expect("a directory");
         let socket = UnixListener::bind(directory.path().join("socket")).expect("a socket");
-        let mut engine = Engine::new(config).expect("an engine");
-        engine.listen(socket).expect("it listens");
+        let connections = Arc::new(Connections::new(config.max_connections));
+        let mut engine = Engine::new(config, connections).expect("an engine");
+        engine.listen(Arc::new(socket.into())).expect("it listens");
         let (controlled, control) = std::io::pipe().expect("a pipe");
         rustix::io::ioctl_fionbio(&controlled, true).expect("a pipe");
         engine.watch_control(&controlled).expect("it is watched");

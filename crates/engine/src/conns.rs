@@ -8,6 +8,8 @@ use crate::id::ConnId;
 
 /// Connections by their id. It takes its memory when it is made, and none later.
 pub(crate) struct Conns {
+    /// Which table it is.
+    shard: u8,
     slots: Vec<Slot>,
     vacant: Option<u32>,
     len: usize,
@@ -26,10 +28,12 @@ enum Content {
 }
 
 impl Conns {
-    pub(crate) fn new(capacity: usize) -> Result<Self, TryReserveError> {
+    /// The table of a shard, with room for so many.
+    pub(crate) fn new(shard: u8, capacity: usize) -> Result<Self, TryReserveError> {
+        let capacity = capacity.min(ConnId::INDICES);
         let mut slots = Vec::new();
         slots.try_reserve_exact(capacity)?;
-        Ok(Self { slots, vacant: None, len: 0, capacity })
+        Ok(Self { shard, slots, vacant: None, len: 0, capacity })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -50,6 +54,10 @@ impl Conns {
         if self.is_full() {
             return None;
         }
+        if self.vacant.is_none() && self.slots.len() == ConnId::INDICES {
+            // All that are left have used their generations up.
+            return None;
+        }
         self.len += 1;
         if let Some(index) = self.vacant {
             let slot = &mut self.slots[index as usize];
@@ -57,15 +65,16 @@ impl Conns {
                 self.vacant = next;
             }
             slot.content = Content::Conn(conn);
-            return Some(ConnId::new(index, slot.generation));
+            return Some(ConnId::new(self.shard, index as usize, slot.generation));
         }
-        let id = ConnId::new(self.slots.len() as u32, NonZeroU32::MIN);
+        let id = ConnId::new(self.shard, self.slots.len(), NonZeroU32::MIN);
         self.slots.push(Slot { generation: id.generation(), content: Content::Conn(conn) });
         Some(id)
     }
 
+    /// Takes a connection out.
     pub(crate) fn remove(&mut self, id: ConnId) -> Option<Conn> {
-        let slot = self.slots.get_mut(id.index())?;
+        let slot = self.slots.get_mut(id.index_in(self.shard))?;
         if slot.generation != id.generation() || matches!(slot.content, Content::Vacant { .. }) {
             return None;
         }
@@ -75,7 +84,7 @@ impl Conns {
         // A slot whose generations are used up is never used again: an id names one connection.
         if let Some(generation) = slot.generation.checked_add(1).filter(|g| *g != NonZeroU32::MAX) {
             slot.generation = generation;
-            self.vacant = Some(id.index() as u32);
+            self.vacant = Some(id.index_in(self.shard) as u32);
         } else {
             slot.content = Content::Vacant { next: None };
             slot.generation = NonZeroU32::MAX;
@@ -84,7 +93,7 @@ impl Conns {
     }
 
     pub(crate) fn get(&self, id: ConnId) -> Option<&Conn> {
-        match self.slots.get(id.index()) {
+        match self.slots.get(id.index_in(self.shard)) {
             Some(Slot { generation, content: Content::Conn(conn) })
                 if *generation == id.generation() =>
             {
@@ -95,7 +104,7 @@ impl Conns {
     }
 
     pub(crate) fn get_mut(&mut self, id: ConnId) -> Option<&mut Conn> {
-        match self.slots.get_mut(id.index()) {
+        match self.slots.get_mut(id.index_in(self.shard)) {
             Some(Slot { generation, content: Content::Conn(conn) })
                 if *generation == id.generation() =>
             {
@@ -105,12 +114,18 @@ impl Conns {
         }
     }
 
+    /// The index of a connection in the table; of another table's, one that this does not have.
+    #[inline(always)]
+    pub(crate) fn index(&self, id: ConnId) -> usize {
+        id.index_in(self.shard)
+    }
+
     /// The id of the first connection at or behind this index.
     pub(crate) fn first_from(&self, index: usize) -> Option<ConnId> {
         let slots = self.slots.iter().enumerate().skip(index);
         slots
             .filter(|(_, slot)| matches!(slot.content, Content::Conn(_)))
-            .map(|(index, slot)| ConnId::new(index as u32, slot.generation))
+            .map(|(index, slot)| ConnId::new(self.shard, index, slot.generation))
             .next()
     }
 }
@@ -123,14 +138,14 @@ mod tests {
     /// CONTRACT S6: an id names one connection, however often its slot is used.
     #[test]
     fn stale_ids_are_recognised() {
-        let mut conns = Conns::new(2).unwrap();
+        let mut conns = Conns::new(0, 2).unwrap();
         let first = conns.insert(conn()).unwrap();
         let second = conns.insert(conn()).unwrap();
         assert!(conns.insert(conn()).is_none());
         assert!(conns.remove(first).is_some());
         assert!(conns.remove(first).is_none());
         let third = conns.insert(conn()).unwrap();
-        assert_eq!(third.index(), first.index());
+        assert_eq!(conns.index(third), conns.index(first));
         assert_ne!(third, first);
         assert!(conns.get(first).is_none() && conns.get_mut(first).is_none());
         assert!(conns.get(second).is_some() && conns.get(third).is_some());
@@ -140,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_slot_without_further_generations_is_retired() {
-        let mut conns = Conns::new(1).unwrap();
+        let mut conns = Conns::new(0, 1).unwrap();
         let first = conns.insert(conn()).unwrap();
         conns.remove(first);
         conns.slots[0].generation = NonZeroU32::new(u32::MAX - 1).unwrap();
@@ -148,16 +163,16 @@ mod tests {
         assert_eq!(last.generation().get(), u32::MAX - 1);
         conns.remove(last);
         let next = conns.insert(conn()).unwrap();
-        assert_eq!((next.index(), next.generation()), (1, NonZeroU32::MIN));
+        assert_eq!((conns.index(next), next.generation()), (1, NonZeroU32::MIN));
     }
 
     #[test]
     fn any_bits_are_safe() {
-        let conns = Conns::new(1).unwrap();
+        let conns = Conns::new(0, 1).unwrap();
         assert!(ConnId::from_bits(0).is_none());
         assert!(ConnId::from_bits(u64::from(u32::MAX)).is_none());
         for bits in [1 << 32, u64::MAX, 0x7fff_ffff_dead_beef] {
-            assert!(conns.get(ConnId::from_bits(bits).unwrap()).is_none());
+            assert!(ConnId::from_bits(bits).is_none_or(|id| conns.get(id).is_none()));
         }
     }
 }

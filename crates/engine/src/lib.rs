@@ -11,6 +11,7 @@
 mod broadcast;
 mod config;
 mod conn;
+mod connections;
 mod conns;
 mod engine;
 mod event;
@@ -31,6 +32,7 @@ mod transport;
 mod turn;
 
 pub use config::{Buffers, Config, Keepalive, OverflowPolicy, PlainRequests, QueueLimit};
+pub use connections::Connections;
 pub use engine::Engine;
 pub use event::{DropCause, Event, SendError};
 pub use id::ConnId;

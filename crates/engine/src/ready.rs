@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn each_has_one_turn_a_round() {
-        let mut conns = Conns::new(3).unwrap();
+        let mut conns = Conns::new(0, 3).unwrap();
         let mut ready = Ready::new(3).unwrap();
         let [a, b, c] = [(); 3].map(|()| conns.insert(conn()).unwrap());
         for id in [b, a, b, a] {
@@ -159,7 +159,7 @@ mod tests {
     /// Those that have ended leave their places when these are needed.
     #[test]
     fn the_lists_never_grow() {
-        let mut conns = Conns::new(1).unwrap();
+        let mut conns = Conns::new(0, 1).unwrap();
         let mut ready = Ready::new(1).unwrap();
         let capacity = (ready.now.capacity(), ready.dirty.capacity(), ready.next.capacity());
         for _ in 0..100 {

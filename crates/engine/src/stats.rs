@@ -1,5 +1,7 @@
 //! What an engine counts.
 
+use std::ops::AddAssign;
+
 use dorrit_proto::Refusal;
 
 /// The figures of an engine since it was made, but for those that say what is now.
@@ -57,5 +59,47 @@ impl Stats {
             Refusal::Forbidden | Refusal::Origin | Refusal::Status(_) => &mut self.refused_caller,
         };
         *count += 1;
+    }
+}
+
+/// The figures of another loop are added, those that say what is now among them.
+impl AddAssign for Stats {
+    fn add_assign(&mut self, other: Self) {
+        let Self {
+            connections,
+            accepted,
+            refused_full,
+            refused_bad,
+            refused_slow,
+            refused_caller,
+            messages_in,
+            messages_out,
+            bytes_in,
+            bytes_out,
+            queued_bytes,
+            dropped_violation,
+            dropped_queue,
+            dropped_silent,
+            skipped,
+            dropped_memory,
+            held_bytes,
+        } = other;
+        self.connections += connections;
+        self.accepted += accepted;
+        self.refused_full += refused_full;
+        self.refused_bad += refused_bad;
+        self.refused_slow += refused_slow;
+        self.refused_caller += refused_caller;
+        self.messages_in += messages_in;
+        self.messages_out += messages_out;
+        self.bytes_in += bytes_in;
+        self.bytes_out += bytes_out;
+        self.queued_bytes += queued_bytes;
+        self.dropped_violation += dropped_violation;
+        self.dropped_queue += dropped_queue;
+        self.dropped_silent += dropped_silent;
+        self.skipped += skipped;
+        self.dropped_memory += dropped_memory;
+        self.held_bytes += held_bytes;
     }
 }

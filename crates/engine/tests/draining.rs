@@ -3,6 +3,7 @@
 mod support;
 
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dorrit_engine::{Config, Event, PlainRequests};
@@ -50,7 +51,7 @@ fn the_listening_socket_is_somebody_elses() {
     let listener = UnixListener::bind(&path).unwrap();
     let other = listener.try_clone().unwrap();
     let mut server = Server::new(CONFIG);
-    server.engine.listen(listener).unwrap();
+    server.engine.listen(Arc::new(listener.into())).unwrap();
     let (_client, _) = server.open_client();
     server.engine.drain(LONG);
     let waiting = UnixStream::connect(&path).unwrap();

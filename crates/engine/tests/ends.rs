@@ -5,6 +5,7 @@ mod support;
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dorrit_engine::{Config, OverflowPolicy, QueueLimit};
@@ -41,7 +42,7 @@ fn tcp(config: Config) -> (Server, SocketAddr) {
     let mut server = Server::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    server.engine.listen(listener).unwrap();
+    server.engine.listen(Arc::new(listener.into())).unwrap();
     (server, address)
 }
 

@@ -5,8 +5,9 @@ use std::io::PipeReader;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use dorrit_engine::{Config, Engine, Listener, PlainRequests};
+use dorrit_engine::{Config, Connections, Engine, Listener, PlainRequests};
 use dorrit_proto::{Fragments, Role, Rules};
 use nix::unistd::geteuid;
 
@@ -322,8 +323,9 @@ impl<P: Program> Launch<'_, P> {
         }
         let is_shared = listeners.iter().any(Listener::is_shared);
         let make = || {
-            let mut engine = Engine::new(plan.config)?;
-            listeners.into_iter().try_for_each(|listener| engine.listen(listener))?;
+            let connections = Connections::new(plan.config.max_connections);
+            let mut engine = Engine::new(plan.config, Arc::new(connections))?;
+            listeners.into_iter().try_for_each(|listener| engine.listen(Arc::new(listener)))?;
             engine.watch_control(wake)?;
             if self.flavor.restarts {
                 let listeners: Vec<_> = engine.listeners().map(|it| it.as_raw_fd()).collect();

@@ -1,11 +1,13 @@
 //! What the methods of a connection may touch besides it.
 
 use std::collections::TryReserveError;
+use std::sync::Arc;
 
 use dorrit_proto::Refusal;
 
 use super::wants::Wants;
 use crate::config::Config;
+use crate::connections::Connections;
 use crate::id::ConnId;
 use crate::inbox::Inbox;
 use crate::memory::Memory;
@@ -34,13 +36,18 @@ pub(crate) struct Context {
     pub(crate) memory: Memory,
     /// What is counted on the way.
     pub(crate) stats: Stats,
-    /// How many connections are accepted and not removed.
+    /// The connections of all loops that are accepted and not removed.
+    pub(crate) connections: Arc<Connections>,
+    /// How many of those are this loop's.
     pub(crate) open: usize,
 }
 
 impl Context {
     /// What is lent by an engine without connections.
-    pub(crate) fn new(config: Config) -> Result<Self, TryReserveError> {
+    pub(crate) fn new(
+        config: Config,
+        connections: Arc<Connections>,
+    ) -> Result<Self, TryReserveError> {
         Ok(Self {
             id: ConnId::NONE,
             wants: Wants::default(),
@@ -52,6 +59,7 @@ impl Context {
             pending: Pending::new(config.max_sockets())?,
             memory: Memory::new(config.max_memory),
             stats: Stats::default(),
+            connections,
             open: 0,
             config,
         })
@@ -120,7 +128,7 @@ impl Context {
 
     /// Why nobody new is accepted now, if that is so.
     pub(crate) fn is_full(&mut self) -> Option<Refusal> {
-        if self.open >= self.config.max_connections {
+        if self.connections.is_full() {
             return Some(Refusal::Full);
         }
         self.is_memory_full(1).then_some(Refusal::NoMemory)

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dorrit_proto::{CloseCode, Plain, Refusal, Request};
@@ -14,9 +15,9 @@ use crate::reactor::Listener;
 use crate::stats::Stats;
 
 impl Engine {
-    /// Accepts connections from this socket too.
-    pub fn listen(&mut self, listener: impl Into<Listener>) -> io::Result<()> {
-        self.reactor.listen(listener.into())
+    /// Accepts connections from this socket too, until [`Engine::drain`] or [`Engine::stop`].
+    pub fn listen(&mut self, listener: Arc<Listener>) -> io::Result<()> {
+        self.reactor.listen(listener)
     }
 
     /// The sockets that it listens on, in the order in which they were given; none once it is to end.
@@ -84,6 +85,7 @@ impl Engine {
     pub fn accept(&mut self, id: ConnId, protocol: Option<&[u8]>) {
         if self.cx.pending.opening.take_if(|opening| *opening == id).is_some() {
             self.cx.open += 1;
+            self.cx.connections.add();
             self.with(id, |conn, cx| conn.accept(cx, protocol));
         }
     }

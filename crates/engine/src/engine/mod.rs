@@ -6,17 +6,22 @@ mod settle;
 
 use std::cell::Cell;
 use std::io;
+use std::sync::Arc;
 
 use dorrit_proto::Refusal;
 
 use crate::config::Config;
 use crate::conn::{Conn, Context};
+use crate::connections::Connections;
 use crate::conns::Conns;
 use crate::event::{Event, Told};
 use crate::id::ConnId;
 use crate::reactor::Reactor;
 use crate::ready::Ready;
 use crate::timers::{Due, Timers};
+
+/// The table of the only loop.
+const SHARD: u8 = 0;
 
 /// A server's connections and its loop.
 pub struct Engine {
@@ -38,17 +43,17 @@ enum Progress {
 }
 
 impl Engine {
-    /// An engine that listens nowhere yet. It must be made in the process in which it is used: a
-    /// kqueue does not survive a fork.
-    pub fn new(config: Config) -> io::Result<Self> {
+    /// An engine that listens nowhere yet, and counts its connections with those of other loops. It must be made in
+    /// the process in which it is used: a kqueue does not survive a fork.
+    pub fn new(config: Config, connections: Arc<Connections>) -> io::Result<Self> {
         let sockets = config.max_sockets();
         let out_of_memory = |_| io::Error::from(io::ErrorKind::OutOfMemory);
         Ok(Self {
-            conns: Conns::new(sockets).map_err(out_of_memory)?,
+            conns: Conns::new(SHARD, sockets).map_err(out_of_memory)?,
             ready: Ready::new(sockets).map_err(out_of_memory)?,
             reactor: Reactor::new()?,
             timers: Timers::new(),
-            cx: Context::new(config).map_err(out_of_memory)?,
+            cx: Context::new(config, connections).map_err(out_of_memory)?,
         })
     }
 

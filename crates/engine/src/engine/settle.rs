@@ -119,6 +119,7 @@ impl Engine {
             && conn.is_accepted
         {
             self.cx.open -= 1;
+            self.cx.connections.remove();
         }
     }
 
@@ -126,7 +127,7 @@ impl Engine {
     pub(crate) fn each(&mut self, mut act: impl FnMut(&mut Conn, &mut Context)) {
         let mut index = 0;
         while let Some(id) = self.conns.first_from(index) {
-            index = id.index() + 1;
+            index = self.conns.index(id) + 1;
             self.with(id, &mut act);
         }
     }
@@ -195,7 +196,7 @@ impl Engine {
             if held > most.0 {
                 most = (held, Some(id));
             }
-            next = self.conns.first_from(id.index() + 1);
+            next = self.conns.first_from(self.conns.index(id) + 1);
         }
         most.1
     }

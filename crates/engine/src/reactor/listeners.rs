@@ -2,10 +2,13 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_send_buffer_size;
@@ -23,12 +26,12 @@ pub(crate) const SHORT_PAUSE: Duration = Duration::from_millis(100);
 /// How often a pause for descriptors is told at most.
 const REPORT: Duration = Duration::from_secs(60);
 
-/// A socket that is bound and listens. Where it is dropped nobody can connect to it any more, also where a
-/// child of the program's has it too (CONTRACT S23), unless it is shared with others.
+/// A socket that is bound and listens, for one loop or several. Where it is dropped nobody can connect to it any
+/// more, also where a child of the program's has it too (CONTRACT S23), unless other processes share it.
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    is_shared: bool,
+    is_shared: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -51,13 +54,13 @@ impl From<TcpListener> for Listener {
 
 impl From<Socket> for Listener {
     fn from(socket: Socket) -> Self {
-        Self { socket, is_shared: false }
+        Self { socket, is_shared: AtomicBool::new(false) }
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if !self.is_shared && sys::end(self.as_fd()).is_ok() {
+        if !self.is_shared() && sys::end(self.as_fd()).is_ok() {
             // Those who wait to be accepted would wait for whoever has it too.
             while let Ok(socket) = self.accept(0) {
                 drop(socket);
@@ -76,31 +79,31 @@ impl AsFd for Listener {
 }
 
 impl Listener {
-    /// One that others listen on too, and go on to when this server ends.
-    pub fn shared(mut self) -> Self {
-        self.is_shared = true;
+    /// The same, which other processes listen on too.
+    pub fn shared(self) -> Self {
+        self.share();
         self
     }
 
-    /// Whether it is one of those.
+    /// Notes that other processes listen on it too, and go on to when this one ends.
+    pub fn share(&self) {
+        self.is_shared.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether other processes listen on it too.
     pub fn is_shared(&self) -> bool {
-        self.is_shared
+        self.is_shared.load(Ordering::Relaxed)
     }
 
-    fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
         rustix::io::ioctl_fionbio(self.as_fd(), true)?;
-        match &mut self.socket {
-            Socket::Unix(socket) => registry.register(socket, token, Interest::READABLE),
-            Socket::Tcp(socket) => registry.register(socket, token, Interest::READABLE),
-        }
+        let fd = self.as_fd().as_raw_fd();
+        registry.register(&mut SourceFd(&fd), token, Interest::READABLE)
     }
 
-    /// Another process may listen on: the poll would go on telling of what is then its own.
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        match &mut self.socket {
-            Socket::Unix(socket) => registry.deregister(socket),
-            Socket::Tcp(socket) => registry.deregister(socket),
-        }
+    /// Has the poll tell nothing of it any more: who listens on would be what it tells of.
+    fn deregister(&self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(&mut SourceFd(&self.as_fd().as_raw_fd()))
     }
 
     /// Accepts a connection that is to be sent so many bytes in a turn.
@@ -127,7 +130,7 @@ impl Listener {
 
 /// A listening socket, and how accepting from it stands.
 struct Acceptor {
-    listener: Listener,
+    listener: Arc<Listener>,
     /// There may be connections to accept.
     is_ready: bool,
     retry_at: Option<Moment>,
@@ -156,7 +159,7 @@ impl Listeners {
     /// Listens on one more, for which the poll has this token.
     pub(crate) fn push(
         &mut self,
-        mut listener: Listener,
+        listener: Arc<Listener>,
         registry: &Registry,
         token: Token,
     ) -> io::Result<()> {
@@ -166,17 +169,17 @@ impl Listeners {
         Ok(())
     }
 
-    /// Closes all of them.
+    /// Lets go of all of them.
     pub(crate) fn close(&mut self, registry: &Registry) {
-        for mut acceptor in self.0.drain(..) {
-            // Closing it is all that is left where that fails.
+        for acceptor in self.0.drain(..) {
+            // Letting go of it is all that is left where that fails.
             let _ = acceptor.listener.deregister(registry);
         }
     }
 
     /// From now on others listen on the same sockets.
-    pub(crate) fn share(&mut self) {
-        self.0.iter_mut().for_each(|acceptor| acceptor.listener.is_shared = true);
+    pub(crate) fn share(&self) {
+        self.0.iter().for_each(|acceptor| acceptor.listener.share());
     }
 
     pub(crate) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {

@@ -4,6 +4,7 @@ mod listeners;
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
@@ -111,12 +112,12 @@ impl Reactor {
     }
 
     /// Listens on this socket, too.
-    pub(crate) fn listen(&mut self, listener: Listener) -> io::Result<()> {
+    pub(crate) fn listen(&mut self, listener: Arc<Listener>) -> io::Result<()> {
         let token = Token((NOT_A_CONNECTION | self.listeners.len() as u64) as usize);
         self.listeners.push(listener, self.poll.registry(), token)
     }
 
-    /// Closes the listening sockets.
+    /// Listens no more: who else has the listening sockets may go on.
     pub(crate) fn unlisten(&mut self) {
         self.listeners.close(self.poll.registry());
     }

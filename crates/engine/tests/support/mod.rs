@@ -6,11 +6,12 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dorrit_engine::{
-    Buffers, Config, ConnId, DropCause, Engine, Event, OverflowPolicy, PlainRequests, QueueLimit,
-    Response,
+    Buffers, Config, ConnId, Connections, DropCause, Engine, Event, OverflowPolicy, PlainRequests,
+    QueueLimit, Response,
 };
 use dorrit_proto::{
     Binary, CloseCode, Fragments, MessageKind, OpCode, Refusal, Role, Rules, unmask,
@@ -77,8 +78,10 @@ pub struct Server {
 impl Server {
     pub fn new(config: Config) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut engine = Engine::new(config).unwrap();
-        engine.listen(UnixListener::bind(directory.path().join("s")).unwrap()).unwrap();
+        let connections = Arc::new(Connections::new(config.max_connections));
+        let mut engine = Engine::new(config, connections).unwrap();
+        let listener = UnixListener::bind(directory.path().join("s")).unwrap();
+        engine.listen(Arc::new(listener.into())).unwrap();
         let (read, control) = std::io::pipe().unwrap();
         rustix::io::ioctl_fionbio(&read, true).unwrap();
         engine.watch_control(&read).unwrap();

@@ -36,7 +36,7 @@ pub struct Config {
 /// What becomes of requests that ask for no upgrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlainRequests {
-    /// They are refused with 426.
+    /// Plain requests are refused with 426.
     Refused,
     /// The caller answers them.
     Told,
@@ -80,7 +80,7 @@ pub enum Buffers {
 
 /// How many bytes a connection is sent in a turn (CONTRACT D16): the longest frame of the default limit.
 pub(crate) const TURN: usize = 65540;
-/// The same where longer messages are taken: no turn sends less than one message, up to this.
+/// How many bytes a turn sends at most where longer messages are taken: no turn sends less than one message, up to this.
 const LONG_TURN: usize = 1 << 20;
 /// What the headers of a message's fragments may add to it.
 const HEADERS: usize = 1024;

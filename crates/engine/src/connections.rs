@@ -11,12 +11,12 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// None yet, of `max` at most.
+    /// A count of no connection yet, of `max` at most.
     pub fn new(max: usize) -> Self {
         Self { count: AtomicUsize::new(0), max }
     }
 
-    /// How many there are now.
+    /// How many connections there are now.
     pub fn count(&self) -> usize {
         // Relaxed: the number alone is shared.
         self.count.load(Ordering::Relaxed)

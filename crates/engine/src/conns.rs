@@ -17,7 +17,7 @@ pub(crate) struct Conns {
 }
 
 struct Slot {
-    /// Of the connection that is there, or of the next one.
+    /// The generation of the connection that is there, or of the next one.
     generation: NonZeroU32,
     content: Content,
 }

@@ -80,15 +80,15 @@ impl<P> Event<P> {
 /// Why a client is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropCause {
-    /// It broke the protocol.
+    /// The client broke the protocol.
     Violation(Violation),
-    /// It does not read what is sent to it.
+    /// The client does not read what is sent to it.
     QueueFull,
-    /// Its queue would grow, and as much memory is held as may be.
+    /// The client's queue would grow, and as much memory is held as may be.
     QueueMemory,
-    /// It did not answer a ping.
+    /// The client did not answer a ping.
     Silent,
-    /// It holds most where there is no memory.
+    /// The client holds most where there is no memory.
     NoMemory,
     /// There is no memory for its message.
     MessageMemory,
@@ -114,7 +114,7 @@ impl fmt::Display for DropCause {
 pub enum SendError {
     /// There was no memory for it.
     OutOfMemory,
-    /// It would have been more than [`Config::max_queued_frames`](crate::Config::max_queued_frames) for one of its connections.
+    /// The message would have been more than [`Config::max_queued_frames`](crate::Config::max_queued_frames) for one of its connections.
     QueueFull,
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Memory {
 const RELEASED: usize = 1 << 20;
 
 impl Memory {
-    /// Nothing yet, and no more than that, where there is a limit.
+    /// An account of nothing yet, of no more than that where there is a limit.
     pub(crate) fn new(limit: Option<usize>) -> Self {
         Self { held: 0, limit: limit.unwrap_or(usize::MAX), peak: 0 }
     }

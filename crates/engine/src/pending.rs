@@ -24,7 +24,7 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Nothing yet, with the memory that so many connections will ever need.
+    /// A list of nothing yet, with the memory that so many connections will ever need.
     pub(crate) fn new(conns: usize) -> Result<Self, TryReserveError> {
         let mut pending = Self {
             closed: VecDeque::new(),

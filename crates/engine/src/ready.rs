@@ -8,11 +8,11 @@ use crate::id::ConnId;
 
 /// The connections that wait for a turn. Each stands in each list once, so that they never grow.
 pub(crate) struct Ready {
-    /// Those whose turn comes in this round.
+    /// Connections whose turn comes in this round.
     now: VecDeque<ConnId>,
-    /// Those whose queue has grown: their turn comes at the round's end.
+    /// Connections whose queue has grown: their turn comes at the round's end.
     dirty: Vec<ConnId>,
-    /// Those whose turn comes when the others were looked at, too.
+    /// Connections whose turn comes in the next round, when the others were looked at, too.
     next: Vec<ConnId>,
 }
 
@@ -156,7 +156,7 @@ mod tests {
         assert!(ready.is_next_empty());
     }
 
-    /// Those that have ended leave their places when these are needed.
+    /// Connections that have ended leave their places when these are needed.
     #[test]
     fn the_lists_never_grow() {
         let mut conns = Conns::new(0, 1).unwrap();

@@ -70,7 +70,7 @@ impl Conn {
         (self.write(&slices[first..], stats), parts.iter().map(|part| part.len()).sum())
     }
 
-    /// Sends a message in fragments behind some bytes, likewise.
+    /// Sends a message in fragments behind some bytes. Returns how many bytes were sent, and should have been.
     #[inline(never)]
     fn write_fragments(
         &self,

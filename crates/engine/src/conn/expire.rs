@@ -55,7 +55,7 @@ impl Conn {
         match kind {
             Kind::Drain | Kind::Hold => self.unsent_bytes(cx) as u64,
             Kind::Page => 0,
-            _ => self.heard_at,
+            _ => self.received_at,
         }
     }
 
@@ -72,7 +72,7 @@ impl Conn {
             Kind::Idle | Kind::Pong if self.is_held(cx) => {
                 // Its input waits for us.
                 cx.clock.refresh();
-                self.heard_at = cx.clock.loop_time().nanos();
+                self.received_at = cx.clock.loop_time().nanos();
                 self.watch_idle(cx);
             }
             Kind::Idle | Kind::Pong if has_moved => self.watch_idle(cx),
@@ -105,7 +105,7 @@ impl Conn {
     /// client has done is noticed (CONTRACT S21). One that was read since then has had it, however much more it sends.
     fn wait_for_turn(&self, cx: &mut Context, due: Deadline) -> Option<Deadline> {
         let mark = match due.kind {
-            Kind::Handshake | Kind::Flush | Kind::Close => LOOKED_AT | self.heard_at,
+            Kind::Handshake | Kind::Flush | Kind::Close => LOOKED_AT | self.received_at,
             _ => due.mark,
         };
         let has_had_turn = due.mark & LOOKED_AT != 0 && due.mark != mark;

@@ -44,9 +44,9 @@ pub(crate) struct Conn {
     pub(crate) drain: Drain,
     /// Whether a message of the call that is under way was too much for its queue.
     pub(crate) excess: Excess,
-    /// Its client took nothing of a long queue for so long that its input waits no more.
+    /// The client took nothing of a long queue for so long that its input waits no more.
     pub(crate) is_stalled: bool,
-    /// It is looked at whether its client takes something of a long queue.
+    /// It is watched whether the client takes something of a long queue.
     pub(crate) is_hold_watched: bool,
     /// In which lists it stands.
     pub(crate) listed: Listed,
@@ -73,13 +73,13 @@ pub(crate) struct Conn {
     /// How its messages may be compressed.
     pub(crate) deflate: Option<Deflate>,
     /// When something came from the client last, in nanoseconds of the loop's own time.
-    pub(crate) heard_at: u64,
+    pub(crate) received_at: u64,
 }
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Its request is not complete.
+    /// The request is not complete.
     Handshake,
     /// The caller decides whether it is accepted.
     Opening,
@@ -119,7 +119,7 @@ pub(crate) enum Excess {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Drain {
     None,
-    /// It was told that something is queued, or left out, or some of it had to wait.
+    /// The caller was told that something is queued, or left out, or some of it had to wait.
     Owed,
     /// The queue was empty since: it is about to be told.
     Listed,
@@ -130,11 +130,11 @@ pub(crate) enum Drain {
 pub(crate) struct Listed(u8);
 
 impl Listed {
-    /// Its turn comes in this round.
+    /// The list of connections whose turn comes in this round.
     pub(crate) const NOW: u8 = 1;
-    /// Its queue has grown.
+    /// The list of connections whose queue has grown.
     pub(crate) const DIRTY: u8 = 2;
-    /// Its turn comes in the next round.
+    /// The list of connections whose turn comes in the next round.
     pub(crate) const NEXT: u8 = 4;
 
     /// Whether it waits for a turn.
@@ -195,7 +195,7 @@ impl Conn {
             tag: 0,
             closing: Closing::OPEN,
             deflate: None,
-            heard_at: 0,
+            received_at: 0,
         }
     }
 
@@ -237,7 +237,7 @@ impl Conn {
         }
     }
 
-    /// Its socket.
+    /// The connection's socket.
     pub(crate) fn fd(&self) -> Option<RawFd> {
         self.transport.as_ref().map(Transport::as_raw_fd)
     }

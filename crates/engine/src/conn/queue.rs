@@ -13,7 +13,7 @@ use crate::pool::Key;
 
 /// A message for one connection of at most so many bytes is joined to what waits there.
 const SMALL: usize = 4096;
-/// The same for a message for many: it is copied where a reference to it would take as much.
+/// A message for many of at most so many bytes is copied, where a reference to it would take as much.
 const TINY: usize = 64;
 
 impl Conn {

@@ -91,7 +91,7 @@ impl Conn {
         match received {
             Ok(len @ 1..) => {
                 cx.stats.bytes_in += len as u64;
-                self.heard_at = cx.clock.loop_time().nanos();
+                self.received_at = cx.clock.loop_time().nanos();
                 Some(len)
             }
             other => {

@@ -28,7 +28,7 @@ pub(crate) enum Source {
     Input(Range<usize>),
     /// Copied from there, so that the input can go on.
     Copy(Vec<u8>),
-    /// Where it came in parts.
+    /// In the place where it came in parts.
     Incoming(Key),
 }
 

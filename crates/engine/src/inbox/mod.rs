@@ -51,7 +51,7 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// An empty one, with the memory for the shared input.
+    /// An empty inbox, with the memory for the shared input.
     pub(crate) fn new() -> Result<Self, TryReserveError> {
         let mut input: Vec<u8> = Vec::new();
         input.try_reserve_exact(INPUT)?;

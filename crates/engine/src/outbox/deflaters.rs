@@ -10,9 +10,9 @@ const MIN_DEFLATED: usize = 64;
 
 /// How a message is sent to a connection: the size of the window of the one that it is compressed for, or 0.
 pub(crate) type Variant = usize;
-/// As it is.
+/// The variant that is sent as it is.
 pub(crate) const PLAIN: Variant = 0;
-/// How many there are.
+/// How many variants there are.
 pub(crate) const VARIANTS: usize = 16;
 /// A message in each variant that is wanted.
 pub(crate) type Prepared = [Option<FrameId>; VARIANTS];
@@ -23,7 +23,7 @@ pub(crate) struct Deflaters {
     deflaters: [Option<Deflater>; VARIANTS],
     /// What was compressed last.
     bytes: Vec<u8>,
-    /// How many there are.
+    /// How many compressors there are.
     count: usize,
 }
 

@@ -47,7 +47,7 @@ pub(crate) struct Rest {
 }
 
 impl Outbox {
-    /// An empty one, with the memory for a turn's output.
+    /// An empty outbox, with the memory for a turn's output.
     pub(crate) fn new(config: &Config) -> Result<Self, TryReserveError> {
         Ok(Self {
             output: Output::new(config)?,

@@ -30,7 +30,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// An empty one, with all the memory that it will ever have.
+    /// An empty output, with all the memory that it will ever have.
     pub(crate) fn new(config: &Config) -> Result<Self, TryReserveError> {
         let mut buffer = Vec::new();
         buffer.try_reserve_exact(TURN)?;

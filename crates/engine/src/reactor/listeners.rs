@@ -79,7 +79,7 @@ impl AsFd for Listener {
 }
 
 impl Listener {
-    /// The same, which other processes listen on too.
+    /// The listener as one that other processes listen on too.
     pub fn shared(self) -> Self {
         self.share();
         self

@@ -12,7 +12,7 @@ const WORK: u32 = 16;
 const SLICE: u64 = 10 * MILLI;
 /// A loop that was held up for so long is told.
 const SLOW: u64 = 1000 * MILLI;
-/// For so long a loop that is held up is busy. What is more is time in which clients could not be heard.
+/// For so long a loop that is held up is busy. What is more is time in which clients could not be received from.
 const BUSY: u64 = 100 * MILLI;
 /// A millisecond in nanoseconds.
 const MILLI: u64 = 1_000_000;
@@ -23,7 +23,7 @@ const MILLI: u64 = 1_000_000;
 pub(crate) struct Moment(NonZeroU64);
 
 impl Moment {
-    /// It is that time.
+    /// The moment that is now.
     pub(crate) fn now() -> Self {
         Self::on(ClockId::Monotonic)
     }
@@ -82,7 +82,7 @@ pub(crate) struct Clock {
     free_at: Moment,
     /// For how long the loop's own time has stood still, in nanoseconds.
     lost: u64,
-    /// That time.
+    /// The loop's own time, as far as the clock was read.
     loop_time: Moment,
     /// How many callbacks and turns there were since the clock was read.
     work: u32,
@@ -93,7 +93,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// One that was read just now.
+    /// A clock that was read just now.
     pub(crate) fn new() -> Self {
         let now = Moment::now();
         Self {

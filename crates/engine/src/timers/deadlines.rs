@@ -56,7 +56,7 @@ pub(crate) struct Deadline {
     pub(crate) at: Moment,
     pub(crate) kind: Kind,
     pub(crate) conn: ConnId,
-    /// What the connection had reached when it was set: bytes queued, or the time of the last byte heard.
+    /// What the connection had reached when it was set: bytes queued, or the time of the last byte received.
     pub(crate) mark: u64,
 }
 

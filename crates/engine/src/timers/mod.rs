@@ -31,9 +31,9 @@ pub(crate) struct Timers {
 pub(crate) enum Lifecycle {
     #[default]
     Running,
-    /// It ends when its clients have left.
+    /// The server ends when its clients have left.
     Draining,
-    /// It ends now.
+    /// The server ends now.
     Stopping,
 }
 
@@ -59,7 +59,7 @@ impl Lifecycle {
 }
 
 impl Timers {
-    /// Nothing is awaited yet.
+    /// Timers that await nothing yet.
     pub(crate) fn new() -> Self {
         Self {
             deadlines: Deadlines::default(),

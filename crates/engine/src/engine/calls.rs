@@ -83,10 +83,11 @@ impl Engine {
     /// Accepts the connection that [`Event::Opened`](crate::Event::Opened) told, with a sub-protocol where one of
     /// those was chosen that [`Engine::request`] offers.
     pub fn accept(&mut self, id: ConnId, protocol: Option<&[u8]>) {
-        if self.cx.pending.opening.take_if(|opening| *opening == id).is_some() {
+        if self.cx.pending.opening.take_if(|opening| *opening == id).is_some()
+            && self.with(id, |conn, cx| conn.accept(cx, protocol)).is_some()
+        {
             self.cx.open += 1;
             self.cx.connections.add();
-            self.with(id, |conn, cx| conn.accept(cx, protocol));
         }
     }
 

@@ -149,6 +149,7 @@ impl Conn {
         }
     }
 
+    #[inline(never)]
     fn receive_request(&mut self, cx: &mut Context) -> Step {
         let (pos, seen) = cx.turn.as_ref().map_or((0, 0), |turn| (turn.pos, turn.seen));
         let input = &cx.inbox.input[pos..];

@@ -15,7 +15,7 @@ use rustix::net::sockopt::set_socket_send_buffer_size;
 
 use crate::config::TURN;
 use crate::sys::{self, Stream};
-use crate::timers::Moment;
+use crate::timers::{Moment, earlier};
 
 /// How many connections are accepted before others have their turn.
 const BATCH: usize = 64;
@@ -206,7 +206,7 @@ impl Listeners {
     /// When accepting goes on that pauses.
     #[inline(always)]
     pub(crate) fn retry_at(&self) -> Option<Moment> {
-        self.0.iter().filter_map(|acceptor| acceptor.retry_at).min()
+        self.0.iter().fold(None, |first, acceptor| earlier(first, acceptor.retry_at))
     }
 
     /// Accepts nothing until then.

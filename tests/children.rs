@@ -172,7 +172,7 @@ fn helpers_are_not_seen() {
     }
     let mut server = Launch::probe().env("PROBE_CHILDREN", "yes").args(["-u", "nobody"]).start();
     server.connect().echo("hello");
-    assert_eq!(server.processes().len(), 2, "a server and its janitor");
+    assert_eq!(server.processes().len(), 2, "a server and its cleaner");
     // Its user may not execute the program, or it may and takes over: both are over when it is told.
     server.signal(Signal::HUP);
     server.await_stderr("hand-over: starts ");

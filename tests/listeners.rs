@@ -15,8 +15,8 @@ fn three_sockets(launch: Launch) -> Launch {
     launch.args(MORE.into_iter().flat_map(|name| ["-l", name]))
 }
 
-/// The same without a janitor, who would know of the sockets whatever the server does.
-fn without_janitor(launch: Launch) -> Launch {
+/// The same without a cleaner, who would know of the sockets whatever the server does.
+fn without_cleaner(launch: Launch) -> Launch {
     let is_root = rustix::process::geteuid().is_root();
     three_sockets(launch)
         .args(if is_root { &["-u", "0", "-g", "0"][..] } else { &[] }.iter().copied())
@@ -80,7 +80,7 @@ fn several_sockets_of_a_daemon() {
 fn several_sockets_are_handed_over() {
     for source in crate::handover::BOTH {
         let mut chain =
-            crate::handover::Chain::start(without_janitor(crate::handover::launch(source)));
+            crate::handover::Chain::start(without_cleaner(crate::handover::launch(source)));
         for _ in 0..2 {
             chain.hand_over();
             all_serve(&chain.server);
@@ -93,7 +93,7 @@ fn several_sockets_are_handed_over() {
 /// The new start after a crash has them all, and removes them.
 #[test]
 fn several_sockets_after_a_crash() {
-    let mut server = without_janitor(Launch::classic()).start();
+    let mut server = without_cleaner(Launch::classic()).start();
     server.signal(Signal::SEGV);
     server.await_stderr("started anew after signal 11");
     all_serve(&server);

@@ -250,7 +250,7 @@ fn roots_port_and_nobodys_server() {
     let mut server = tcp_alone().args(["-p", &port, "-u", "nobody"]).start_tcp();
     assert_eq!(server.process().users(), [id("-u", "nobody"); 4]);
     assert_eq!(server.tcp()[0].port().to_string(), port);
-    assert_eq!(server.processes().len(), 1, "no janitor is needed");
+    assert_eq!(server.processes().len(), 1, "no cleaner is needed");
     server.connect().echo("hello");
     server.stop();
 }

@@ -235,8 +235,8 @@ fn what_is_forked_is_signal_safe() {
         calls.truncate(execve.unwrap_or(calls.len()));
         // The C library's own, in a child.
         calls.retain(|call| !call.starts_with("set_robust_list(") && !call.starts_with("rseq("));
-        let is_usher = calls.iter().any(|call| call.starts_with("poll("));
-        let allowed: &[&str] = match (is_usher, execve.is_some()) {
+        let is_supervisor = calls.iter().any(|call| call.starts_with("poll("));
+        let allowed: &[&str] = match (is_supervisor, execve.is_some()) {
             (true, _) => &[
                 "close(",
                 "rt_sigaction(",
@@ -258,7 +258,7 @@ fn what_is_forked_is_signal_safe() {
         {
             assert!(allowed.iter().any(|it| call.starts_with(it)), "{call} in {calls:#?}");
         }
-        roles.push(is_usher);
+        roles.push(is_supervisor);
     }
     roles.sort();
     // The program that strace has started has executed something too, as the first of its calls.

@@ -279,7 +279,7 @@ impl Launch {
     }
 
     fn into_ended(self, code: Option<i32>) -> Ended {
-        // A janitor that has done its work may need a moment to be gone.
+        // A cleaner that has done its work may need a moment to be gone.
         let nobody = until(|| Process::tagged(&self.tag).is_empty().then(Vec::new));
         let left = nobody.unwrap_or_else(|| Process::tagged(&self.tag));
         left.iter().for_each(|process| process.signal(Signal::KILL));
@@ -337,7 +337,7 @@ impl Launch {
     }
 }
 
-/// The process that listens on TCP. While a janitor is hired there are two for a moment.
+/// The process that listens on TCP. While a cleaner is started there are two for a moment.
 fn tcp_process(tag: &str) -> Option<Process> {
     let all = Process::tagged(tag).into_iter();
     let mut listening = all.filter(|process| !process.listening().is_empty());

@@ -26,12 +26,23 @@ const FLAVOR: Flavor = Flavor {
     restarts: false,
 };
 
-/// The program's entry point: see `dorrit_server::run`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
+/// What `main` does where the program has none of its own: see `dorrit_server::run`. Where `main` cannot be weak,
+/// it is `main`.
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")),
+    unsafe(export_name = "main")
+)]
+unsafe extern "C-unwind" fn start(argc: c_int, argv: *const *const c_char) -> c_int {
     // SAFETY: the system calls `main` with what it promises.
     unsafe { dorrit_server::run(argc, argv, &Callbacks, &FLAVOR) }
 }
+
+dorrit_server::weak_main! { start }
+
+/// A pattern that matches `main`. The shared library exports what Rust defines, and the linker takes that list
+/// for one of patterns: so `main` is exported too, of which Rust does not know.
+#[unsafe(export_name = "mai[n]")]
+static MAIN: u8 = 0;
 
 /// Names the server. To be called in `ws_init_func()`; elsewhere it does nothing.
 ///

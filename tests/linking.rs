@@ -97,6 +97,27 @@ fn the_variable_is_copied() {
     assert!(text.lines().any(|it| it.contains("_COPY") && it.contains("ws_config_file")));
 }
 
+/// A program that has a `main` of its own links with the static and the shared library, and runs it.
+pub(crate) fn runs_its_own_main(source: &'static str, variant: Variant) {
+    if skipped(&[Need::Tool(variant.compiler())]) {
+        return;
+    }
+    let ended = Command::new(program(source, variant)).output().expect("the program runs");
+    assert_eq!(String::from_utf8_lossy(&ended.stdout), "own main: 0\n");
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+    assert_eq!(ended.status.code(), Some(3));
+}
+
+mod own_main {
+    use super::{Variant, runs_its_own_main};
+
+    each_way!(runs);
+
+    fn runs(variant: Variant) {
+        runs_its_own_main("own_main.c", variant);
+    }
+}
+
 /// CONTRACT D17, D20, S15: the manual's own spelling, with `()`, in every language that takes it.
 #[test]
 fn empty_parentheses_make_a_server() {

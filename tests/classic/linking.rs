@@ -2,7 +2,7 @@
 //! callbacks run.
 
 use crate::harness::{Frame, Op, Variant};
-use crate::linking::{each_way, linked};
+use crate::linking::{each_way, linked, runs_its_own_main};
 
 each_way!(serves);
 
@@ -30,4 +30,14 @@ fn serves(variant: Variant) {
     server.stop();
     server.await_journal("exit ");
     assert!(!server.stderr().contains("Sanitizer"), "{}", server.stderr());
+}
+
+mod own_main {
+    use super::{Variant, each_way, runs_its_own_main};
+
+    each_way!(runs);
+
+    fn runs(variant: Variant) {
+        runs_its_own_main("classic/own_main.c", variant);
+    }
 }

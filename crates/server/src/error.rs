@@ -78,3 +78,13 @@ pub(crate) fn errno_text(error: &io::Error) -> String {
         None => error.to_string(),
     }
 }
+
+/// A call that cannot be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misuse {
+    /// It comes from another thread than the server's, from a child of the program's, or from a signal handler that
+    /// has interrupted the server at its work.
+    Foreign,
+    /// Nothing listens, not yet or no more.
+    NoLoop,
+}

@@ -17,12 +17,15 @@ pub mod fuzzing;
 mod launch;
 mod listen;
 mod log;
+mod main_process;
 mod pages;
 mod process;
 mod program;
 mod restart;
 mod run;
 mod serve;
+mod server;
+mod setup;
 mod sigpipe;
 
 pub use dorrit_engine::{Buffers, OverflowPolicy, Stats};

@@ -8,12 +8,12 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::abi::{guard, log_panics};
 use crate::error::{Ending, StartError};
-use crate::event_loop::{self, Handshakes};
-use crate::launch::{Launch, NAME, Prepared, Start};
+use crate::launch::{Launch, Prepared, Start};
 use crate::listen::Activation;
-use crate::process::{self, Notifier};
+use crate::process::{self, MAIN, Notifier};
 use crate::program::{Flavor, Program};
 use crate::restart::{self, CrashRecord, Inheritance, Invocation};
+use crate::setup::NAME;
 use crate::{log, serve, sigpipe};
 
 /// Runs the server until it is told to stop. Returns the exit status of `main`.
@@ -37,21 +37,16 @@ pub unsafe fn run(
         program.init();
         step(|| launch.open(prepared))
     });
-    let mut server = match opened {
-        Ok(server) => server,
+    let mut process = match opened {
+        Ok(process) => process,
         Err(error) => return guard(1, || end(&error)),
     };
-    let status = serve::serve(program, &mut server);
+    let status = serve::serve(program, &mut process);
     process::end_child();
     program.exit();
     process::end_child();
     guard(1, || {
-        server.files.remove_all();
-        log::close();
-        let _ = event_loop::with(|state| {
-            state.engine = None;
-            state.handshakes = Handshakes::NONE;
-        });
+        process.end();
         status
     })
 }
@@ -88,7 +83,7 @@ unsafe fn prepare(
     argv: *const *const c_char,
     launch: &Launch<'_, impl Program>,
 ) -> Result<Prepared, StartError> {
-    process::claim_thread();
+    process::claim_thread(MAIN);
     open_streams();
     sigpipe::ignore();
     log::open(NAME);

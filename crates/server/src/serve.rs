@@ -12,39 +12,38 @@ use dorrit_proto::{CloseCode, MessageKind, Refusal};
 
 use crate::abi::{from_id, guard};
 use crate::error::errno_text;
-use crate::event_loop::{self, Misuse, State, with_engine};
-use crate::launch::Server;
+use crate::event_loop::{Loop, refuse_foreign, with_engine, with_loop};
 use crate::log::Level;
-use crate::process::{Notifier, WithoutReserve};
-use crate::program::{OpenArguments, Program, RequestFields};
-use crate::{log, process};
+use crate::main_process::Process;
+use crate::process::{Notifier, WithoutReserve, trim_memory, without_reserve};
+use crate::program::{OpenArguments, Program};
+use crate::{log, setup};
 
 /// Serves until the server has stopped. Returns the exit status.
-pub(crate) fn serve(program: &impl Program, server: &mut Server) -> c_int {
-    let fields = server.fields;
-    let mut dispatch = Dispatch { program, fields, arguments: OpenArguments::default(), server };
+pub(crate) fn serve(program: &impl Program, process: &mut Process) -> c_int {
+    let mut dispatch = Dispatch { program, process };
     loop {
         match dispatch.turn() {
             Ok(None) => {}
             Ok(Some(status)) => return status,
-            // A panic of ours, which has been logged; or this is a child of the program's.
-            Err(Misuse) => return 1,
+            Err(Lost) => return 1,
         }
     }
 }
 
 struct Dispatch<'a, P> {
     program: &'a P,
-    fields: RequestFields,
-    /// What `ws_open_callback` was given last; its memory is used again.
-    arguments: OpenArguments,
-    server: &'a mut Server,
+    process: &'a mut Process,
 }
 
-/// Takes a step of the loop: it acts on the server, and a panic goes no further. None of the program's
+/// There is no loop any more: a panic of ours, which has been logged, has ended a step; or this is a child of the
+/// program's.
+struct Lost;
+
+/// Takes a step of the loop: it acts on the loop, and a panic goes no further. None of the program's
 /// functions is called within (CONTRACT S26).
-fn step<R>(act: impl FnOnce(&mut State) -> R) -> Result<R, Misuse> {
-    guard(Err(Misuse), || event_loop::with(act))
+fn step<R>(act: impl FnOnce(&mut Loop) -> R) -> Result<R, Lost> {
+    guard(Err(Lost), || with_loop(act).map_err(|_| Lost))
 }
 
 /// A message, where it stands: nothing of the engine is borrowed while the program deals with it.
@@ -65,8 +64,7 @@ enum Other {
 
 /// The next message, for which it waits, unless there is something else to deal with.
 #[inline(always)]
-fn next(state: &mut State, notifier: &Notifier) -> Result<Message, Result<Other, Misuse>> {
-    let engine = state.engine.as_mut().ok_or(Err(Misuse))?;
+fn next(Loop { engine, .. }: &mut Loop, notifier: &Notifier) -> Result<Message, Other> {
     let _without = WithoutReserve::begin();
     loop {
         match engine.poll_event() {
@@ -75,7 +73,7 @@ fn next(state: &mut State, notifier: &Notifier) -> Result<Message, Result<Other,
                 let payload = std::ptr::slice_from_raw_parts_mut(start, payload.len());
                 return Ok(Message { conn, kind, payload });
             }
-            Some(event) => return Err(Ok(Other::Event(event.map(drop)))),
+            Some(event) => return Err(Other::Event(event.map(drop))),
             None => {}
         }
         let due = match (log::due(), notifier.due()) {
@@ -84,10 +82,10 @@ fn next(state: &mut State, notifier: &Notifier) -> Result<Message, Result<Other,
         };
         let longest = due.map(|due| due.saturating_duration_since(Instant::now()));
         if let Err(error) = engine.wait(longest) {
-            return Err(Ok(Other::Failed(error)));
+            return Err(Other::Failed(error));
         }
         if due.is_some_and(|due| due <= Instant::now()) {
-            return Err(Ok(Other::Due));
+            return Err(Other::Due);
         }
     }
 }
@@ -95,10 +93,10 @@ fn next(state: &mut State, notifier: &Notifier) -> Result<Message, Result<Other,
 impl<P: Program> Dispatch<'_, P> {
     /// Hands the next event to the program, or waits for one. Returns the exit status where that is the
     /// loop's end.
-    fn turn(&mut self) -> Result<Option<c_int>, Misuse> {
-        let mut other = Err(Misuse);
-        let message =
-            step(|state| next(state, &self.server.notifier).map_err(|it| other = it).ok())?;
+    fn turn(&mut self) -> Result<Option<c_int>, Lost> {
+        let mut other = Err(Lost);
+        let notifier = &self.process.notifier;
+        let message = step(|it| next(it, notifier).map_err(|found| other = Ok(found)).ok())?;
         if let Some(message) = message {
             // SAFETY: the engine has just told where it is.
             unsafe { self.read(message) };
@@ -106,12 +104,12 @@ impl<P: Program> Dispatch<'_, P> {
         }
         match other? {
             Other::Event(event) => self.tell(event),
-            Other::Due => guard(Err(Misuse), || {
+            Other::Due => guard(Err(Lost), || {
                 log::write_left_out();
-                self.server.notifier.notify_due();
+                self.process.notifier.notify_due();
                 Ok(None)
             }),
-            Other::Failed(error) => guard(Err(Misuse), || {
+            Other::Failed(error) => guard(Err(Lost), || {
                 log::error(&format!("the loop has failed: {}", errno_text(&error)));
                 Ok(Some(1))
             }),
@@ -120,16 +118,16 @@ impl<P: Program> Dispatch<'_, P> {
 
     /// Hands an event over that is no message. Returns the exit status where that is the end.
     #[inline(never)]
-    fn tell(&mut self, event: Event<()>) -> Result<Option<c_int>, Misuse> {
+    fn tell(&mut self, event: Event<()>) -> Result<Option<c_int>, Lost> {
         match event {
             Event::Opened(id) => self.open(id)?,
             Event::Closed(id) => {
                 self.program.close(from_id(id));
-                step(|state| state.handshakes.close(id))?;
+                step(|it| it.handshakes.close(id))?;
             }
             Event::Drained(id) => self.program.drain(from_id(id)),
             Event::Tick => tick()?,
-            event => return guard(Err(Misuse), || Ok(self.server.deal_with(event))),
+            event => return guard(Err(Lost), || Ok(deal_with(self.process, event))),
         }
         Ok(None)
     }
@@ -145,125 +143,106 @@ impl<P: Program> Dispatch<'_, P> {
         self.program.read(from_id(message.conn), message.kind, payload);
     }
 
-    fn open(&mut self, id: ConnId) -> Result<(), Misuse> {
-        if guard(true, || refuse_foreign(id)) {
+    fn open(&mut self, id: ConnId) -> Result<(), Lost> {
+        let is_foreign = |Loop { engine, server, .. }: &mut Loop| {
+            refuse_foreign(engine, &server.settings.origins, id)
+        };
+        if guard(true, || with_loop(is_foreign).unwrap_or(false)) {
             return Ok(());
         }
         // What a client may send is too much for the reserve.
-        let prepared = step(|state| process::without_reserve(|| self.prepare(state, id)));
-        let is_wanted = prepared?.is_some();
-        let is_accepted = is_wanted && self.program.open(from_id(id), &mut self.arguments) == 0;
-        step(|State { engine, handshakes, .. }| {
-            let Some(engine) = engine else { return };
-            match is_accepted {
-                true => handshakes.accept(engine, id),
-                false => handshakes.refuse(engine, id),
+        let prepared = step(|it| without_reserve(|| prepare(it, id)))?;
+        let answered = prepared.map(|mut arguments| {
+            let answer = self.program.open(from_id(id), &mut arguments);
+            (answer, arguments)
+        });
+        step(|Loop { engine, handshakes, arguments, .. }| {
+            let answer = answered.map(|(answer, used)| {
+                *arguments = used;
+                answer
+            });
+            match answer {
+                Some(0) => handshakes.accept(engine, id),
+                _ => handshakes.refuse(engine, id),
             }
         })
     }
-
-    /// Finds what the program is told of a client; `None` where the client is not wanted.
-    fn prepare(&mut self, state: &mut State, id: ConnId) -> Option<()> {
-        let State { engine, handshakes, settings, .. } = state;
-        let request = engine.as_ref()?.request(id)?;
-        let chosen = settings.protocols.choose(request.protocols());
-        let begun = handshakes.begin(chosen);
-        let begun = begun.and_then(|()| self.arguments.fill(self.fields, request, chosen));
-        begun.map_err(|_| handshakes.report_shortage()).ok()
-    }
 }
 
-impl Server {
-    /// Deals with an event that is no affair of the program's. Returns the exit status where it is the
-    /// loop's end.
-    fn deal_with(&mut self, event: Event<()>) -> Option<c_int> {
-        match event {
-            Event::Requested(id) => {
-                let answer =
-                    |engine: &mut _| self.pages.as_ref().map(|pages| pages.answer(engine, id));
-                let _ = with_engine(answer);
-            }
-            Event::Control => self.heed_signals(),
-            Event::Refused(_, refusal) => {
-                let level = match refusal {
-                    Refusal::Full | Refusal::NoMemory | Refusal::Tls => Level::Info,
-                    _ => Level::Debug,
-                };
-                let (status, why) = (refusal.status(), refusal.reason());
-                log::limited(level, format_args!("a client is answered {status}: {why}"));
-            }
-            Event::Dropped(_, cause) => {
-                let level = match cause {
-                    DropCause::Violation(_) => Level::Debug,
-                    DropCause::QueueFull
-                    | DropCause::QueueMemory
-                    | DropCause::Silent
-                    | DropCause::NoMemory
-                    | DropCause::MessageMemory => Level::Info,
-                };
-                log::limited(level, format_args!("a client is dropped: {cause}"));
-            }
-            Event::AcceptFailed(errno) => {
-                log::warning(&format!("connections have to wait: {}", errno_text(&errno.into())));
-            }
-            Event::ShortOfMemory => {
-                log::limited(Level::Warning, "there is not enough memory");
-            }
-            Event::MemoryReleased => process::trim_memory(),
-            Event::HeldUp(duration) => {
-                let seconds = duration.as_secs_f32();
-                let why = "the program's functions have held everybody up for";
-                log::limited(Level::Warning, format_args!("{why} {seconds:.1} s"));
-            }
-            Event::DrainExpired => {
-                self.handover.log_drain_expired();
-                let _ = with_engine(|engine| engine.stop(CloseCode::SERVICE_RESTART));
-            }
-            Event::Stopped => {
-                self.handover.log_end();
-                return Some(0);
-            }
-            // The program's; see `Dispatch::turn`.
-            Event::Message(..)
-            | Event::Opened(_)
-            | Event::Closed(_)
-            | Event::Drained(_)
-            | Event::Tick => {}
-        }
-        None
-    }
-
-    /// Does what signals, and the supervisor of a hand-over, have asked for.
-    fn heed_signals(&mut self) {
-        process::drain_wake_pipe(&self.wake);
-        if process::take_figures_request() {
-            event_loop::log_figures();
-        }
-        self.handover.proceed(&mut self.files, &mut self.notifier);
-        if process::take_hangup() {
-            self.handover.hang_up(&self.files);
-        }
-        if process::is_stopping() {
-            self.notifier.notify_stopping();
-            self.handover.call_off();
-            let _ = with_engine(|engine| engine.stop(CloseCode::GOING_AWAY));
-            self.files.remove_sockets();
-        }
-    }
+/// Finds what the program is told of a client, to be given back; `None` where the client is not wanted.
+fn prepare(it: &mut Loop, id: ConnId) -> Option<OpenArguments> {
+    let Loop { engine, handshakes, arguments, server } = it;
+    let request = engine.request(id)?;
+    let chosen = server.settings.protocols.choose(request.protocols());
+    let begun = handshakes.begin(chosen);
+    let begun = begun.and_then(|()| arguments.fill(server.fields, request, chosen));
+    begun.map_err(|_| handshakes.report_shortage()).ok()?;
+    Some(std::mem::take(arguments))
 }
 
-/// Refuses a client whose page may not connect.
-fn refuse_foreign(id: ConnId) -> bool {
-    let refuse = |State { engine, settings, .. }: &mut State| {
-        let engine = engine.as_mut()?;
-        Some(event_loop::refuse_foreign(engine, &settings.origins, id))
-    };
-    event_loop::with(refuse).ok().flatten().unwrap_or(false)
+/// Deals with an event that is no affair of the program's. Returns the exit status where it is the
+/// loop's end.
+fn deal_with(process: &mut Process, event: Event<()>) -> Option<c_int> {
+    match event {
+        Event::Requested(id) => {
+            let _ = with_loop(|Loop { engine, server, .. }| {
+                server.pages.as_ref().map(|pages| pages.answer(engine, id))
+            });
+        }
+        Event::Control => process.heed_signals(),
+        Event::Refused(_, refusal) => {
+            let level = match refusal {
+                Refusal::Full | Refusal::NoMemory | Refusal::Tls => Level::Info,
+                _ => Level::Debug,
+            };
+            let (status, why) = (refusal.status(), refusal.reason());
+            log::limited(level, format_args!("a client is answered {status}: {why}"));
+        }
+        Event::Dropped(_, cause) => {
+            let level = match cause {
+                DropCause::Violation(_) => Level::Debug,
+                DropCause::QueueFull
+                | DropCause::QueueMemory
+                | DropCause::Silent
+                | DropCause::NoMemory
+                | DropCause::MessageMemory => Level::Info,
+            };
+            log::limited(level, format_args!("a client is dropped: {cause}"));
+        }
+        Event::AcceptFailed(errno) => {
+            log::warning(&format!("connections have to wait: {}", errno_text(&errno.into())));
+        }
+        Event::ShortOfMemory => {
+            log::limited(Level::Warning, "there is not enough memory");
+        }
+        Event::MemoryReleased => trim_memory(),
+        Event::HeldUp(duration) => {
+            let seconds = duration.as_secs_f32();
+            let why = "the program's functions have held everybody up for";
+            log::limited(Level::Warning, format_args!("{why} {seconds:.1} s"));
+        }
+        Event::DrainExpired => {
+            process.handover.log_drain_expired();
+            let _ = with_engine(|engine| engine.stop(CloseCode::SERVICE_RESTART));
+        }
+        Event::Stopped => {
+            process.handover.log_end();
+            return Some(0);
+        }
+        // The program's; see `Dispatch::turn`.
+        Event::Message(..)
+        | Event::Opened(_)
+        | Event::Closed(_)
+        | Event::Drained(_)
+        | Event::Tick => {}
+    }
+    None
 }
 
 /// Calls what `ws_set_periodic` set.
-fn tick() -> Result<(), Misuse> {
-    if let Some(periodic) = step(|state| state.periodic)? {
+fn tick() -> Result<(), Lost> {
+    let periodic = guard(Err(Lost), || setup::with(|setup| setup.periodic).map_err(|_| Lost))?;
+    if let Some(periodic) = periodic {
         // SAFETY: a function of the program's, given to be called here.
         unsafe { (periodic.func)() };
     }

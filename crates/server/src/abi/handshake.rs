@@ -5,7 +5,7 @@ use std::ptr;
 
 use super::guard::guard;
 use super::handle;
-use crate::event_loop::{Handshakes, State, with};
+use crate::event_loop::{Handshakes, Loop, with_loop};
 use crate::process::without_reserve;
 
 /// Acts while this connection's open callback runs; else `fallback`.
@@ -14,9 +14,8 @@ fn within<R>(
     fallback: R,
     act: impl FnOnce(&dorrit_proto::Request, &mut Handshakes) -> Option<R>,
 ) -> R {
-    let acted = with(|state| {
-        let State { engine, handshakes, .. } = state;
-        let request = engine.as_ref()?.request(handle::to_id(conn)?)?;
+    let acted = with_loop(|Loop { engine, handshakes, .. }| {
+        let request = engine.request(handle::to_id(conn)?)?;
         // What clients send and programs ask for is too much for the reserve.
         without_reserve(|| act(request, handshakes))
     });
@@ -87,10 +86,9 @@ pub fn set_status(conn: *mut c_void, status: c_int) -> c_int {
 /// The body of `ws_get_protocol`.
 pub fn get_protocol(conn: *mut c_void) -> *const c_char {
     guard(c"".as_ptr(), || {
-        let found = with(|state| {
-            let State { engine, handshakes, .. } = state;
+        let found = with_loop(|Loop { engine, handshakes, .. }| {
             let id = handle::to_id(conn)?;
-            let is_asked = engine.as_ref()?.request(id).is_some();
+            let is_asked = engine.request(id).is_some();
             handshakes.protocol(id, is_asked).map(CStr::as_ptr)
         });
         found.ok().flatten().unwrap_or(c"".as_ptr())

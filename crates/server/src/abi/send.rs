@@ -3,12 +3,13 @@
 
 use std::ffi::{c_int, c_long, c_uchar, c_uint, c_void};
 
-use dorrit_engine::SendError;
+use dorrit_engine::{Engine, SendError};
 use dorrit_proto::MessageKind;
 
 use super::guard::{WRONG_THREAD, guard};
 use super::handle;
-use crate::event_loop::{State, with};
+use crate::error::Misuse;
+use crate::event_loop::with_engine;
 use crate::process::WithoutReserve;
 
 /// What `ws_write_conn` returns where the message is queued.
@@ -30,17 +31,24 @@ pub unsafe fn write_conn(
     data: *const c_uchar,
 ) -> c_int {
     guard(NO_MEMORY, || {
-        let sent = with(|state| {
-            if len < 1 || data.is_null() {
+        let is_message = len >= 1 && !data.is_null();
+        let sent = with_engine(|engine| {
+            if !is_message {
                 return NO_PAYLOAD;
             }
             // SAFETY: the caller's promise.
-            match unsafe { queue(state, conns, count, kind, data.cast(), len as usize) } {
+            match unsafe { queue(engine, conns, count, kind, data.cast(), len as usize) } {
                 Ok(_) => QUEUED,
                 Err(_) => NO_MEMORY,
             }
         });
-        sent.unwrap_or(WRONG_THREAD)
+        match sent {
+            Ok(sent) => sent,
+            Err(Misuse::Foreign) => WRONG_THREAD,
+            // There is no connection to queue it for.
+            Err(Misuse::NoLoop) if is_message => QUEUED,
+            Err(Misuse::NoLoop) => NO_PAYLOAD,
+        }
     })
 }
 
@@ -51,7 +59,7 @@ pub unsafe fn write_conn(
 /// the call.
 #[inline(always)]
 unsafe fn queue(
-    state: &mut State,
+    engine: &mut Engine,
     conns: *const *mut c_void,
     count: c_int,
     kind: MessageKind,
@@ -59,9 +67,9 @@ unsafe fn queue(
     len: usize,
 ) -> Result<usize, SendError> {
     let count = usize::try_from(count).unwrap_or(0);
-    let Some(engine) = state.engine.as_mut().filter(|_| count > 0 && !conns.is_null()) else {
+    if count == 0 || conns.is_null() {
         return Ok(0);
-    };
+    }
     // SAFETY: the caller's promise. No object is longer than isize::MAX.
     let data = unsafe { std::slice::from_raw_parts(data, len.min(isize::MAX as usize)) };
     // SAFETY: the caller's promise.
@@ -93,11 +101,15 @@ pub unsafe fn send(
             _ if data.is_null() => return 0,
             _ => data.cast(),
         };
-        let sent = with(|state| {
+        let sent = with_engine(|engine| {
             // SAFETY: the caller's promise; without bytes, any address is one.
-            let sent = unsafe { queue(state, conns, count, kind, data, len) };
+            let sent = unsafe { queue(engine, conns, count, kind, data, len) };
             sent.map_or(NO_MEMORY.into(), |count| count as c_long)
         });
-        sent.unwrap_or(WRONG_THREAD.into())
+        match sent {
+            Ok(sent) => sent,
+            Err(Misuse::Foreign) => WRONG_THREAD.into(),
+            Err(Misuse::NoLoop) => 0,
+        }
     })
 }

@@ -8,8 +8,9 @@ use dorrit_engine::{OverflowPolicy, QueueLimit};
 
 use super::guard::guard;
 use crate::config::{MAX_MESSAGE, Origins, Protocols, Settings, keepalive};
-use crate::event_loop::{Periodic, Stage, with};
+use crate::event_loop::with_engine;
 use crate::log::{self, Level};
+use crate::setup::{self, Periodic, Stage};
 
 /// A function that `ws_set_periodic` takes.
 pub type PeriodicFunc = Option<unsafe extern "C-unwind" fn()>;
@@ -25,12 +26,12 @@ pub unsafe fn set_name(name: *const c_char) {
         let Some(name) = name.filter(|name| is_file_name(name.to_bytes())) else {
             return log::limited(Level::Warning, "ws_set_name: not a name for a file; ignored");
         };
-        let stage = with(|state| {
-            if state.stage == Stage::Init {
+        let stage = setup::with(|setup| {
+            if setup.stage == Stage::Init {
                 log::open(name);
-                state.name = Some(name.to_owned());
+                setup.name = Some(name.to_owned());
             }
-            state.stage
+            setup.stage
         });
         if stage.is_ok_and(|stage| stage != Stage::Init) {
             let why = "ws_set_name: only ws_init_func may call it; ignored";
@@ -52,21 +53,19 @@ pub fn set_periodic(func: PeriodicFunc, seconds: c_int) {
         let seconds = u64::try_from(seconds).unwrap_or(0);
         let func = func.filter(|_| seconds > 0);
         let periodic = func.map(|func| Periodic { func, period: Duration::from_secs(seconds) });
-        let _ = with(|state| {
-            state.periodic = periodic;
-            if let Some(engine) = &mut state.engine {
-                engine.set_tick(periodic.map(|periodic| periodic.period));
-            }
-        });
+        if setup::with(|setup| setup.periodic = periodic).is_ok() {
+            let period = periodic.map(|periodic| periodic.period);
+            let _ = with_engine(|engine| engine.set_tick(period));
+        }
     })
 }
 
 /// Changes a setting in `ws_init_func`. Returns what the function does: 0, or -1 where the value, or the
 /// moment, is wrong.
 fn set<T>(value: Option<T>, change: impl FnOnce(&mut Settings, T)) -> c_int {
-    let changed = with(|state| match value {
-        Some(value) if state.stage == Stage::Init => {
-            change(&mut state.settings, value);
+    let changed = setup::with(|setup| match value {
+        Some(value) if setup.stage == Stage::Init => {
+            change(&mut setup.settings, value);
             0
         }
         _ => -1,

@@ -5,7 +5,8 @@ use std::ffi::c_int;
 use dorrit_engine::Stats;
 
 use super::guard::{WRONG_THREAD, guard};
-use crate::event_loop::with;
+use crate::error::Misuse;
+use crate::event_loop;
 
 /// The body of `ws_get_stats`: puts the figures, in the form that C has them in, into `size` bytes at
 /// `place`. What is longer there is filled with zeros, and what is longer here is left out.
@@ -15,12 +16,8 @@ use crate::event_loop::with;
 pub unsafe fn get<C: From<Stats>>(place: *mut C, size: usize) -> c_int {
     const NONE: c_int = -1;
     guard(NONE, || {
-        let found = with(|state| {
-            let stats = state.engine.as_ref()?.stats();
-            (!place.is_null() && size >= size_of::<u64>()).then(|| C::from(stats))
-        });
-        match found {
-            Ok(Some(figures)) => {
+        match event_loop::stats().map(C::from) {
+            Ok(figures) if !place.is_null() && size >= size_of::<u64>() => {
                 let (place, known) = (place.cast::<u8>(), size.min(size_of::<C>()));
                 // SAFETY: the caller's promise; the figures are no part of what they are copied to.
                 unsafe {
@@ -29,8 +26,8 @@ pub unsafe fn get<C: From<Stats>>(place: *mut C, size: usize) -> c_int {
                 }
                 0
             }
-            Ok(None) => NONE,
-            Err(_) => WRONG_THREAD,
+            Ok(_) | Err(Misuse::NoLoop) => NONE,
+            Err(Misuse::Foreign) => WRONG_THREAD,
         }
     })
 }

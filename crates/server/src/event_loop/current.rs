@@ -1,81 +1,72 @@
-//! The server that the `ws_*` functions act on: one in each process, touched by one thread.
+//! The loops that the `ws_*` functions act on: each is touched by its own thread alone.
 
 use std::cell::RefCell;
-use std::ffi::CString;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::Arc;
 
-use dorrit_engine::Engine;
+use dorrit_engine::{Engine, Stats};
 
 use super::handshakes::Handshakes;
-use crate::config::Settings;
-use crate::log;
-use crate::process::is_owner;
+use crate::error::Misuse;
+use crate::process::{self, LOOPS};
+use crate::program::OpenArguments;
+use crate::server::Server;
 
-/// How far the server has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// `ws_init_func` has not been called.
-    Starting,
-    /// `ws_init_func` runs.
-    Init,
-    /// `ws_init_func` has returned.
-    Running,
-}
-
-/// What the `ws_*` functions and the loop share.
-pub(crate) struct State {
-    pub(crate) stage: Stage,
-    pub(crate) settings: Settings,
+/// A loop: the engine, and what belongs to its thread.
+pub(crate) struct Loop {
+    pub(crate) engine: Engine,
     pub(crate) handshakes: Handshakes,
-    /// The name that `ws_set_name` has set.
-    pub(crate) name: Option<CString>,
-    pub(crate) periodic: Option<Periodic>,
-    /// The engine, from the moment at which the server listens.
-    pub(crate) engine: Option<Engine>,
+    /// What `ws_open_callback` was given last; its memory is used again.
+    pub(crate) arguments: OpenArguments,
+    pub(crate) server: Arc<Server>,
 }
 
-/// The function that `ws_set_periodic` has set.
-#[derive(Clone, Copy)]
-pub(crate) struct Periodic {
-    pub(crate) func: unsafe extern "C-unwind" fn(),
-    pub(crate) period: Duration,
+/// The place of a loop, which is there from the moment at which the server listens.
+struct Place(RefCell<Option<Loop>>);
+
+// SAFETY: `with_place` alone reaches the cell, and only on the thread that has claimed the loop.
+unsafe impl Sync for Place {}
+
+/// The loops, by their numbers.
+static PLACES: [Place; LOOPS] = [const { Place(RefCell::new(None)) }; LOOPS];
+
+/// Acts on the place of this thread's loop. Fails on another thread than the server's (CONTRACT S7), and in a signal
+/// handler that has interrupted the server at its work.
+#[inline(always)]
+fn with_place<R>(act: impl FnOnce(&mut Option<Loop>) -> R) -> Result<R, Misuse> {
+    let Some(number) = process::own_loop() else {
+        process::log_foreign_call();
+        return Err(Misuse::Foreign);
+    };
+    Ok(act(&mut *PLACES[number].0.try_borrow_mut().map_err(|_| Misuse::Foreign)?))
 }
 
-/// A call that cannot be served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Misuse;
-
-struct Current(RefCell<State>);
-
-// SAFETY: `with` alone reaches the cell, and only on the thread that claimed the server.
-unsafe impl Sync for Current {}
-
-static CURRENT: Current = Current(RefCell::new(State {
-    stage: Stage::Starting,
-    settings: Settings::DEFAULT,
-    handshakes: Handshakes::NONE,
-    name: None,
-    periodic: None,
-    engine: None,
-}));
-
-/// Whether a call by another thread was logged.
-static HAS_WARNED: AtomicBool = AtomicBool::new(false);
-
-/// Acts on the server. Fails on another thread than the server's (CONTRACT S7), and in a signal handler
-/// that has interrupted the server at its work.
-pub(crate) fn with<R>(act: impl FnOnce(&mut State) -> R) -> Result<R, Misuse> {
-    if !is_owner() {
-        if !HAS_WARNED.swap(true, Ordering::Relaxed) {
-            log::warning("a ws_ function was called by another thread than the server's");
-        }
-        return Err(Misuse);
-    }
-    Ok(act(&mut *CURRENT.0.try_borrow_mut().map_err(|_| Misuse)?))
+/// Acts on this thread's loop. Fails like [`with_place`], and where there is no loop yet.
+#[inline(always)]
+pub(crate) fn with_loop<R>(act: impl FnOnce(&mut Loop) -> R) -> Result<R, Misuse> {
+    with_place(|place| place.as_mut().map(act))?.ok_or(Misuse::NoLoop)
 }
 
-/// Acts on the engine; fails like [`with`], and where there is no engine yet.
+/// Acts on the engine of this thread's loop; fails like [`with_loop`].
+#[inline(always)]
 pub(crate) fn with_engine<R>(act: impl FnOnce(&mut Engine) -> R) -> Result<R, Misuse> {
-    with(|state| state.engine.as_mut().map(act))?.ok_or(Misuse)
+    with_loop(|it| act(&mut it.engine))
+}
+
+/// Makes this thread's loop.
+pub(crate) fn begin(engine: Engine, server: Arc<Server>) {
+    let (handshakes, arguments) = (Handshakes::default(), OpenArguments::default());
+    let _ = with_place(|place| *place = Some(Loop { engine, handshakes, arguments, server }));
+}
+
+/// Ends this thread's loop.
+pub(crate) fn end() {
+    let _ = with_place(Option::take);
+}
+
+/// The figures, of all loops together.
+pub(crate) fn stats() -> Result<Stats, Misuse> {
+    let mut stats = Stats::default();
+    // This thread's is the only one.
+    stats += with_engine(|engine| engine.stats())?;
+    Ok(stats)
 }

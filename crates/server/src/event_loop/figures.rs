@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use dorrit_engine::Stats;
 
-use super::current::with_engine;
+use super::current;
 use crate::log;
 
 /// Writes the figures into the log.
 pub(crate) fn log_figures() {
-    if let Ok(stats) = with_engine(|engine| engine.stats()) {
+    if let Ok(stats) = current::stats() {
         log::notice(&line(&stats));
     }
 }

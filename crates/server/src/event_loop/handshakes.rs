@@ -27,10 +27,6 @@ pub(crate) struct Handshakes {
 }
 
 impl Handshakes {
-    /// No handshake yet.
-    pub(crate) const NONE: Self =
-        Self { protocol: None, refusal: None, strings: Vec::new(), protocols: None };
-
     /// Notes that the callback is about to run; `protocol` is what was chosen without it.
     pub(crate) fn begin(&mut self, protocol: Option<&[u8]>) -> Result<(), TryReserveError> {
         self.protocol = None;

@@ -4,6 +4,6 @@ mod current;
 mod figures;
 mod handshakes;
 
-pub(crate) use current::{Misuse, Periodic, Stage, State, with, with_engine};
+pub(crate) use current::{Loop, begin, end, stats, with_engine, with_loop};
 pub(crate) use figures::log_figures;
 pub(crate) use handshakes::{Handshakes, refuse_foreign};

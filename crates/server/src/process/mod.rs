@@ -16,7 +16,9 @@ pub(crate) use descriptors::{KnownDescriptor, close_all_but, inode, take_descrip
 pub(crate) use helper::{Child, WaitStatus, is_reaper, reset_signals, start_helper};
 pub(crate) use limits::raise_descriptor_limit;
 pub(crate) use notify::{Notifier, claim_watchdog};
-pub(crate) use owner::{claim_thread, disown_children, end_child, is_owner};
+pub(crate) use owner::{
+    LOOPS, MAIN, claim_thread, disown_children, end_child, log_foreign_call, own_loop,
+};
 pub(crate) use privileges::Credentials;
 pub(crate) use reserve::{WithoutReserve, take_shortage, trim_memory, without_reserve};
 pub(crate) use signals::{

@@ -1,11 +1,18 @@
-//! The thread and the process that are the server's: a thread or a child of the program's is not.
+//! The threads and the process that are the server's: a thread or a child of the program's is not.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::log;
 
-/// The thread that `main` runs on; 0 before it does, and in a child of the program's.
-static OWNER: AtomicUsize = AtomicUsize::new(0);
+/// How many loops there are, each of which has a thread.
+pub(crate) const LOOPS: usize = 1;
+/// The number of the loop of the thread that `main` runs on.
+pub(crate) const MAIN: usize = 0;
+
+/// The thread of each loop, by the loop's number; 0 before it has one, and in a child of the program's.
+static OWNERS: [AtomicUsize; LOOPS] = [const { AtomicUsize::new(0) }; LOOPS];
+/// Whether a call by another thread was logged.
+static HAS_WARNED: AtomicBool = AtomicBool::new(false);
 
 /// The number of this thread, which is never 0.
 fn thread() -> usize {
@@ -13,9 +20,9 @@ fn thread() -> usize {
     unsafe { libc::pthread_self() as usize }
 }
 
-/// Makes this thread the server's. Called once, by `main`.
-pub(crate) fn claim_thread() {
-    OWNER.store(thread(), Ordering::Relaxed);
+/// Makes this thread that of the loop with this number. Called once for each, by the thread.
+pub(crate) fn claim_thread(number: usize) {
+    OWNERS[number].store(thread(), Ordering::Relaxed);
 }
 
 /// Sees to it that a process that the program forks has no server: what it calls does nothing (CONTRACT
@@ -25,7 +32,7 @@ pub(crate) fn disown_children() {
         dorrit_engine::note_fork();
     }
     unsafe extern "C" fn disown() {
-        OWNER.store(0, Ordering::Relaxed);
+        OWNERS.iter().for_each(|owner| owner.store(0, Ordering::Relaxed));
         log::silence();
     }
     // SAFETY: the handlers store numbers.
@@ -39,14 +46,24 @@ pub(crate) fn disown_children() {
 /// Ends a child of the program's that has returned from a callback: the files that are removed at the
 /// server's end are not its own.
 pub(crate) fn end_child() {
-    if OWNER.load(Ordering::Relaxed) == 0 {
+    if OWNERS[MAIN].load(Ordering::Relaxed) == 0 {
         // SAFETY: what is to be run at exit is run by the server.
         unsafe { libc::_exit(1) }
     }
 }
 
-/// Whether this is the server's thread.
-pub(crate) fn is_owner() -> bool {
+/// The number of the loop whose thread this is; `None` on a thread, or in a child, of the program's.
+#[inline(always)]
+pub(crate) fn own_loop() -> Option<usize> {
+    let thread = thread();
     // Relaxed: a thread compares with what it stored itself, or finds what is not its own.
-    OWNER.load(Ordering::Relaxed) == thread()
+    OWNERS.iter().position(|owner| owner.load(Ordering::Relaxed) == thread)
+}
+
+/// Says, once, that a function was called where [`own_loop`] is none.
+#[cold]
+pub(crate) fn log_foreign_call() {
+    if !HAS_WARNED.swap(true, Ordering::Relaxed) {
+        log::warning("a ws_ function was called by another thread than the server's");
+    }
 }

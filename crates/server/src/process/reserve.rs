@@ -8,7 +8,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::owner::is_owner;
+use super::owner::own_loop;
 
 // A fuzz target counts what is allocated, by an allocator of its own.
 #[cfg_attr(not(fuzzing), global_allocator)]
@@ -128,7 +128,7 @@ fn serve(layout: Layout) -> *mut u8 {
         return std::ptr::null_mut();
     }
     IS_SHORT.store(true, Ordering::Relaxed);
-    let is_spared = IS_SPARED.load(Ordering::Relaxed) && is_owner();
+    let is_spared = IS_SPARED.load(Ordering::Relaxed) && own_loop().is_some();
     // A panic allocates, and is no time to find nothing.
     if is_spared && !std::thread::panicking() {
         return std::ptr::null_mut();
@@ -261,7 +261,7 @@ mod tests {
     /// Who reports a lack of memory leaves the reserve to others.
     #[test]
     fn it_is_spared() {
-        crate::process::owner::claim_thread();
+        crate::process::owner::claim_thread(crate::process::MAIN);
         assert!(without_reserve(|| serve(layout(8, 8))).is_null());
         assert!(take_shortage() && !take_shortage());
         let place = serve(layout(8, 8));

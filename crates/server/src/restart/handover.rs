@@ -9,10 +9,11 @@
 use std::ffi::CString;
 use std::fmt;
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read as _};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::sync::Arc;
 use std::time::Duration;
 
-use dorrit_engine::Engine;
+use dorrit_engine::Listener;
 use rustix::process::getpid;
 
 use super::crash;
@@ -67,16 +68,16 @@ pub(crate) struct Attempt {
 impl HandOver {
     /// Begins a hand-over, as SIGHUP has come. In the foreground it may be the terminal that has hung up,
     /// which is no wish for another server.
-    pub(crate) fn hang_up(&mut self, files: &Files) {
+    pub(crate) fn hang_up(&mut self, files: &Files, listeners: &[Arc<Listener>]) {
         if self.is_foreground && self.invocation.has_lost_terminal() {
             process::request_stop();
         } else if !process::is_stopping() {
             // Who is to stop, as from a service manager that sends both signals, starts nobody.
-            self.begin(files);
+            self.begin(files, listeners);
         }
     }
 
-    fn begin(&mut self, files: &Files) {
+    fn begin(&mut self, files: &Files, listeners: &[Arc<Listener>]) {
         match self.progress {
             Progress::None => {}
             Progress::Starting(_) | Progress::Offered(..) => {
@@ -96,7 +97,7 @@ impl HandOver {
             return log::warning(&format!("hand-over: {why}; this server goes on"));
         }
         let program = self.invocation.program.clone().unwrap_or_default();
-        match self.attempt(files) {
+        match self.attempt(files, listeners) {
             Ok(attempt) => {
                 log::notice(&format!("hand-over: starts {}", program.display()));
                 self.progress = Progress::Starting(attempt);
@@ -105,20 +106,18 @@ impl HandOver {
         }
     }
 
-    fn attempt(&self, files: &Files) -> io::Result<Attempt> {
+    fn attempt(&self, files: &Files, listeners: &[Arc<Listener>]) -> io::Result<Attempt> {
         let (news, news_end) = io::pipe()?;
         let (status, status_end) = io::pipe()?;
         let (go_end, go) = io::pipe()?;
         rustix::io::ioctl_fionbio(&news, true)?;
         rustix::io::ioctl_fionbio(&go, true)?;
-        let listeners = |engine: &mut Engine| {
-            engine.listeners().map(|listener| listener.as_raw_fd()).collect::<Vec<_>>()
-        };
+        let listeners: Vec<_> = listeners.iter().map(|it| it.as_fd().as_raw_fd()).collect();
         let handoff = Handoff {
             name: &self.name,
             directory: &self.invocation.path,
             log: self.log,
-            listeners: &with_engine(listeners).unwrap_or_default(),
+            listeners: &listeners,
             is_shared: true,
             files,
             predecessor: Some([status_end.as_raw_fd(), go_end.as_raw_fd()]),
@@ -145,7 +144,12 @@ impl HandOver {
     }
 
     /// Goes on with what the supervisor has told.
-    pub(crate) fn proceed(&mut self, files: &mut Files, notifier: &mut Notifier) {
+    pub(crate) fn proceed(
+        &mut self,
+        files: &mut Files,
+        listeners: &mut Vec<Arc<Listener>>,
+        notifier: &mut Notifier,
+    ) {
         loop {
             let (Progress::Starting(attempt) | Progress::Offered(attempt, _)) = &self.progress
             else {
@@ -155,7 +159,7 @@ impl HandOver {
                 Ok(None) => return,
                 Ok(Some(Status::Ready(pid))) => self.offer(pid, files),
                 Ok(Some(Status::Taken)) if self.let_begin(notifier) => {
-                    self.complete(files, notifier)
+                    self.complete(files, listeners, notifier)
                 }
                 Ok(Some(Status::Taken)) => self.fall_back("the new server has ended", files),
                 Ok(Some(status)) => self.fall_back(format_args!("the new server {status}"), files),
@@ -193,7 +197,12 @@ impl HandOver {
     }
 
     /// Leaves files and sockets to the new server, which has taken over.
-    fn complete(&mut self, files: &mut Files, notifier: &mut Notifier) {
+    fn complete(
+        &mut self,
+        files: &mut Files,
+        listeners: &mut Vec<Arc<Listener>>,
+        notifier: &mut Notifier,
+    ) {
         let Progress::Offered(attempt, pid) = std::mem::replace(&mut self.progress, Progress::Done)
         else {
             return;
@@ -203,7 +212,9 @@ impl HandOver {
         crash::disarm();
         files.disown();
         let drain = self.drain;
+        listeners.iter().for_each(|listener| listener.share());
         let _ = with_engine(|engine| engine.drain(drain));
+        listeners.clear();
         log::notice(&format!(
             "hand-over: process {pid} has taken over; those who are here are served for {} s at most",
             drain.as_secs()

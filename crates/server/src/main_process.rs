@@ -1,0 +1,63 @@
+//! The process that is the server: what it has of the system, and does on signals.
+
+use std::io::PipeReader;
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+
+use dorrit_engine::Listener;
+use dorrit_proto::CloseCode;
+
+use crate::event_loop::{self, with_engine};
+use crate::files::Files;
+use crate::process::{self, Notifier};
+use crate::restart::HandOver;
+use crate::{listen, log};
+
+/// The process of a server that listens.
+pub(crate) struct Process {
+    pub(crate) files: Files,
+    /// The sockets that are listened on, which outlive a loop; none once the server is to end.
+    pub(crate) listeners: Vec<Arc<Listener>>,
+    /// The reading end of the pipe that signals write to.
+    pub(crate) wake: PipeReader,
+    pub(crate) handover: HandOver,
+    pub(crate) notifier: Notifier,
+}
+
+impl Process {
+    /// Says that the server listens, and where (CONTRACT S27): a port that was free is known only now.
+    pub(crate) fn announce(&mut self) {
+        for place in self.listeners.iter().filter_map(|listener| listen::place(listener.as_fd())) {
+            log::info(&format!("listening on {place}"));
+        }
+        self.notifier.notify_ready();
+    }
+
+    /// Does what signals, and the supervisor of a hand-over, have asked for.
+    pub(crate) fn heed_signals(&mut self) {
+        process::drain_wake_pipe(&self.wake);
+        if process::take_figures_request() {
+            event_loop::log_figures();
+        }
+        self.handover.proceed(&mut self.files, &mut self.listeners, &mut self.notifier);
+        if process::take_hangup() {
+            self.handover.hang_up(&self.files, &self.listeners);
+        }
+        if process::is_stopping() {
+            self.notifier.notify_stopping();
+            self.handover.call_off();
+            let _ = with_engine(|engine| engine.stop(CloseCode::GOING_AWAY));
+            self.listeners.clear();
+            self.files.remove_sockets();
+        }
+    }
+
+    /// Removes the files, and ends the log, this thread's loop, and the listening.
+    pub(crate) fn end(self) {
+        let Self { files, listeners, .. } = self;
+        files.remove_all();
+        log::close();
+        event_loop::end();
+        drop(listeners);
+    }
+}

@@ -1,7 +1,7 @@
 //! What the caller asks of the engine, and of one of its connections.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,11 +18,6 @@ impl Engine {
     /// Accepts connections from this socket too, until [`Engine::drain`] or [`Engine::stop`].
     pub fn listen(&mut self, listener: Arc<Listener>) -> io::Result<()> {
         self.reactor.listen(listener)
-    }
-
-    /// The sockets that it listens on, in the order in which they were given; none once it is to end.
-    pub fn listeners(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.reactor.listeners.fds()
     }
 
     /// Watches the reading end of a pipe, which must not block, until [`Engine::unwatch_control`]: a

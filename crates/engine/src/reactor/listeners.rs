@@ -182,10 +182,6 @@ impl Listeners {
         self.0.iter().for_each(|acceptor| acceptor.listener.share());
     }
 
-    pub(crate) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.0.iter().map(|acceptor| acceptor.listener.as_fd())
-    }
-
     /// Notes that there may be connections to accept from the socket with this number.
     pub(crate) fn set_ready(&mut self, number: usize) {
         if let Some(acceptor) = self.0.get_mut(number) {

@@ -6,12 +6,12 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dorrit_engine::{
-    Buffers, Config, ConnId, Connections, DropCause, Engine, Event, OverflowPolicy, PlainRequests,
-    QueueLimit, Response,
+    Buffers, Config, ConnId, Connections, DropCause, Engine, Event, Listener, OverflowPolicy,
+    PlainRequests, QueueLimit, Response,
 };
 use dorrit_proto::{
     Binary, CloseCode, Fragments, MessageKind, OpCode, Refusal, Role, Rules, unmask,
@@ -44,6 +44,8 @@ pub const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n
 /// An engine that listens, and echoes nothing by itself.
 pub struct Server {
     pub engine: Engine,
+    /// What the engine listens on.
+    pub listener: Weak<Listener>,
     /// Messages in the order in which they came.
     pub messages: Vec<(ConnId, MessageKind, Vec<u8>)>,
     pub opened: Vec<ConnId>,
@@ -81,12 +83,14 @@ impl Server {
         let connections = Arc::new(Connections::new(config.max_connections));
         let mut engine = Engine::new(config, connections).unwrap();
         let listener = UnixListener::bind(directory.path().join("s")).unwrap();
-        engine.listen(Arc::new(listener.into())).unwrap();
+        let listener = Arc::new(listener.into());
+        engine.listen(Arc::clone(&listener)).unwrap();
         let (read, control) = std::io::pipe().unwrap();
         rustix::io::ioctl_fionbio(&read, true).unwrap();
         engine.watch_control(&read).unwrap();
         Self {
             engine,
+            listener: Arc::downgrade(&listener),
             messages: Vec::new(),
             opened: Vec::new(),
             closed: Vec::new(),

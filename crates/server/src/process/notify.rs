@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketType, sendto, socket};
-use sd_notify::NotifyState;
 
 use crate::error::errno_text;
 use crate::log;
@@ -18,6 +17,8 @@ use crate::sigpipe::without_sigpipe;
 
 /// The variable that names the service manager's socket.
 const SOCKET: &str = "NOTIFY_SOCKET";
+/// The variable that says how long the watchdog waits, in microseconds.
+const WATCHDOG_USEC: &str = "WATCHDOG_USEC";
 /// The variable that names the process for which the watchdog is.
 const WATCHDOG_PID: &str = "WATCHDOG_PID";
 /// How long a message waits that has found no room.
@@ -54,23 +55,53 @@ struct Manager {
 /// Notes in the environment that the watchdog is this process's, for a daemon and for a later start, or
 /// that there is none. Called once, while the server has one thread.
 pub(crate) fn claim_watchdog() {
-    if sd_notify::watchdog_enabled().is_none() {
+    if watchdog_interval().is_none() {
         // SAFETY: the server has one thread.
-        unsafe { sd_notify::watchdog_enabled_and_unset_env() };
+        unsafe { std::env::remove_var(WATCHDOG_USEC) };
     }
     // SAFETY: as above.
     unsafe { std::env::remove_var(WATCHDOG_PID) };
+}
+
+/// What sd_watchdog_enabled(3) says: the interval, where the watchdog is this process's.
+fn watchdog_interval() -> Option<Duration> {
+    let variable = |name| std::env::var(name).ok();
+    let pid: Option<u32> = variable(WATCHDOG_PID).and_then(|pid| pid.parse().ok());
+    let is_ours = pid.is_none_or(|pid| pid == std::process::id());
+    let interval = variable(WATCHDOG_USEC).filter(|_| is_ours)?;
+    interval.parse().ok().map(Duration::from_micros)
+}
+
+/// A line of sd_notify(3)'s protocol.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Ready,
+    Stopping,
+    MainPid(u32),
+    Watchdog,
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ready => out.write_str("READY=1"),
+            Self::Stopping => out.write_str("STOPPING=1"),
+            Self::MainPid(pid) => write!(out, "MAINPID={pid}"),
+            Self::Watchdog => out.write_str("WATCHDOG=1"),
+        }
+    }
 }
 
 impl Notifier {
     /// Takes the service manager's variables out of the environment: what the program executes must not
     /// speak for the server. Called once, while the server has one thread.
     pub(crate) fn take() -> Self {
-        // SAFETY: the server has one thread.
-        let watchdog = unsafe { sd_notify::watchdog_enabled_and_unset_env() };
-        let Some(name) = std::env::var_os(SOCKET) else { return Self(None) };
-        // SAFETY: as above.
-        unsafe { std::env::remove_var(SOCKET) };
+        let (name, watchdog) = (std::env::var_os(SOCKET), watchdog_interval());
+        for variable in [SOCKET, WATCHDOG_USEC, WATCHDOG_PID] {
+            // SAFETY: the server has one thread.
+            unsafe { std::env::remove_var(variable) };
+        }
+        let Some(name) = name else { return Self(None) };
         Self(Some(Manager::new(name, watchdog)))
     }
 
@@ -80,14 +111,14 @@ impl Notifier {
             manager.watchdog_at = manager.watchdog.and_then(|period| now.checked_add(period));
             let own = std::process::id();
             let is_daemon = own != manager.child;
-            let states = [NotifyState::Ready, NotifyState::MainPid(own)];
+            let states = [State::Ready, State::MainPid(own)];
             manager.say(if is_daemon { &states } else { &states[..1] });
         });
     }
 
     /// Tells that the server has begun to stop.
     pub(crate) fn notify_stopping(&mut self) {
-        self.with(|manager, _| manager.say(&[NotifyState::Stopping]));
+        self.with(|manager, _| manager.say(&[State::Stopping]));
     }
 
     /// Tells that this process is the server from now on.
@@ -105,7 +136,7 @@ impl Notifier {
         self.with(|manager, now| {
             if manager.watchdog_at.is_some_and(|at| at <= now) {
                 manager.watchdog_at = manager.watchdog.and_then(|period| now.checked_add(period));
-                manager.say(&[NotifyState::Watchdog]);
+                manager.say(&[State::Watchdog]);
             } else {
                 manager.send();
             }
@@ -150,7 +181,7 @@ impl Manager {
 
     /// Tells that another process is the server, which has the whole interval for its first word.
     fn introduce(&mut self, pid: u32) {
-        let states = [NotifyState::MainPid(pid), NotifyState::Watchdog];
+        let states = [State::MainPid(pid), State::Watchdog];
         self.say(if self.watchdog.is_some() { &states } else { &states[..1] });
     }
 
@@ -161,11 +192,11 @@ impl Manager {
     }
 
     /// Sends these states, behind what is waiting.
-    fn say(&mut self, states: &[NotifyState<'_>]) {
+    fn say(&mut self, states: &[State]) {
         if self.is_replaced {
             return;
         }
-        for line in states.iter().map(NotifyState::to_string) {
+        for line in states.iter().map(State::to_string) {
             if !self.waiting.contains(&line) {
                 self.waiting.push(line);
             }
@@ -240,7 +271,7 @@ mod tests {
             let mut notifier = Manager::new(path.clone().into(), watchdog);
             notifier.introduce(47);
             notifier.give_way();
-            notifier.say(&[NotifyState::Stopping]);
+            notifier.say(&[State::Stopping]);
             let mut message = [0; 64];
             let len = manager.recv(&mut message).unwrap();
             assert_eq!(message[..len], *wanted.as_bytes());

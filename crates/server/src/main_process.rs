@@ -52,7 +52,8 @@ impl Process {
         }
     }
 
-    /// Removes the files, and ends the log, this thread's loop, and the listening.
+    /// Removes the files, and ends the log, this thread's loop, and the listening: the last of it all, as the program's
+    /// functions are not called any more.
     pub(crate) fn end(self) {
         let Self { files, listeners, .. } = self;
         files.remove_all();

@@ -7,7 +7,7 @@ use dorrit_engine::Buffers;
 use dorrit_proto::{Binary, Fragments, MessageKind, Request};
 
 /// The functions that a program defines, as one of the libraries knows them. None of them is called
-/// while the server is borrowed: they may call any `ws_*` function. Nor is one called within a guard: an
+/// while a loop is borrowed: they may call any `ws_*` function. Nor is one called within a guard: an
 /// exception finds nobody who catches it (CONTRACT S26).
 pub trait Program {
     /// The names of the functions that must be there and are not (CONTRACT S15).

@@ -1,6 +1,6 @@
 //! The engine's events, handed to the program one after the other.
 //!
-//! The server is borrowed to fetch an event and given back before the program hears of it, so that each
+//! The loop is borrowed to fetch an event and given back before the program hears of it, so that each
 //! `ws_*` call can borrow it anew.
 
 use std::ffi::c_int;

@@ -1,5 +1,5 @@
-//! Handles: how C names a connection. The value is an index and a generation, never an address, so that
-//! a stale one is recognised (CONTRACT S6).
+//! Handles: how C names a connection. The value is a kind, a shard, an index and a generation, never an address,
+//! so that a stale one is recognised (CONTRACT S6).
 
 use std::ffi::c_void;
 use std::ptr;

@@ -3,11 +3,11 @@
 use std::collections::TryReserveError;
 use std::ops::Range;
 
-use dorrit_proto::{IncomingError, Inflated, Inflater, MessageKind};
+use dorrit_proto::{Incoming, IncomingError, Inflated, Inflater, MessageKind};
 
 use crate::id::ConnId;
 use crate::memory::Memory;
-use crate::pool::Key;
+use crate::pool::{Key, Pool};
 
 /// How many bytes are taken and given in a turn.
 const WORK: usize = 1 << 20;
@@ -52,16 +52,27 @@ impl Inflation {
         most.saturating_sub(before)
     }
 
-    /// Decompresses as much as a turn may of these bytes, which are the compressed message.
+    /// Decompresses as much as a turn may of the message, which is in this input, or where messages come in parts,
+    /// unless it was copied.
     pub(super) fn inflate(
         &mut self,
-        bytes: &[u8],
+        input: &[u8],
+        incoming: &mut Pool<Incoming>,
         max: usize,
         memory: &mut Memory,
     ) -> Result<Inflated, IncomingError> {
-        let before = self.out.capacity();
-        let inflated = self.inflater.inflate(self.kind, bytes, max, WORK, &mut self.out);
-        memory.change(before, self.out.capacity());
+        let Self { kind, source, inflater, out, .. } = self;
+        let bytes = match source {
+            Source::Input(at) => &input[at.clone()],
+            Source::Copy(bytes) => bytes,
+            Source::Incoming(key) => {
+                let message = incoming[*key].message();
+                &message[..message.len() - 1]
+            }
+        };
+        let before = out.capacity();
+        let inflated = inflater.inflate(*kind, bytes, max, WORK, out);
+        memory.change(before, out.capacity());
         inflated
     }
 

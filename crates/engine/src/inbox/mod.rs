@@ -140,24 +140,7 @@ impl Inbox {
         max: usize,
         memory: &mut Memory,
     ) -> Result<Inflated, IncomingError> {
-        let Inbox { input, incoming, .. } = self;
-        match &mut inflation.source {
-            Source::Input(at) => {
-                let at = at.clone();
-                inflation.inflate(&input[at], max, memory)
-            }
-            Source::Incoming(key) => {
-                let message = incoming[*key].message();
-                let len = message.len() - 1;
-                inflation.inflate(&message[..len], max, memory)
-            }
-            Source::Copy(bytes) => {
-                let bytes = std::mem::take(bytes);
-                let inflated = inflation.inflate(&bytes, max, memory);
-                inflation.source = Source::Copy(bytes);
-                inflated
-            }
-        }
+        inflation.inflate(&self.input, &mut self.incoming, max, memory)
     }
 
     /// Takes all the memory that a message needs to go on in another turn.

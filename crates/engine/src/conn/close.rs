@@ -66,9 +66,7 @@ impl Conn {
         self.phase = Phase::Flushing(Then::Discard);
         self.drop_response(cx);
         self.drop_queue(cx);
-        if cx.is_turn() {
-            cx.outbox.output.clear();
-        }
+        cx.drop_output();
         let answer = refusal.encode().map_err(OutOfMemory::from);
         if answer.and_then(|answer| self.queue_answer(cx, answer)).is_err() {
             return self.end(cx);
@@ -195,9 +193,7 @@ impl Conn {
         cx.inbox.partials.drop(&mut self.partial, &mut cx.memory);
         self.drop_response(cx);
         self.drop_inflation(cx);
-        if cx.is_turn() {
-            cx.outbox.output.clear();
-        }
+        cx.drop_output();
         cx.wants.end();
     }
 }

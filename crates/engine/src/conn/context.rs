@@ -71,9 +71,22 @@ impl Context {
         (self.id, self.wants) = (id, Wants::default());
         self
     }
-    /// Whether it is the connection's turn.
+
+    /// Whether it is the turn of the connection that is acted on.
     pub(crate) fn is_turn(&self) -> bool {
-        self.turn.as_ref().is_some_and(|turn| turn.conn == self.id)
+        self.is_turn_of(self.id)
+    }
+
+    /// Whether it is this connection's turn.
+    pub(crate) fn is_turn_of(&self, id: ConnId) -> bool {
+        self.turn.as_ref().is_some_and(|turn| turn.conn == id)
+    }
+
+    /// Throws away what the turn of the connection that is acted on has produced.
+    pub(crate) fn drop_output(&mut self) {
+        if self.is_turn() {
+            self.outbox.output.clear();
+        }
     }
 
     /// Notes that so much of the input is dealt with.

@@ -27,9 +27,7 @@ impl Conn {
     fn begin_response(&mut self, cx: &mut Context, response: Response) -> Result<(), OutOfMemory> {
         // Whatever was queued for it meanwhile was for a connection that it is not.
         self.drop_queue(cx);
-        if cx.is_turn() {
-            cx.outbox.output.clear();
-        }
+        cx.drop_output();
         cx.outbox.responses.reserve()?;
         let key = *self.response.get_or_insert_with(|| cx.outbox.responses.take());
         let Response { head, body, keeps_alive } = response;

@@ -101,10 +101,9 @@ impl Engine {
     /// decided on, or its turn is not over.
     fn settle_end(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get(id) else { return };
-        let is_turn = self.cx.turn.as_ref().is_some_and(|turn| turn.conn == id);
         if conn.is_accepted {
             self.cx.pending.push_closed(id);
-        } else if self.cx.pending.opening != Some(id) && !is_turn {
+        } else if self.cx.pending.opening != Some(id) && !self.cx.is_turn_of(id) {
             self.remove(id);
         }
     }

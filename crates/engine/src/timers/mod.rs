@@ -27,7 +27,7 @@ pub(crate) struct Timers {
 }
 
 /// How far a server is on the way to its end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Lifecycle {
     #[default]
     Running,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::pool::Key;
+use crate::pool::PoolKey;
 
 /// Where a message's payload stands, with a zero byte behind it (CONTRACT D13).
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub(crate) enum Payload {
     /// In the input: the zero byte is the last one of the message's frame.
     Input(Range<usize>),
     /// Where the message came in parts.
-    Incoming(Key),
+    Incoming(PoolKey),
     /// Where the message was decompressed.
     Inflated,
 }

@@ -6,9 +6,9 @@ use std::ops::{Index, IndexMut};
 
 /// Names a place in a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key(NonZeroU32);
+pub(crate) struct PoolKey(NonZeroU32);
 
-impl Key {
+impl PoolKey {
     /// The first key is 1, so that an `Option` of one takes no room of its own.
     fn new(index: usize) -> Self {
         Self(NonZeroU32::MIN.saturating_add(index as u32))
@@ -23,7 +23,7 @@ impl Key {
 /// next one who takes it. Places at the end that nobody takes are given up (CONTRACT S22).
 pub(crate) struct Pool<T> {
     slots: Vec<T>,
-    vacant: Vec<Key>,
+    vacant: Vec<PoolKey>,
     /// When so many places are vacant, those at the end are given up.
     shrinks_at: usize,
 }
@@ -49,15 +49,15 @@ impl<T: Default> Pool<T> {
     }
 
     /// Takes a place: with the value that was given back there last, or with the default.
-    pub(crate) fn take(&mut self) -> Key {
+    pub(crate) fn take(&mut self) -> PoolKey {
         self.vacant.pop().unwrap_or_else(|| {
             self.slots.push(T::default());
-            Key::new(self.slots.len() - 1)
+            PoolKey::new(self.slots.len() - 1)
         })
     }
 
     /// Gives a place back, which nobody names any more.
-    pub(crate) fn give_back(&mut self, key: Key) {
+    pub(crate) fn give_back(&mut self, key: PoolKey) {
         self.vacant.push(key);
         if self.vacant.len() >= 2 * KEPT {
             let is_last = key.index() + 1 == self.slots.len();
@@ -73,7 +73,7 @@ impl<T: Default> Pool<T> {
     #[cold]
     fn shrink(&mut self) {
         self.vacant.sort_unstable_by_key(|key| std::cmp::Reverse(key.0));
-        let at_the_end = |(i, key): &(usize, &Key)| key.index() + i + 1 == self.slots.len();
+        let at_the_end = |(i, key): &(usize, &PoolKey)| key.index() + i + 1 == self.slots.len();
         let vacant_at_end = self.vacant.iter().enumerate().take_while(at_the_end).count();
         let given_up = vacant_at_end.saturating_sub(KEPT);
         if given_up > 0 {
@@ -104,15 +104,15 @@ impl<T: Default> Pool<T> {
     }
 }
 
-impl<T> Index<Key> for Pool<T> {
+impl<T> Index<PoolKey> for Pool<T> {
     type Output = T;
-    fn index(&self, key: Key) -> &T {
+    fn index(&self, key: PoolKey) -> &T {
         &self.slots[key.index()]
     }
 }
 
-impl<T> IndexMut<Key> for Pool<T> {
-    fn index_mut(&mut self, key: Key) -> &mut T {
+impl<T> IndexMut<PoolKey> for Pool<T> {
+    fn index_mut(&mut self, key: PoolKey) -> &mut T {
         &mut self.slots[key.index()]
     }
 }
@@ -121,7 +121,7 @@ impl<T> IndexMut<Key> for Pool<T> {
 mod tests {
     use super::*;
 
-    fn take(pool: &mut Pool<u64>, count: usize) -> Vec<Key> {
+    fn take(pool: &mut Pool<u64>, count: usize) -> Vec<PoolKey> {
         let take = |_| {
             pool.reserve().unwrap();
             pool.take()

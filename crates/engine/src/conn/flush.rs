@@ -5,8 +5,8 @@ use std::io::IoSlice;
 use super::{Conn, Context, Drain, Listed, Phase, Then};
 use crate::event::OutOfMemory;
 use crate::outbox::Rest;
-use crate::pool::Key;
-use crate::reactor::Watch;
+use crate::pool::PoolKey;
+use crate::reactor::Interest;
 use crate::stats::Stats;
 use crate::sys::Sent;
 use crate::timers::Kind;
@@ -113,7 +113,7 @@ impl Conn {
     /// in the next (CONTRACT D16).
     #[inline(never)]
     fn flush_after_turn(&mut self, cx: &mut Context) {
-        if cx.outbox.output.is_used_up() && self.watch == Watch::Read {
+        if cx.outbox.output.is_used_up() && self.interest == Interest::Read {
             self.resume_sending(cx);
         } else {
             cx.wants.flush();
@@ -123,7 +123,7 @@ impl Conn {
     /// Notes that what is queued is to be sent in this round, unless it waits for the socket, or its turn comes in
     /// the next one anyway. Returns whether that is news.
     pub(crate) fn note_dirty(&mut self) -> bool {
-        if self.watch != Watch::Read {
+        if self.interest != Interest::Read {
             return false;
         }
         if self.listed.is_in(Listed::NEXT) {
@@ -168,11 +168,11 @@ impl Conn {
     }
 
     /// Goes on where all that was queued for a connection is sent.
-    fn finish_flush(&mut self, cx: &mut Context, key: Key) {
+    fn finish_flush(&mut self, cx: &mut Context, key: PoolKey) {
         cx.outbox.drop_queue(key);
         self.queue = None;
         self.note_drained(cx);
-        if self.watch != Watch::Read {
+        if self.interest != Interest::Read {
             cx.wants.watch(false);
         }
         if matches!(self.phase, Phase::Flushing(_)) {

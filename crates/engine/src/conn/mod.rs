@@ -21,8 +21,8 @@ use dorrit_proto::{Closing, Deflate};
 use crate::config::{Buffers, Config};
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
-use crate::pool::Key;
-use crate::reactor::Watch;
+use crate::pool::PoolKey;
+use crate::reactor::Interest;
 use crate::transport::Transport;
 use crate::turn::Ways;
 
@@ -35,7 +35,7 @@ pub(crate) struct Conn {
     pub(crate) transport: Option<Transport>,
     pub(crate) phase: Phase,
     /// What the poll watches the socket for.
-    pub(crate) watch: Watch,
+    pub(crate) interest: Interest,
     /// The program has accepted it, so that it is owed its end.
     pub(crate) is_accepted: bool,
     /// The socket takes no more: what is queued is thrown away, what has arrived is still read.
@@ -59,13 +59,13 @@ pub(crate) struct Conn {
     /// What is kept of its input was not looked at: it is dealt with before there is more of it.
     pub(crate) has_rest: bool,
     /// What is kept of its input: mostly the start of a request or a frame, of which more must come.
-    pub(crate) partial: Option<Key>,
+    pub(crate) partial: Option<PoolKey>,
     /// The message that comes in parts.
-    pub(crate) incoming: Option<Key>,
+    pub(crate) incoming: Option<PoolKey>,
     /// What the socket did not take yet.
-    pub(crate) queue: Option<Key>,
+    pub(crate) queue: Option<PoolKey>,
     /// The answer to a plain request: from the first such request until an upgrade.
-    pub(crate) response: Option<Key>,
+    pub(crate) response: Option<PoolKey>,
     /// What the caller keeps here.
     pub(crate) tag: usize,
     /// How far it is closed by close frames, and with which code.
@@ -176,7 +176,7 @@ impl Conn {
         Self {
             transport: Some(transport),
             phase: Phase::Handshake,
-            watch: Watch::Read,
+            interest: Interest::Read,
             is_accepted: false,
             is_write_closed: false,
             drain: Drain::None,

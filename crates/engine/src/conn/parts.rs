@@ -10,7 +10,7 @@ use crate::config::Buffers;
 use crate::event::{Event, Told};
 use crate::inbox::Source;
 use crate::payload::Payload;
-use crate::pool::Key;
+use crate::pool::PoolKey;
 use crate::turn::Step;
 
 /// What was read of a message to where it is kept.
@@ -33,7 +33,7 @@ impl Conn {
 
     /// Reads the next bytes of a long message to where it is kept; `None` where they have to come through the
     /// input.
-    pub(super) fn receive_in_place(&mut self, cx: &mut Context) -> Option<(Key, InPlace)> {
+    pub(super) fn receive_in_place(&mut self, cx: &mut Context) -> Option<(PoolKey, InPlace)> {
         let key = self.incoming.filter(|_| self.phase == Phase::Open)?;
         let transport = self.transport.as_ref()?;
         let incoming = &mut cx.inbox.incoming[key];
@@ -57,7 +57,7 @@ impl Conn {
     pub(super) fn continue_in_place(
         &mut self,
         cx: &mut Context,
-        key: Key,
+        key: PoolKey,
         len: usize,
     ) -> Option<Told> {
         let step = match cx.inbox.incoming[key].receive_in_place(len) {
@@ -72,7 +72,7 @@ impl Conn {
     }
 
     /// Takes the next bytes of a message that comes in parts from the input.
-    pub(super) fn receive_part(&mut self, cx: &mut Context, key: Key, pos: usize) -> Step {
+    pub(super) fn receive_part(&mut self, cx: &mut Context, key: PoolKey, pos: usize) -> Step {
         let left = cx.inbox.input.len() - pos;
         let incoming = &cx.inbox.incoming[key];
         let (before, growth) = (incoming.capacity(), incoming.growth(left));
@@ -112,13 +112,13 @@ impl Conn {
     }
 
     /// Gives a connection's place for messages in parts back.
-    pub(super) fn release_incoming(&mut self, cx: &mut Context, key: Key) {
+    pub(super) fn release_incoming(&mut self, cx: &mut Context, key: PoolKey) {
         self.incoming = None;
         cx.inbox.release_incoming(key, &mut cx.memory);
     }
 
     /// Tells a message that came in parts.
-    fn deliver_incoming(&mut self, cx: &mut Context, complete: Complete, key: Key) -> Step {
+    fn deliver_incoming(&mut self, cx: &mut Context, complete: Complete, key: PoolKey) -> Step {
         if complete.coding == Coding::Plain {
             return self.tell_message(cx, complete.kind, Payload::Incoming(key));
         }
@@ -146,7 +146,7 @@ impl Conn {
     }
 
     /// Copies a message that has come in one piece to the connection's own place; `None` where there is no memory.
-    fn set_own(&mut self, cx: &mut Context, payload: Range<usize>) -> Option<Key> {
+    fn set_own(&mut self, cx: &mut Context, payload: Range<usize>) -> Option<PoolKey> {
         let key = cx.inbox.take_incoming(&mut self.incoming)?;
         let growth = (payload.len() + 1).saturating_sub(cx.inbox.incoming[key].capacity());
         if growth > 0 && cx.is_memory_full(growth) {

@@ -9,7 +9,7 @@ use crate::event::{DropCause, Event, OutOfMemory};
 use crate::outbox::{
     FrameId, Frames, MIN_DIRECT, Outbox, PLAIN, Prepared, Queue, Variant, variant,
 };
-use crate::pool::Key;
+use crate::pool::PoolKey;
 
 /// A message for one connection of at most so many bytes is joined to what waits there.
 const SMALL: usize = 4096;
@@ -218,7 +218,7 @@ impl Conn {
     }
 
     /// Makes room in a connection's queue, behind the output of its turn.
-    pub(crate) fn reserve_queue(&mut self, cx: &mut Context) -> Result<Key, OutOfMemory> {
+    pub(crate) fn reserve_queue(&mut self, cx: &mut Context) -> Result<PoolKey, OutOfMemory> {
         if self.is_output(cx) {
             self.spill_output(cx, 0)?;
         }

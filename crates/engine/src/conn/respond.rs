@@ -8,7 +8,7 @@ use super::{Conn, Context, Phase, Then};
 use crate::config::{PlainRequests, TURN};
 use crate::event::{Event, OutOfMemory};
 use crate::outbox::Response;
-use crate::pool::Key;
+use crate::pool::PoolKey;
 use crate::sys::Sent;
 use crate::timers::{Deadline, Kind, Moment};
 use crate::turn::Step;
@@ -94,7 +94,7 @@ impl Conn {
     }
 
     /// Goes on with a connection whose request is answered.
-    fn end_response(&mut self, cx: &mut Context, key: Key) {
+    fn end_response(&mut self, cx: &mut Context, key: PoolKey) {
         let progress = &mut cx.outbox.responses[key];
         if !progress.keeps_alive || cx.lifecycle.is_stopping() {
             self.drop_response(cx);
@@ -141,7 +141,7 @@ impl Conn {
 
 /// Expects the client's next step so long from now. A connection has one such deadline, which is moved
 /// when it comes.
-fn expect(cx: &mut Context, key: Key, after: Duration) {
+fn expect(cx: &mut Context, key: PoolKey, after: Duration) {
     let at = cx.clock.deadline(after);
     let progress = &mut cx.outbox.responses[key];
     progress.due = Some(at);
@@ -150,7 +150,7 @@ fn expect(cx: &mut Context, key: Key, after: Duration) {
     }
 }
 
-fn watch_page(cx: &mut Context, key: Key, at: Moment) {
+fn watch_page(cx: &mut Context, key: PoolKey, at: Moment) {
     cx.outbox.responses[key].watched = Some(at);
     cx.wants.deadline(Kind::Page);
 }

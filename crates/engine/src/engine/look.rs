@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::Engine;
 use crate::conn::Conn;
 use crate::event::Event;
-use crate::reactor::{self, Batch, Source, Watch};
+use crate::reactor::{self, Batch, Interest, Source};
 use crate::sys::{self, Stream};
 use crate::timers::{Kind, earlier, nanos};
 use crate::transport::Transport;
@@ -140,7 +140,7 @@ impl Engine {
         let fd = socket.as_raw_fd();
         let conn = Conn::new(Transport::Plain(socket));
         let Some(id) = self.conns.insert(conn) else { return Ok(()) };
-        let watched = self.reactor.register(fd, id, Watch::Read);
+        let watched = self.reactor.register(fd, id, Interest::Read);
         if watched.is_ok() {
             self.with(id, |_, cx| cx.wants.deadline(Kind::Handshake));
         } else {

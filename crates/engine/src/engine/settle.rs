@@ -4,7 +4,7 @@ use super::Engine;
 use crate::conn::{Conn, Context, Wants};
 use crate::conns::Conns;
 use crate::id::ConnId;
-use crate::reactor::{SHORT_PAUSE, Watch};
+use crate::reactor::{Interest, SHORT_PAUSE};
 use crate::timers::{Deadline, Moment};
 
 /// How many deadlines are dealt with before connections have their turns (CONTRACT S20).
@@ -52,7 +52,7 @@ impl Engine {
     #[inline(never)]
     fn settle(&mut self, id: ConnId, mut wants: Wants) {
         while !wants.is_none() {
-            let is_done = wants.is_end() || (self.watch(id, wants) && self.arm(id, wants));
+            let is_done = wants.is_end() || (self.watch_socket(id, wants) && self.arm(id, wants));
             if wants.is_turn() {
                 self.ready.push_next(id, &mut self.conns);
             }
@@ -72,17 +72,17 @@ impl Engine {
     }
 
     /// Watches a connection's socket for what is wanted. Returns whether that can be.
-    fn watch(&mut self, id: ConnId, wants: Wants) -> bool {
+    fn watch_socket(&mut self, id: ConnId, wants: Wants) -> bool {
         let Some(is_blocked) = wants.is_blocked() else { return true };
         let Some(conn) = self.conns.get_mut(id) else { return true };
         let Some(fd) = conn.fd() else { return true };
-        let watch = match (conn.is_reading(), is_blocked) {
-            (true, true) => Watch::Both,
-            (false, true) => Watch::Write,
-            (_, false) => Watch::Read,
+        let interest = match (conn.is_reading(), is_blocked) {
+            (true, true) => Interest::Both,
+            (false, true) => Interest::Write,
+            (_, false) => Interest::Read,
         };
-        let was = std::mem::replace(&mut conn.watch, watch);
-        was == watch || self.reactor.reregister(fd, id, watch).is_ok()
+        let was = std::mem::replace(&mut conn.interest, interest);
+        was == interest || self.reactor.reregister(fd, id, interest).is_ok()
     }
 
     /// Arms the deadlines of a connection that are wanted. Returns whether there is memory for them.

@@ -7,7 +7,7 @@ use dorrit_proto::{Incoming, IncomingError, Inflated, Inflater, MessageKind};
 
 use crate::id::ConnId;
 use crate::memory::Memory;
-use crate::pool::{Key, Pool};
+use crate::pool::{Pool, PoolKey};
 
 /// How many bytes are taken and given in a turn.
 const WORK: usize = 1 << 20;
@@ -29,7 +29,7 @@ pub(crate) enum Source {
     /// Copied from there, so that the input can go on.
     Copy(Vec<u8>),
     /// In the place where it came in parts.
-    Incoming(Key),
+    Incoming(PoolKey),
 }
 
 impl Inflation {

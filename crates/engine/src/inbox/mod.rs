@@ -11,7 +11,7 @@ use dorrit_proto::{Incoming, IncomingError, Inflated, Request};
 
 use crate::memory::Memory;
 use crate::payload::Payload;
-use crate::pool::{Key, Pool};
+use crate::pool::{Pool, PoolKey};
 use crate::turn::Turn;
 
 pub(crate) use inflation::{Inflation, Source};
@@ -93,7 +93,7 @@ impl Inbox {
     /// any.
     pub(crate) fn take_partial(
         &mut self,
-        partial: &mut Option<Key>,
+        partial: &mut Option<PoolKey>,
         memory: &mut Memory,
     ) -> (usize, bool) {
         let Some(key) = partial.take() else {
@@ -111,7 +111,7 @@ impl Inbox {
         turn: &Turn,
         has_rest: bool,
         memory: &mut Memory,
-    ) -> Result<Option<Key>, TryReserveError> {
+    ) -> Result<Option<PoolKey>, TryReserveError> {
         let Turn { pos, is_own, .. } = *turn;
         let left = &self.input[pos..];
         if left.is_empty() {
@@ -172,7 +172,7 @@ impl Inbox {
 
     /// A connection's place for a message that comes in parts, which it has already or takes; `None` where there
     /// is no memory.
-    pub(crate) fn take_incoming(&mut self, place: &mut Option<Key>) -> Option<Key> {
+    pub(crate) fn take_incoming(&mut self, place: &mut Option<PoolKey>) -> Option<PoolKey> {
         self.incoming.reserve().ok()?;
         Some(*place.get_or_insert_with(|| {
             let key = self.incoming.take();
@@ -184,7 +184,7 @@ impl Inbox {
     /// Copies a message that has come in one piece to its connection's place, which has room for it.
     pub(crate) fn set_incoming(
         &mut self,
-        key: Key,
+        key: PoolKey,
         payload: Range<usize>,
         memory: &mut Memory,
     ) -> Result<(), TryReserveError> {
@@ -195,7 +195,7 @@ impl Inbox {
     }
 
     /// Gives a connection's place for messages in parts back, and keeps its memory, where that is not too much.
-    pub(crate) fn release_incoming(&mut self, key: Key, memory: &mut Memory) {
+    pub(crate) fn release_incoming(&mut self, key: PoolKey, memory: &mut Memory) {
         let capacity = self.incoming[key].capacity();
         if self.kept + capacity <= KEPT {
             self.kept += capacity;
@@ -207,7 +207,7 @@ impl Inbox {
     }
 
     /// Frees a connection's place for messages in parts, with its memory.
-    pub(crate) fn drop_incoming(&mut self, key: Key, memory: &mut Memory) {
+    pub(crate) fn drop_incoming(&mut self, key: PoolKey, memory: &mut Memory) {
         memory.change(self.incoming[key].capacity(), 0);
         self.incoming[key] = Incoming::new();
         self.release_incoming(key, memory);

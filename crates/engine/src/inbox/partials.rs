@@ -3,7 +3,7 @@
 use std::collections::TryReserveError;
 
 use crate::memory::Memory;
-use crate::pool::{Key, Pool};
+use crate::pool::{Pool, PoolKey};
 
 /// A connection's own buffer has room for at least so many bytes more.
 pub(crate) const MIN_SPARE: usize = 512;
@@ -26,12 +26,12 @@ pub(crate) struct Partials {
 
 impl Partials {
     /// How much memory is held for what is kept there, in bytes.
-    pub(crate) fn held(&self, key: Key) -> usize {
+    pub(crate) fn held(&self, key: PoolKey) -> usize {
         self.pool[key].bytes.capacity()
     }
 
     /// Takes what is kept there. Returns it, and how much of it is dealt with.
-    pub(super) fn take(&mut self, key: Key, memory: &mut Memory) -> (Vec<u8>, usize) {
+    pub(super) fn take(&mut self, key: PoolKey, memory: &mut Memory) -> (Vec<u8>, usize) {
         let Partial { bytes, pos } = std::mem::take(&mut self.pool[key]);
         memory.change(bytes.capacity(), 0);
         self.pool.give_back(key);
@@ -44,7 +44,7 @@ impl Partials {
         input: &mut Vec<u8>,
         pos: usize,
         memory: &mut Memory,
-    ) -> Result<Key, TryReserveError> {
+    ) -> Result<PoolKey, TryReserveError> {
         self.pool.reserve()?;
         Ok(self.insert(std::mem::take(input), pos, memory))
     }
@@ -55,7 +55,7 @@ impl Partials {
         left: &[u8],
         has_rest: bool,
         memory: &mut Memory,
-    ) -> Result<Key, TryReserveError> {
+    ) -> Result<PoolKey, TryReserveError> {
         self.pool.reserve()?;
         let mut bytes = if has_rest { std::mem::take(&mut self.spare) } else { Vec::new() };
         bytes.clear();
@@ -64,7 +64,7 @@ impl Partials {
         Ok(self.insert(bytes, 0, memory))
     }
 
-    fn insert(&mut self, bytes: Vec<u8>, pos: usize, memory: &mut Memory) -> Key {
+    fn insert(&mut self, bytes: Vec<u8>, pos: usize, memory: &mut Memory) -> PoolKey {
         let key = self.pool.take();
         memory.change(0, bytes.capacity());
         self.pool[key] = Partial { bytes, pos };
@@ -84,7 +84,7 @@ impl Partials {
     }
 
     /// Frees what is kept of a connection's input.
-    pub(crate) fn drop(&mut self, partial: &mut Option<Key>, memory: &mut Memory) {
+    pub(crate) fn drop(&mut self, partial: &mut Option<PoolKey>, memory: &mut Memory) {
         if let Some(key) = partial.take() {
             self.take(key, memory);
         }

@@ -2,10 +2,10 @@
 
 use std::collections::TryReserveError;
 
-use crate::pool::{Key, Pool};
+use crate::pool::{Pool, PoolKey};
 
 /// Names a message whose frames are kept.
-pub(crate) type FrameId = Key;
+pub(crate) type FrameId = PoolKey;
 
 /// The frames of messages, with a count of the references to each message (CONTRACT D14).
 #[derive(Default)]
@@ -26,7 +26,7 @@ struct Framed {
 }
 
 /// What a message takes besides its bytes: its place here, the one in a queue, and what an allocation costs.
-pub(crate) const OVERHEAD: usize = size_of::<Framed>() + 4 * size_of::<Key>() + 16;
+pub(crate) const OVERHEAD: usize = size_of::<Framed>() + 4 * size_of::<PoolKey>() + 16;
 /// Frames that are joined become one of at most so many bytes.
 pub(crate) const JOINED: usize = 16 * 1024;
 

@@ -12,7 +12,7 @@ use dorrit_proto::{Coding, MessageKind, fragments};
 
 use crate::config::Config;
 use crate::event::OutOfMemory;
-use crate::pool::{Key, Pool};
+use crate::pool::{Pool, PoolKey};
 
 pub(crate) use deflaters::{PLAIN, Prepared, VARIANTS, Variant, variant};
 pub(crate) use frames::{FrameId, Frames};
@@ -113,7 +113,7 @@ impl Outbox {
     }
 
     /// Makes a queue of what was left of bytes that were sent.
-    pub(crate) fn queue_rest(&mut self, rest: Rest) -> Result<Key, OutOfMemory> {
+    pub(crate) fn queue_rest(&mut self, rest: Rest) -> Result<PoolKey, OutOfMemory> {
         let Rest { bytes, frames, skip, sent } = rest;
         self.frames.reserve()?;
         self.queues.reserve()?;
@@ -128,13 +128,13 @@ impl Outbox {
     }
 
     /// Frees a queue.
-    pub(crate) fn drop_queue(&mut self, key: Key) {
+    pub(crate) fn drop_queue(&mut self, key: PoolKey) {
         self.queues[key].clear(&mut self.frames);
         self.queues.give_back(key);
     }
 
     /// Closes the file of an answer, and frees what is kept of it.
-    pub(crate) fn drop_response(&mut self, key: Key) {
+    pub(crate) fn drop_response(&mut self, key: PoolKey) {
         self.responses[key] = Progress::default();
         self.responses.give_back(key);
     }

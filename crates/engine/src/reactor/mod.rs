@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 
 use crate::id::ConnId;
 
@@ -40,28 +40,28 @@ pub(crate) enum Source {
 
 /// What the poll watches a socket for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Watch {
+pub(crate) enum Interest {
     Read,
     Write,
     Both,
 }
 
-impl Watch {
+impl Interest {
     /// What the poll is asked for.
-    pub(crate) fn interest(self) -> Interest {
+    pub(crate) fn asked(self) -> mio::Interest {
         match self {
             Self::Read => READ,
-            Self::Write => Interest::WRITABLE,
-            Self::Both => READ.add(Interest::WRITABLE),
+            Self::Write => mio::Interest::WRITABLE,
+            Self::Both => READ.add(mio::Interest::WRITABLE),
         }
     }
 }
 
 /// Urgent data is announced where the system does so: a read stops before it (CONTRACT S24).
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const READ: Interest = Interest::READABLE.add(Interest::PRIORITY);
+const READ: mio::Interest = mio::Interest::READABLE.add(mio::Interest::PRIORITY);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-const READ: Interest = Interest::READABLE;
+const READ: mio::Interest = mio::Interest::READABLE;
 
 impl Reactor {
     /// A poll that watches nothing yet.
@@ -88,21 +88,21 @@ impl Reactor {
     }
 
     /// Watches a connection's socket that is not watched yet.
-    pub(crate) fn register(&self, fd: RawFd, id: ConnId, watch: Watch) -> io::Result<()> {
+    pub(crate) fn register(&self, fd: RawFd, id: ConnId, interest: Interest) -> io::Result<()> {
         let token = Token(id.to_bits() as usize);
-        self.poll.registry().register(&mut SourceFd(&fd), token, watch.interest())
+        self.poll.registry().register(&mut SourceFd(&fd), token, interest.asked())
     }
 
     /// Watches a connection's socket for something else.
-    pub(crate) fn reregister(&self, fd: RawFd, id: ConnId, watch: Watch) -> io::Result<()> {
+    pub(crate) fn reregister(&self, fd: RawFd, id: ConnId, interest: Interest) -> io::Result<()> {
         let token = Token(id.to_bits() as usize);
-        self.poll.registry().reregister(&mut SourceFd(&fd), token, watch.interest())
+        self.poll.registry().reregister(&mut SourceFd(&fd), token, interest.asked())
     }
 
     /// Watches the reading end of a pipe.
     pub(crate) fn watch_control(&self, pipe: BorrowedFd<'_>) -> io::Result<()> {
         let fd = pipe.as_raw_fd();
-        self.poll.registry().register(&mut SourceFd(&fd), CONTROL, Interest::READABLE)
+        self.poll.registry().register(&mut SourceFd(&fd), CONTROL, mio::Interest::READABLE)
     }
 
     /// Watches that pipe no more.

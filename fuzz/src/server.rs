@@ -282,6 +282,9 @@ impl Server {
             Event::AcceptFailed(error) => panic!("{error}"),
             Event::Refused(..)
             | Event::Tick
+            | Event::Timer(_)
+            | Event::Ready(..)
+            | Event::Call
             | Event::DrainExpired
             | Event::HeldUp(_)
             | Event::MemoryReleased

@@ -2,12 +2,13 @@
 
 use std::collections::TryReserveError;
 use std::fmt;
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 use dorrit_proto::{MessageKind, Refusal, Violation};
 use rustix::io::Errno;
 
-use crate::id::ConnId;
+use crate::id::{ConnId, Key};
 
 /// What the caller is told by [`Engine::poll_event`](crate::Engine::poll_event). `P` is how a message's payload is
 /// given.
@@ -24,6 +25,13 @@ pub enum Event<P> {
     Message(ConnId, MessageKind, P),
     /// A connection that was accepted has ended. Its id is good until the next event.
     Closed(ConnId),
+    /// The timer that [`Engine::set_timer`](crate::Engine::set_timer) has set with this key is due. Its id is stale.
+    Timer(Key),
+    /// A descriptor given to [`Engine::watch`](crate::Engine::watch) with this key is ready. It is told again as long
+    /// as it is.
+    Ready(RawFd, Readiness, Key),
+    /// [`Engine::request_call`](crate::Engine::request_call) has asked for it.
+    Call,
     /// The time set by [`Engine::set_tick`](crate::Engine::set_tick) has passed.
     Tick,
     /// Something was written to a pipe given to [`Engine::watch_control`](crate::Engine::watch_control), or
@@ -62,6 +70,9 @@ impl<P> Event<P> {
             Self::Opened(id) => Event::Opened(id),
             Self::Requested(id) => Event::Requested(id),
             Self::Closed(id) => Event::Closed(id),
+            Self::Timer(key) => Event::Timer(key),
+            Self::Ready(fd, readiness, key) => Event::Ready(fd, readiness, key),
+            Self::Call => Event::Call,
             Self::Tick => Event::Tick,
             Self::Control => Event::Control,
             Self::Drained(id) => Event::Drained(id),
@@ -75,6 +86,15 @@ impl<P> Event<P> {
             Self::Stopped => Event::Stopped,
         }
     }
+}
+
+/// What a descriptor is watched for, or is ready for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// There is something to read, or its end.
+    pub read: bool,
+    /// There is room for something to be written.
+    pub write: bool,
 }
 
 /// Why a client is dropped.

@@ -1,4 +1,4 @@
-//! The names of connections.
+//! The names of connections and timers, and what the caller knows other things by.
 
 use std::num::NonZeroU32;
 
@@ -10,10 +10,25 @@ pub struct ConnId {
     generation: NonZeroU32,
 }
 
+/// Names a timer that was set, for as long as the server runs: no two ever have the same one, and no connection has
+/// the number of one. In the order in which they were set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimerId {
+    generation: NonZeroU32,
+    /// As that of a connection.
+    place: u32,
+}
+
+/// What the caller knows a timer or a watched descriptor by: two words of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key(pub usize, pub usize);
+
 /// Where a connection's shard stands in its place.
 const SHARD: u32 = 22;
 /// Where the kind stands in the place of what is named. The kind of connections is 0.
 const KIND: u32 = 30;
+/// The kind of timers.
+const TIMER: u32 = 1;
 
 impl ConnId {
     /// Names no connection, ever.
@@ -43,15 +58,48 @@ impl ConnId {
     /// The id as a number, never 0 and never `u64::MAX`: kind (2 bits), shard (8) and index (22) in its lower half,
     /// and the generation in the upper one.
     pub fn to_bits(self) -> u64 {
-        u64::from(self.generation.get()) << 32 | u64::from(self.place)
+        join(self.generation, self.place)
     }
 
     /// The id whose number this is. Any other number gives `None`, or an id that names nothing.
     pub fn from_bits(bits: u64) -> Option<Self> {
-        let generation = NonZeroU32::new((bits >> 32) as u32)?;
-        let place = bits as u32;
+        let (generation, place) = split(bits)?;
         (place >> KIND == 0).then_some(Self { place, generation })
     }
+}
+
+impl TimerId {
+    /// The id of the timer of a shard before which so many were set; `None` where all ids were given away.
+    pub(crate) fn new(shard: u8, earlier: u64) -> Option<Self> {
+        let index = (earlier % ConnId::INDICES as u64) as u32;
+        let generation = u32::try_from(earlier / ConnId::INDICES as u64).ok()?.checked_add(1)?;
+        let generation = NonZeroU32::new(generation).filter(|it| *it != NonZeroU32::MAX)?;
+        Some(Self { generation, place: TIMER << KIND | u32::from(shard) << SHARD | index })
+    }
+
+    /// The shard of the loop in which it was set.
+    pub fn shard(self) -> u8 {
+        (self.place >> SHARD) as u8
+    }
+
+    /// The id as a number, laid out as that of a [`ConnId`], and never the same.
+    pub fn to_bits(self) -> u64 {
+        join(self.generation, self.place)
+    }
+
+    /// The id whose number this is. Any other number gives `None`, or an id that names nothing.
+    pub fn from_bits(bits: u64) -> Option<Self> {
+        let (generation, place) = split(bits)?;
+        (place >> KIND == TIMER).then_some(Self { generation, place })
+    }
+}
+
+fn join(generation: NonZeroU32, place: u32) -> u64 {
+    u64::from(generation.get()) << 32 | u64::from(place)
+}
+
+fn split(bits: u64) -> Option<(NonZeroU32, u32)> {
+    Some((NonZeroU32::new((bits >> 32) as u32)?, bits as u32))
 }
 
 #[cfg(test)]
@@ -71,5 +119,25 @@ mod tests {
                 assert_eq!(ConnId::from_bits(id.to_bits() | kind << KIND), None);
             }
         }
+    }
+
+    /// A timer's number is no connection's, and no other timer's.
+    #[test]
+    fn timers() {
+        const INDICES: u64 = ConnId::INDICES as u64;
+        const LAST: u64 = INDICES * (u32::MAX as u64 - 1) - 1;
+        let counts = [0, 1, INDICES - 1, INDICES, 5 * INDICES + 7, LAST - 1, LAST];
+        let ids = counts.map(|count| TimerId::new(3, count).unwrap());
+        assert!(ids.is_sorted() && ids.windows(2).all(|pair| pair[0] != pair[1]));
+        for id in ids {
+            let bits = id.to_bits();
+            assert_eq!((TimerId::from_bits(bits), id.shard()), (Some(id), 3));
+            assert_eq!(ConnId::from_bits(bits), None);
+            assert_eq!(TimerId::from_bits(bits ^ 1 << KIND), None);
+            assert_eq!(TimerId::from_bits(bits | 2 << KIND), None);
+        }
+        assert_eq!(TimerId::new(3, LAST + 1), None);
+        assert_eq!(TimerId::new(3, u64::MAX), None);
+        assert_eq!(TimerId::from_bits(u64::from(TIMER << KIND)), None);
     }
 }

@@ -17,7 +17,7 @@ impl Engine {
             return;
         }
         self.reactor.listeners.share();
-        self.reactor.unlisten();
+        self.reactor.unlisten(&mut self.cx.descriptors);
         self.cx.lifecycle = Lifecycle::Draining;
         self.timers.drain(patience);
     }
@@ -30,7 +30,7 @@ impl Engine {
             return;
         }
         let is_restart = code == CloseCode::SERVICE_RESTART;
-        self.reactor.unlisten();
+        self.reactor.unlisten(&mut self.cx.descriptors);
         self.cx.lifecycle = Lifecycle::Stopping;
         self.timers.stop();
         self.each(|conn, cx| match conn.phase {

@@ -234,7 +234,10 @@ fn deal_with(process: &mut Process, event: Event<()>) -> Option<c_int> {
         | Event::Opened(_)
         | Event::Closed(_)
         | Event::Drained(_)
-        | Event::Tick => {}
+        | Event::Tick
+        | Event::Timer(_)
+        | Event::Ready(..)
+        | Event::Call => {}
     }
     None
 }

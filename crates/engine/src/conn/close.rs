@@ -1,5 +1,7 @@
 //! The beginnings and ends of a connection: the caller's, and the client's.
 
+use std::os::fd::AsRawFd as _;
+
 use dorrit_proto::{AfterFlush, CloseCode, OpCode, Refusal, Violation, encode_accept};
 
 use super::{Conn, Context, Phase, Then};
@@ -189,7 +191,10 @@ impl Conn {
         }
         self.phase = Phase::Ended;
         self.closing.end();
-        self.transport = None;
+        if let Some(transport) = self.transport.take() {
+            // Its number is anybody's when it is closed.
+            cx.descriptors.remove(transport.as_raw_fd());
+        }
         cx.inbox.partials.drop(&mut self.partial, &mut cx.memory);
         self.drop_response(cx);
         self.drop_inflation(cx);

@@ -8,6 +8,7 @@ use dorrit_proto::Refusal;
 use super::wants::Wants;
 use crate::config::Config;
 use crate::connections::Connections;
+use crate::descriptors::Descriptors;
 use crate::id::ConnId;
 use crate::inbox::Inbox;
 use crate::memory::Memory;
@@ -32,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) inbox: Inbox,
     pub(crate) outbox: Outbox,
     pub(crate) pending: Pending,
+    /// Which descriptors are the engine's own.
+    pub(crate) descriptors: Descriptors,
     /// How much memory is held for clients.
     pub(crate) memory: Memory,
     /// What is counted on the way.
@@ -57,6 +60,7 @@ impl Context {
             inbox: Inbox::new()?,
             outbox: Outbox::new(&config)?,
             pending: Pending::new(config.max_sockets())?,
+            descriptors: Descriptors::default(),
             memory: Memory::new(config.max_memory),
             stats: Stats::default(),
             connections,

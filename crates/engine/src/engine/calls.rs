@@ -17,19 +17,19 @@ use crate::stats::Stats;
 impl Engine {
     /// Accepts connections from this socket too, until [`Engine::drain`] or [`Engine::stop`].
     pub fn listen(&mut self, listener: Arc<Listener>) -> io::Result<()> {
-        self.reactor.listen(listener)
+        self.reactor.listen(listener, &mut self.cx.descriptors)
     }
 
     /// Watches the reading end of a pipe, which must not block, until [`Engine::unwatch_control`]: a
     /// byte in it, or its end, gives [`Event::Control`](crate::Event::Control). The caller then reads until there is
     /// no more. What wakes the loop, from a signal handler for one, writes to the other end.
     pub fn watch_control(&mut self, pipe: impl AsFd) -> io::Result<()> {
-        self.reactor.watch_control(pipe.as_fd())
+        self.reactor.watch_control(pipe.as_fd(), &mut self.cx.descriptors)
     }
 
     /// Watches a pipe no more that was given to [`Engine::watch_control`]: to be called before it is closed.
     pub fn unwatch_control(&mut self, pipe: impl AsFd) -> io::Result<()> {
-        self.reactor.unwatch_control(pipe.as_fd())
+        self.reactor.unwatch_control(pipe.as_fd(), &mut self.cx.descriptors)
     }
 
     /// Asks for [`Event::Tick`](crate::Event::Tick) each time this long after the last one was due; those that come

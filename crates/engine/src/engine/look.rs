@@ -11,7 +11,7 @@ use crate::conn::Conn;
 use crate::event::Event;
 use crate::reactor::{self, Batch, Interest, Source};
 use crate::sys::{self, Stream};
-use crate::timers::{Kind, earlier, nanos};
+use crate::timers::{Kind, Moment, earlier, nanos};
 use crate::transport::Transport;
 
 impl Engine {
@@ -23,7 +23,7 @@ impl Engine {
 
     /// How long [`Engine::wait`] may sleep; `None` is until something happens.
     pub fn timeout(&mut self) -> Option<Duration> {
-        self.cx.clock.refresh();
+        self.refresh();
         self.nanos_to_sleep().map(Duration::from_nanos)
     }
 
@@ -31,21 +31,25 @@ impl Engine {
     fn nanos_to_sleep(&mut self) -> Option<u64> {
         let is_idle = self.ready.is_round_over() && self.ready.is_next_empty();
         let want_accept = self.reactor.listeners.want_accept() && !self.conns.is_full();
-        if !is_idle || !self.cx.pending.is_empty() || want_accept || self.has_ended() {
+        let has_source = self.cx.pending.is_call_wanted || self.reactor.watches.is_any_ready();
+        let has_work = !is_idle || has_source || !self.cx.pending.is_empty();
+        if has_work || want_accept || self.has_ended() {
             return Some(0);
         }
         let deadline = self.next_deadline();
         let clock = &self.cx.clock;
+        // To the millisecond: what the clock says may be some milliseconds old.
+        let timer = self.timers.one_shots.next_at().map(|at| at.nanos_since(Moment::now()));
         let deadline = deadline.map(|at| at.nanos_since(clock.loop_time()));
         let next = earlier(self.timers.next_at(), self.reactor.listeners.retry_at());
-        earlier(deadline, next.map(|at| at.nanos_since(clock.now())))
+        earlier(earlier(deadline, timer), next.map(|at| at.nanos_since(clock.now())))
     }
 
     /// Looks at what has happened, and sleeps until something does where nothing is left to do, for `longest`
     /// at most. To be called when [`Engine::poll_event`] has nothing to tell. An error says that the loop cannot
     /// go on.
     pub fn wait(&mut self, longest: Option<Duration>) -> io::Result<()> {
-        self.cx.clock.refresh();
+        self.refresh();
         self.report();
         let sleep = earlier(self.nanos_to_sleep(), longest.map(nanos));
         let is_full = self.poll(sleep.map(Duration::from_nanos))?;
@@ -54,7 +58,7 @@ impl Engine {
         // now the process may have been stopped (CONTRACT S21).
         let loop_time = self.cx.clock.loop_time();
         let mut has_more = is_full || self.timers.deadlines.is_due(loop_time);
-        for _ in 0..reactor::looks(self.conns.len()) {
+        for _ in 0..reactor::looks(self.conns.len() + self.reactor.watches.len()) {
             if !has_more {
                 break;
             }
@@ -62,8 +66,17 @@ impl Engine {
         }
         self.ready.begin_round(&mut self.conns);
         self.expire();
+        self.shares.begin_round(self.has_source());
         self.cx.pending.is_looking = true;
         Ok(())
+    }
+
+    /// Sees what the caller has done, and that time has passed, since it was told something.
+    fn refresh(&mut self) {
+        self.cx.clock.refresh();
+        if self.cx.pending.is_source_told {
+            self.take_back_source();
+        }
     }
 
     /// Owes the caller the news of what was noticed since the last look.
@@ -97,6 +110,7 @@ impl Engine {
                         }
                     }
                 }
+                Some(Source::Watch(watch)) => self.reactor.watches.note(watch, event),
                 Some(Source::Control) => self.cx.pending.is_controlled = true,
                 Some(Source::Listener(number)) => self.reactor.listeners.set_ready(number),
                 None => {}
@@ -140,10 +154,12 @@ impl Engine {
         let fd = socket.as_raw_fd();
         let conn = Conn::new(Transport::Plain(socket));
         let Some(id) = self.conns.insert(conn) else { return Ok(()) };
-        let watched = self.reactor.register(fd, id, Interest::Read);
+        let own = &mut self.cx.descriptors;
+        let watched = self.reactor.register(fd, id, Interest::Read, own);
         if watched.is_ok() {
             self.with(id, |_, cx| cx.wants.deadline(Kind::Handshake));
         } else {
+            self.cx.descriptors.remove(fd);
             self.conns.remove(id);
         }
         watched

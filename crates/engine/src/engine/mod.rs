@@ -3,6 +3,7 @@
 mod calls;
 mod look;
 mod settle;
+mod sources;
 
 use std::cell::Cell;
 use std::io;
@@ -18,6 +19,7 @@ use crate::event::{Event, Told};
 use crate::id::ConnId;
 use crate::reactor::Reactor;
 use crate::ready::Ready;
+use crate::shares::Shares;
 use crate::timers::{Due, Timers};
 
 /// The table of the only loop.
@@ -29,6 +31,7 @@ pub struct Engine {
     pub(crate) ready: Ready,
     pub(crate) reactor: Reactor,
     pub(crate) timers: Timers,
+    pub(crate) shares: Shares,
     /// What operations on connections may touch.
     pub(crate) cx: Context,
 }
@@ -53,6 +56,7 @@ impl Engine {
             ready: Ready::new(sockets).map_err(out_of_memory)?,
             reactor: Reactor::new()?,
             timers: Timers::new(),
+            shares: Shares::new(),
             cx: Context::new(config, connections).map_err(out_of_memory)?,
         })
     }
@@ -101,6 +105,9 @@ impl Engine {
     #[inline(never)]
     fn proceed(&mut self) -> Progress {
         self.cx.clock.take_over();
+        if self.cx.pending.is_source_told {
+            self.take_back_source();
+        }
         if let Some(id) = self.cx.pending.last_closed.take() {
             self.remove(id);
         }
@@ -126,7 +133,11 @@ impl Engine {
             {
                 return Progress::Told(told);
             }
-            let Some(id) = self.next_turn() else { return Progress::Idle };
+            let Some(id) = self.next_turn() else {
+                let is_asked = self.shares.is_asked;
+                let told = if is_asked { self.next_behind_turns() } else { None };
+                return told.map_or(Progress::Idle, Progress::Told);
+            };
             self.with(id, |conn, cx| told = conn.begin_turn(cx));
             if let Some(told) = told {
                 return Progress::Told(told);
@@ -144,6 +155,7 @@ impl Engine {
         }
         let id = self.ready.pop(&mut self.conns)?;
         self.cx.clock.count(1);
+        self.shares.has_turned = true;
         Some(id)
     }
 
@@ -187,6 +199,11 @@ impl Engine {
                 return Some(Event::ShortOfMemory);
             }
             None => {}
+        }
+        if self.shares.is_asked
+            && let Some(told) = self.next_of_sources()
+        {
+            return Some(told);
         }
         self.cx.pending.is_looking = false;
         if !self.reactor.listeners.is_any_ready() {

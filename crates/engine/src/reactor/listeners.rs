@@ -2,14 +2,14 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use mio::Registry;
 use mio::unix::SourceFd;
-use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
@@ -95,10 +95,9 @@ impl Listener {
         self.is_shared.load(Ordering::Relaxed)
     }
 
-    fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
-        rustix::io::ioctl_fionbio(self.as_fd(), true)?;
-        let fd = self.as_fd().as_raw_fd();
-        registry.register(&mut SourceFd(&fd), token, Interest::READABLE)
+    /// Has accepting not wait.
+    pub(super) fn unblock(&self) -> io::Result<()> {
+        Ok(rustix::io::ioctl_fionbio(self.as_fd(), true)?)
     }
 
     /// Has the poll tell nothing of it any more: who listens on would be what it tells of.
@@ -156,17 +155,15 @@ impl Listeners {
         self.0.len()
     }
 
-    /// Listens on one more, for which the poll has this token.
-    pub(crate) fn push(
-        &mut self,
-        listener: Arc<Listener>,
-        registry: &Registry,
-        token: Token,
-    ) -> io::Result<()> {
-        listener.register(registry, token)?;
+    /// Accepts from one more, of which the poll tells.
+    pub(super) fn push(&mut self, listener: Arc<Listener>) {
         let (is_ready, retry_at, reported_at) = (true, None, None);
         self.0.push(Acceptor { listener, is_ready, retry_at, reported_at });
-        Ok(())
+    }
+
+    /// Their descriptors.
+    pub(crate) fn fds(&self) -> impl Iterator<Item = RawFd> {
+        self.0.iter().map(|acceptor| acceptor.listener.as_fd().as_raw_fd())
     }
 
     /// Lets go of all of them.

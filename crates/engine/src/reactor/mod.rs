@@ -1,19 +1,23 @@
 //! The poll: what it is asked for, and what it tells.
 
 mod listeners;
+mod watches;
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Events, Poll, Token};
 
-use crate::id::ConnId;
+use crate::descriptors::Descriptors;
+use crate::event::Readiness;
+use crate::id::{ConnId, Key};
 
 pub use listeners::Listener;
 pub(crate) use listeners::{Batch, Listeners, SHORT_PAUSE};
+pub(crate) use watches::{Watch, Watches};
 
 /// How many events are taken from the poll at a time.
 const EVENTS: usize = 1024;
@@ -21,12 +25,13 @@ const EVENTS: usize = 1024;
 const NOT_A_CONNECTION: u64 = (u32::MAX as u64) << 32;
 const CONTROL: Token = Token((NOT_A_CONNECTION | u32::MAX as u64) as usize);
 
-/// The poll, and the sockets that are listened on.
+/// The poll, the sockets that are listened on, and the caller's descriptors.
 pub(crate) struct Reactor {
     poll: Poll,
     /// What it has told last.
     pub(crate) events: Events,
     pub(crate) listeners: Listeners,
+    pub(crate) watches: Watches,
 }
 
 /// What an event is of.
@@ -36,6 +41,8 @@ pub(crate) enum Source {
     Control,
     /// The listening socket with this number.
     Listener(usize),
+    /// One of the caller's descriptors.
+    Watch(Watch),
 }
 
 /// What the poll watches a socket for.
@@ -70,6 +77,7 @@ impl Reactor {
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS),
             listeners: Listeners::default(),
+            watches: Watches::default(),
         })
     }
 
@@ -87,10 +95,33 @@ impl Reactor {
         }
     }
 
-    /// Watches a connection's socket that is not watched yet.
-    pub(crate) fn register(&self, fd: RawFd, id: ConnId, interest: Interest) -> io::Result<()> {
-        let token = Token(id.to_bits() as usize);
-        self.poll.registry().register(&mut SourceFd(&fd), token, interest.asked())
+    /// Asks the poll for a descriptor that is the engine's own from now on. What the caller had under its number is not
+    /// there any more.
+    fn add(
+        &mut self,
+        fd: RawFd,
+        token: Token,
+        asked: mio::Interest,
+        own: &mut Descriptors,
+    ) -> io::Result<()> {
+        let is_new = own.insert(fd).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        self.watches.forget(fd);
+        let added = self.poll.registry().register(&mut SourceFd(&fd), token, asked);
+        if added.is_err() && is_new {
+            own.remove(fd);
+        }
+        added
+    }
+
+    /// Watches the socket of a new connection, which is the engine's own from now on.
+    pub(crate) fn register(
+        &mut self,
+        fd: RawFd,
+        id: ConnId,
+        interest: Interest,
+        own: &mut Descriptors,
+    ) -> io::Result<()> {
+        self.add(fd, Token(id.to_bits() as usize), interest.asked(), own)
     }
 
     /// Watches a connection's socket for something else.
@@ -99,27 +130,58 @@ impl Reactor {
         self.poll.registry().reregister(&mut SourceFd(&fd), token, interest.asked())
     }
 
-    /// Watches the reading end of a pipe.
-    pub(crate) fn watch_control(&self, pipe: BorrowedFd<'_>) -> io::Result<()> {
-        let fd = pipe.as_raw_fd();
-        self.poll.registry().register(&mut SourceFd(&fd), CONTROL, mio::Interest::READABLE)
+    /// Watches the reading end of a pipe, which is the engine's own as long.
+    pub(crate) fn watch_control(
+        &mut self,
+        pipe: BorrowedFd<'_>,
+        own: &mut Descriptors,
+    ) -> io::Result<()> {
+        self.add(pipe.as_raw_fd(), CONTROL, mio::Interest::READABLE, own)
     }
 
     /// Watches that pipe no more.
-    pub(crate) fn unwatch_control(&self, pipe: BorrowedFd<'_>) -> io::Result<()> {
+    pub(crate) fn unwatch_control(
+        &self,
+        pipe: BorrowedFd<'_>,
+        own: &mut Descriptors,
+    ) -> io::Result<()> {
         let fd = pipe.as_raw_fd();
+        own.remove(fd);
         self.poll.registry().deregister(&mut SourceFd(&fd))
     }
 
     /// Listens on this socket, too.
-    pub(crate) fn listen(&mut self, listener: Arc<Listener>) -> io::Result<()> {
+    pub(crate) fn listen(
+        &mut self,
+        listener: Arc<Listener>,
+        own: &mut Descriptors,
+    ) -> io::Result<()> {
+        listener.unblock()?;
         let token = Token((NOT_A_CONNECTION | self.listeners.len() as u64) as usize);
-        self.listeners.push(listener, self.poll.registry(), token)
+        self.add(listener.as_fd().as_raw_fd(), token, mio::Interest::READABLE, own)?;
+        self.listeners.push(listener);
+        Ok(())
     }
 
     /// Listens no more: who else has the listening sockets may go on.
-    pub(crate) fn unlisten(&mut self) {
+    pub(crate) fn unlisten(&mut self, own: &mut Descriptors) {
+        self.listeners.fds().for_each(|fd| own.remove(fd));
         self.listeners.close(self.poll.registry());
+    }
+
+    /// Watches a descriptor of the caller's.
+    pub(crate) fn watch(&mut self, fd: RawFd, wanted: Readiness, key: Key) -> io::Result<()> {
+        self.watches.watch(self.poll.registry(), fd, wanted, key)
+    }
+
+    /// Watches a descriptor of the caller's no more.
+    pub(crate) fn unwatch(&mut self, fd: RawFd) {
+        self.watches.unwatch(self.poll.registry(), fd);
+    }
+
+    /// The caller has dealt with the descriptor that it was told last.
+    pub(crate) fn take_back_watch(&mut self) {
+        self.watches.take_back(self.poll.registry());
     }
 }
 
@@ -128,7 +190,8 @@ impl Source {
     pub(crate) fn of(token: Token) -> Option<Self> {
         let bits = token.0 as u64;
         if bits < NOT_A_CONNECTION {
-            return ConnId::from_bits(bits).map(Self::Conn);
+            let conn = ConnId::from_bits(bits).map(Self::Conn);
+            return conn.or_else(|| Watch::of(token).map(Self::Watch));
         }
         Some(if token == CONTROL { Self::Control } else { Self::Listener(bits as u32 as usize) })
     }
@@ -139,7 +202,7 @@ pub(crate) fn is_full(count: usize) -> bool {
     count == EVENTS
 }
 
-/// How many looks at the poll tell all that there may be for so many connections.
-pub(crate) fn looks(conns: usize) -> usize {
-    1 + conns / EVENTS
+/// How many looks at the poll tell all that there may be for so many connections and other descriptors.
+pub(crate) fn looks(descriptors: usize) -> usize {
+    1 + descriptors / EVENTS
 }

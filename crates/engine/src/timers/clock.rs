@@ -47,6 +47,14 @@ impl Moment {
         self.nanos().saturating_sub(earlier.nanos())
     }
 
+    /// The first moment behind `now` that whole periods lead to from this one, but for the one after none: those that
+    /// come too late are left out (CONTRACT S21).
+    pub(crate) fn next(self, period: Duration, now: Self) -> Self {
+        let period = nanos(period).max(1);
+        let periods = now.nanos_since(self) / period + 1;
+        Self(self.0.saturating_add(periods.saturating_mul(period)))
+    }
+
     fn at(nanos: u64) -> Self {
         Self(NonZeroU64::new(nanos).unwrap_or(NonZeroU64::MIN))
     }
@@ -161,6 +169,11 @@ impl Clock {
         self.work >= WORK && self.read()
     }
 
+    /// When the poll was looked at last.
+    pub(crate) fn looked_at(&self) -> Moment {
+        self.looked_at
+    }
+
     /// Whether it is time for a look at the poll, as far as is known.
     pub(crate) fn is_due(&self) -> bool {
         self.now.nanos_since(self.looked_at) >= SLICE
@@ -200,5 +213,30 @@ impl Clock {
                 self.slow = self.slow.max(Some(held_up));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// CONTRACT S21: a period counts from the moment at which its last call was due.
+    #[test]
+    fn periods() {
+        let start = Moment::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let next = |due, now| at(due).next(Duration::from_millis(100), at(now));
+        for (due, now, expected) in [
+            (100, 100, 200),
+            (100, 199, 200),
+            (100, 200, 300),
+            (100, 250, 300),
+            (100, 1_099, 1_100),
+            (100, 1_000_000_000, 1_000_000_100),
+        ] {
+            assert_eq!(next(due, now), at(expected), "due {due}, told {now}");
+        }
+        assert!(start.next(Duration::ZERO, at(5)) > at(5));
+        assert!(start.next(Duration::MAX, at(5)) > at(1_000_000_000));
     }
 }

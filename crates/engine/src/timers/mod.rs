@@ -1,12 +1,15 @@
-//! What comes by the clock: the deadlines of connections, ticks, and the ends of times to drain and to stop.
+//! What comes by the clock: the deadlines of connections, ticks, the caller's timers, and the ends of times to drain and
+//! to stop.
 
 mod clock;
 mod deadlines;
+mod one_shots;
 
 use std::time::Duration;
 
 pub(crate) use clock::{Clock, Moment, nanos};
 pub(crate) use deadlines::{Deadline, Deadlines, Kind};
+pub(crate) use one_shots::OneShots;
 
 /// After [`Engine::stop`](crate::Engine::stop), how long what is queued may take to be sent (CONTRACT S10).
 const STOP: Duration = Duration::from_secs(2);
@@ -14,6 +17,7 @@ const STOP: Duration = Duration::from_secs(2);
 /// What is awaited by the clock.
 pub(crate) struct Timers {
     pub(crate) deadlines: Deadlines,
+    pub(crate) one_shots: OneShots,
     /// The period of the caller's ticks, and when the next one is due.
     tick: Option<(Duration, Moment)>,
     /// When room is made next, where memory lacked.
@@ -63,6 +67,7 @@ impl Timers {
     pub(crate) fn new() -> Self {
         Self {
             deadlines: Deadlines::default(),
+            one_shots: OneShots::default(),
             tick: None,
             shed_at: None,
             drain_expires_at: None,
@@ -107,7 +112,7 @@ impl Timers {
         self.stop_at.is_some_and(|at| at <= now)
     }
 
-    /// The first moment for which the loop must wake, but for deadlines.
+    /// The first moment for which the loop must wake, but for deadlines and the caller's timers.
     pub(crate) fn next_at(&self) -> Option<Moment> {
         earlier(self.next, self.stop_at)
     }
@@ -129,7 +134,7 @@ impl Timers {
                 Some(Due::DrainExpired)
             }
             Some((period, at)) if at <= now && self.stop_at.is_none() => {
-                self.tick = Some((period, next_tick(period, at, now)));
+                self.tick = Some((period, at.next(period, now)));
                 Some(Due::Tick)
             }
             _ => None,
@@ -145,38 +150,5 @@ pub(crate) fn earlier<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
-    }
-}
-
-/// When a tick is due again that was due `at`: those that come too late for the next one are left out
-/// (CONTRACT S21).
-fn next_tick(period: Duration, at: Moment, now: Moment) -> Moment {
-    let late = u128::from(now.nanos_since(at));
-    let next = (late / period.as_nanos().max(1) + 1).saturating_mul(period.as_nanos().max(1));
-    at + Duration::from_nanos(u64::try_from(next).unwrap_or(u64::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// CONTRACT S21: a period counts from the moment at which its last call was due.
-    #[test]
-    fn ticks() {
-        let start = Moment::now();
-        let at = |millis| start + Duration::from_millis(millis);
-        let next = |due, now| next_tick(Duration::from_millis(100), at(due), at(now));
-        for (due, now, expected) in [
-            (100, 100, 200),
-            (100, 199, 200),
-            (100, 200, 300),
-            (100, 250, 300),
-            (100, 1_099, 1_100),
-            (100, 1_000_000_000, 1_000_000_100),
-        ] {
-            assert_eq!(next(due, now), at(expected), "due {due}, told {now}");
-        }
-        assert!(next_tick(Duration::ZERO, start, at(5)) > at(5));
-        assert!(next_tick(Duration::MAX, start, at(5)) > at(1_000_000_000));
     }
 }

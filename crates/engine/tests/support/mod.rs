@@ -214,7 +214,11 @@ impl Server {
             Event::Dropped(_, cause) => self.dropped.push(cause),
             Event::Refused(_, refusal) => self.refused.push(refusal),
             Event::MemoryReleased => self.released += 1,
-            Event::Tick | Event::AcceptFailed(_) => {}
+            Event::Tick
+            | Event::AcceptFailed(_)
+            | Event::Timer(_)
+            | Event::Ready(..)
+            | Event::Call => {}
         }
         true
     }

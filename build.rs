@@ -31,8 +31,11 @@ fn main() {
     let mut config = Config::from_root_or_default(root);
     let after_includes = config.after_includes.take().unwrap_or_default();
     config.after_includes = Some(format!("\n{}{after_includes}", version_macros(value)));
-    let sources = ["src/callbacks.rs", "src/exports.rs"].map(|source| root.join(source));
-    let builder = sources.iter().fold(Builder::new().with_config(config), Builder::with_src);
+    // In the order in which the header has them; libdorrit(8) has no more than the first two.
+    let sources = ["callbacks", "exports", "tasks", "own_main"];
+    let sources = sources.map(|name| root.join("src").join(name).with_extension("rs"));
+    let sources = sources.iter().filter(|source| source.exists());
+    let builder = sources.fold(Builder::new().with_config(config), Builder::with_src);
     // Written only where it differs, so that a tree that may not be written to builds.
     builder.generate().expect("cbindgen reads src/").write_to_file(root.join(header));
 }

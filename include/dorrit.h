@@ -3,9 +3,9 @@
  *
  * The library has main(), the network and RFC 6455. The program defines the five functions whose
  * names end in _func and _callback, and links with -ldorrit. The library calls them, and they call
- * it, on one thread. Any of them may call any function of the library; from another thread, and from
- * a signal handler, none may be called. All other global names that begin with ws_ belong to the
- * library. See libdorrit(3).
+ * it, on one thread. Any of them may call any function of the library; from another thread only
+ * those may be called that say so, and from a signal handler only ws_stop(). All other global names
+ * that begin with ws_ belong to the library. See libdorrit(3).
  *
  * SPDX-License-Identifier: BSD-3-Clause
  * Generated from src/ by the build: changes belong there.
@@ -54,6 +54,16 @@ extern "C" {
  * `ws_drain_callback()` follows when its queue is empty.
  */
 #define WS_QUEUE_SKIP 1
+
+/**
+ * For `ws_watch()`: there is something to read, or its end.
+ */
+#define WS_READ 1
+
+/**
+ * For `ws_watch()`: there is room to write.
+ */
+#define WS_WRITE 2
 
 /**
  * For `ws_get_stats()`: the server's figures, which count from its start where they do not say how it
@@ -134,10 +144,57 @@ struct ws_stats {
 };
 
 /**
+ * For `ws_set_callbacks()`: the functions of a program, each as the callback of that name. NULL is one that
+ * the program leaves out. Later versions may have more at the end.
+ *
+ * An exception of C++ that leaves one of them passes through the library, but for `log`.
+ */
+struct ws_callbacks {
+  /**
+   * `ws_init_func()`.
+   */
+  void (*init)(void);
+  /**
+   * `ws_exit_func()`.
+   */
+  void (*exit)(void);
+  /**
+   * `ws_open_callback()`.
+   */
+  int (*open)(void *conn, char *cookie);
+  /**
+   * `ws_read_callback()`.
+   */
+  void (*read)(void *conn, int binary, int len, ws_byte *buffer);
+  /**
+   * `ws_close_callback()`.
+   */
+  void (*close)(void *conn);
+  /**
+   * `ws_drain_callback()`.
+   */
+  void (*drain)(void *conn);
+  /**
+   * `ws_start_callback()`.
+   */
+  int (*start)(void);
+  /**
+   * `ws_log_callback()`.
+   */
+  void (*log)(int priority, const char *line);
+};
+
+/**
  * The path given with the option `-f`, made absolute; NULL where there is none. It belongs to
  * the library and lives as long as the server.
  */
 extern char *ws_config_file;
+
+/**
+ * What follows `--` on the command line, for the program: strings that end with a zero byte, and NULL
+ * behind the last one. It is never NULL, belongs to the library, and lives as long as the server.
+ */
+extern char **ws_arguments;
 
 /**
  * Called once, after the command line was read: `ws_config_file` is set. The standard streams
@@ -199,6 +256,30 @@ extern void ws_close_callback(void *conn);
  * moment to queue more. It does not follow where the connection is being closed.
  */
 extern void ws_drain_callback(void *conn);
+
+/**
+ * Optional: a program may leave it out. Called once, when the server is about to listen, in the
+ * process that will: a daemon's, after root's privileges were given up. `ws_post()`, `ws_after()`
+ * and `ws_watch()` work from here on, and threads may be started. No client was accepted yet, and
+ * nobody was told that the server is ready. The standard streams are still the terminal's.
+ *
+ * Return 0 to go on. Any other value ends the start: the exit status is 1, the terminal is told,
+ * a server that was to hand over stays, and `ws_exit_func()` is not called.
+ */
+extern int ws_start_callback(void);
+
+/**
+ * Optional: a program may leave it out. Takes each line of the library's log, instead of standard
+ * error and syslog(3).
+ *
+ * `priority` is one of syslog(3)'s, `LOG_ERR` to `LOG_DEBUG`. `line` ends with a zero byte, has no
+ * newline, belongs to the library and lives until this function returns.
+ *
+ * It is called on whichever thread logs, never twice at a time, and never from within itself: what
+ * it would have to tell then is lost, and counted. Of the library's functions it may call
+ * `ws_post()` and `ws_stop()`; the others do nothing. No exception may leave it.
+ */
+extern void ws_log_callback(int priority, const char *line);
 
 /**
  * Names the server. To be called in `ws_init_func()`; elsewhere it does nothing.
@@ -403,6 +484,136 @@ const char *ws_get_protocol(void *conn);
  * listen yet, -3 where another thread than the server's calls, or a child process.
  */
 int ws_get_stats(struct ws_stats *stats, size_t size);
+
+/**
+ * Has `func(data)` called on the server's thread, once: after the callback that is running, in the
+ * order of the calls, and before `ws_exit_func()` at the latest.
+ *
+ * Any thread may call it at any time, but no signal handler. What is posted before the server listens
+ * is kept until then, also where it becomes a daemon; where the start fails, it is never called.
+ * `data` remains the program's.
+ *
+ * Returns 0; -1 where `func` is NULL, there is no memory, or the server has ended; -3 in a child process
+ * of the server's. Where it does not return 0, `func` is not called.
+ */
+int ws_post(void (*func)(void *data), void *data);
+
+/**
+ * Has `func(fd, events, data)` called each time that a descriptor of the program's is ready, as long
+ * as it is: for `WS_READ`, `WS_WRITE` or both, as `events` asks. Hang-ups and errors come as both. For a
+ * descriptor the last call counts, and `events` 0 ends it.
+ *
+ * `fd` remains the program's: a socket, a pipe, a terminal, or an epoll(7) or kqueue(2) descriptor of its
+ * own. It may be closed at any time, from within `func` too; its watch ends then by itself. To be called on the
+ * server's thread, from `ws_start_callback()` on. What is watched when the server ends is watched no more.
+ *
+ * Returns 0; -1 where the server does not listen yet or any more, where `events` has other bits, where
+ * `func` is NULL and `events` is not 0, for a descriptor that cannot be watched (a regular file, a directory, one
+ * that is closed or the library's own), and where there is no memory; -3 on another thread, or in a
+ * child process.
+ */
+int ws_watch(int fd, int events, void (*func)(int fd, int events, void *data), void *data);
+
+/**
+ * Has `func(data)` called once, when so many milliseconds have passed.
+ *
+ * They count from now; but where `func` itself calls this with itself and the same `data`, from
+ * the moment at which it was due, and periods that have passed already are left out. To be
+ * called on the server's thread, from `ws_start_callback()` on. What still waits when the server ends is
+ * dropped. `data` remains the program's.
+ *
+ * Returns a handle for `ws_cancel()`, which is recognised when it is stale. NULL where `func` is NULL,
+ * there is no memory, the server does not listen yet or any more, on another thread, or in a child process.
+ */
+void *ws_after(unsigned int millis, void (*func)(void *data), void *data);
+
+/**
+ * Forgets a call that `ws_after()` has promised. For NULL, and for one that was made or forgotten
+ * already, it does nothing. To be called on the server's thread.
+ */
+void ws_cancel(void *timer);
+
+/**
+ * Does what the library's own `main` does, which a program that defines one leaves out: the whole life of a
+ * server. The calling thread becomes the server's. `argc` and `argv` are those of `main`.
+ *
+ * User, group and limits stay as the server has made them; signals are as before. The parent of a
+ * daemon does not return from it. It may be called again.
+ *
+ * Returns the exit status for `main`: 0 where the server was told to stop, 1 where it could not start or a
+ * server runs in this process already, 2 where the command line is not understood.
+ */
+int ws_main(int argc, char **argv);
+
+/**
+ * Has the server stop as SIGTERM does; see `ws_exit_func()`. Where none runs it does nothing, and in a child
+ * process of the server's neither. It may be called on any thread, and in a signal handler.
+ */
+void ws_stop(void);
+
+/**
+ * Begins a server in a process that is the program's own: it listens, and `ws_step()` serves. The
+ * calling thread becomes the server's. `argc` and `argv` are as those of `main`: options behind a name.
+ *
+ * The server is none that becomes a daemon, and touches neither signals, standard streams, the working
+ * directory nor LISTEN_FDS; it has no pidfile, is not handed over, and tells no service manager that it is
+ * ready. Started by root it stays root, unless -u or -g is among the options. Its log goes to standard error.
+ *
+ * Returns 0 where the server listens, or where --help or --version was all that was asked for: then the
+ * first `ws_step()` returns 0. Otherwise the exit status: 1 where it could not start, 2 where the options
+ * are not understood, after a line in the log; -1 where a server runs in this process already.
+ */
+int ws_begin(int argc, char **argv);
+
+/**
+ * Returns a descriptor that is readable when `ws_step()` has work, for a loop of the program's own:
+ * poll(2), epoll(7), kqueue(2), GLib's, libuv's, libev's. It is the library's, and the same until the server ends.
+ * Whoever waits for it waits no longer than `ws_get_timeout()` says. -1 where no server listens, on
+ * another thread than the server's, or in a child process.
+ */
+int ws_get_fd(void);
+
+/**
+ * Returns after how many milliseconds `ws_step()` has work though the descriptor of `ws_get_fd()`
+ * is not readable: 0 while work is left, -1 where that is never. To be asked for anew each time before the
+ * program waits, as each call of the library's can change it. On the server's thread; -1 elsewhere.
+ */
+int ws_get_timeout(void);
+
+/**
+ * Waits for work for so many milliseconds at most, for ever where that is negative, and does one
+ * round of it: each connection that is ready has its turn, and so have posts, timers and watched
+ * descriptors. After 10 milliseconds it returns, beside the callback that is running; what is left is for
+ * the next call.
+ *
+ * An exception of C++ that leaves a callback passes through it, and the server is whole afterwards.
+ *
+ * To be called on the server's thread. Returns 1; 0 where the server has stopped, or none was begun: all that
+ * it had is given back, and another one may begin; -1 from within a callback; -3 on another thread, or in
+ * a child process.
+ */
+int ws_step(int millis);
+
+/**
+ * Has these functions be the program's callbacks, in the place of all those that were linked: for a
+ * plugin, another language, a class. `callbacks` is copied, and `size` is `sizeof *callbacks`; what is not within it
+ * is left out. NULL, with `size` 0, gives the place back to those that were linked.
+ *
+ * To be called while no server is there or about to be, before `ws_begin()` or `ws_main()`. Returns 0, or -1 elsewhere, and
+ * where `size` is that of no struct.
+ */
+int ws_set_callbacks(const struct ws_callbacks *callbacks, size_t size);
+
+/**
+ * Sets an option as the command line does: "max-message", "65536", or "p", "8080". `value` is NULL
+ * for an option that has no argument. Where the command line gives an option itself, what is set here does not
+ * count, also where the option may be repeated.
+ *
+ * Both strings are copied. To be called in `ws_init_func()`, or before `ws_begin()` or `ws_main()`, for the
+ * server that begins then. Returns 0; -1 for an option or a value that cannot be, for help, version and
+ * check, later, and where there is no memory; -3 on another thread than the server's, or in a child process.
+ */
+int ws_set_option(const char *name, const char *value);
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,9 @@
 //! The functions that the program defines.
 
 use std::ffi::{c_char, c_int, c_uchar, c_void};
+use std::sync::OnceLock;
 
-use dorrit_server::{MessageKind, OpenArguments, Program};
+use dorrit_server::{LineTaker, MessageKind, OpenArguments, Program};
 
 /// What messages are made of. The header has its own definition, by which it can be `char`.
 #[allow(non_camel_case_types, reason = "the name is C's")]
@@ -60,46 +61,129 @@ unsafe extern "C" {
     /// was left out (`WS_QUEUE_SKIP`), or some of the queue had to wait for the client to read. It is the
     /// moment to queue more. It does not follow where the connection is being closed.
     fn ws_drain_callback(conn: *mut c_void);
+
+    /// Optional: a program may leave it out. Called once, when the server is about to listen, in the
+    /// process that will: a daemon's, after root's privileges were given up. `ws_post()`, `ws_after()`
+    /// and `ws_watch()` work from here on, and threads may be started. No client was accepted yet, and
+    /// nobody was told that the server is ready. The standard streams are still the terminal's.
+    ///
+    /// Return 0 to go on. Any other value ends the start: the exit status is 1, the terminal is told,
+    /// a server that was to hand over stays, and `ws_exit_func()` is not called.
+    fn ws_start_callback() -> c_int;
+
+    /// Optional: a program may leave it out. Takes each line of the library's log, instead of standard
+    /// error and syslog(3).
+    ///
+    /// `priority` is one of syslog(3)'s, `LOG_ERR` to `LOG_DEBUG`. `line` ends with a zero byte, has no
+    /// newline, belongs to the library and lives until this function returns.
+    ///
+    /// It is called on whichever thread logs, never twice at a time, and never from within itself: what
+    /// it would have to tell then is lost, and counted. Of the library's functions it may call
+    /// `ws_post()` and `ws_stop()`; the others do nothing. No exception may leave it.
+    fn ws_log_callback(priority: c_int, line: *const c_char);
 }
 
-/// The addresses of what the program defines, as the linker finds them. An exception that leaves one of
-/// these functions passes through the library (CONTRACT S26).
+/// For `ws_set_callbacks()`: the functions of a program, each as the callback of that name. NULL is one that
+/// the program leaves out. Later versions may have more at the end.
+///
+/// An exception of C++ that leaves one of them passes through the library, but for `log`.
+// CONTRACT S26.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+#[allow(non_camel_case_types, reason = "the name is C's")]
+pub struct ws_callbacks {
+    /// `ws_init_func()`.
+    pub init: Option<unsafe extern "C-unwind" fn()>,
+    /// `ws_exit_func()`.
+    pub exit: Option<unsafe extern "C-unwind" fn()>,
+    /// `ws_open_callback()`.
+    pub open: Option<unsafe extern "C-unwind" fn(conn: *mut c_void, cookie: *mut c_char) -> c_int>,
+    /// `ws_read_callback()`.
+    pub read: Option<
+        unsafe extern "C-unwind" fn(
+            conn: *mut c_void,
+            binary: c_int,
+            len: c_int,
+            buffer: *mut ws_byte,
+        ),
+    >,
+    /// `ws_close_callback()`.
+    pub close: Option<unsafe extern "C-unwind" fn(conn: *mut c_void)>,
+    /// `ws_drain_callback()`.
+    pub drain: Option<unsafe extern "C-unwind" fn(conn: *mut c_void)>,
+    /// `ws_start_callback()`.
+    pub start: Option<unsafe extern "C-unwind" fn() -> c_int>,
+    /// `ws_log_callback()`.
+    pub log: Option<unsafe extern "C" fn(priority: c_int, line: *const c_char)>,
+}
+
+impl ws_callbacks {
+    /// The first so many bytes of a struct, and NULL for what is behind them; `None` where there are none.
+    ///
+    /// # Safety
+    /// `size` bytes are there, of a multiple of a pointer's.
+    pub(crate) unsafe fn copy(place: *const Self, size: usize) -> Option<Self> {
+        let mut copy = Self::default();
+        let known = size.min(size_of::<Self>());
+        // SAFETY: the caller's promise; each field is a pointer.
+        unsafe { (&raw mut copy).cast::<u8>().copy_from_nonoverlapping(place.cast(), known) };
+        (size > 0).then_some(copy)
+    }
+}
+
+/// The addresses of what the program defines, as the linker finds them, or as the program has set them.
 #[repr(C)]
 struct Table {
-    init: Option<unsafe extern "C-unwind" fn()>,
-    exit: Option<unsafe extern "C-unwind" fn()>,
-    open: Option<unsafe extern "C-unwind" fn(*mut c_void, *mut c_char) -> c_int>,
-    read: Option<unsafe extern "C-unwind" fn(*mut c_void, c_int, c_int, *mut ws_byte)>,
-    close: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
-    drain: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
+    callbacks: ws_callbacks,
     /// A variable that the header of libdorrit(8) plants.
     header_classic: *const c_char,
     /// `ws_config_file`: ours, but a program that is not position-independent has a copy of it, which is
     /// the one.
     config_file: *mut *mut c_char,
+    /// `ws_arguments`, in the same way.
+    arguments: *mut *mut *mut c_char,
 }
 
 dorrit_server::table! {
     "dorrit_table": "ws_init_func", "ws_exit_func", "ws_open_callback", "ws_read_callback",
-    "ws_close_callback", "ws_drain_callback", "ws_header_classic"; "ws_config_file"
+    "ws_close_callback", "ws_drain_callback", "ws_start_callback", "ws_log_callback",
+    "ws_header_classic"; "ws_config_file", "ws_arguments"
 }
 
 unsafe extern "C" {
     #[link_name = "dorrit_table"]
-    static TABLE: Table;
+    static mut TABLE: Table;
+}
+
+/// What the linker has found, once the program has set something else.
+static LINKED: OnceLock<ws_callbacks> = OnceLock::new();
+
+/// Has these functions be the program's; `None` are those that were linked. Called where no server runs.
+///
+/// # Safety
+/// Nobody else calls it meanwhile, or begins a server.
+pub(crate) unsafe fn set(callbacks: Option<ws_callbacks>) {
+    // SAFETY: the caller's promise.
+    let place = unsafe { &mut (*(&raw mut TABLE)).callbacks };
+    let linked = LINKED.get_or_init(|| *place);
+    *place = callbacks.unwrap_or(*linked);
 }
 
 /// The program that this library is linked into.
 pub(crate) struct Callbacks;
 
 fn table() -> &'static Table {
-    // SAFETY: the linker and the loader have filled it before `main`, and nobody writes to it.
-    unsafe { &TABLE }
+    // SAFETY: the linker and the loader have filled it before `main`, and nobody writes to it while a server is there.
+    unsafe { &*(&raw const TABLE) }
+}
+
+fn callbacks() -> &'static ws_callbacks {
+    &table().callbacks
 }
 
 impl Program for Callbacks {
     fn missing(&self) -> Vec<&'static str> {
-        let Table { init, exit, open, read, close, .. } = table();
+        let ws_callbacks { init, exit, open, read, close, .. } = callbacks();
         let names = [
             ("ws_init_func", init.is_none()),
             ("ws_exit_func", exit.is_none()),
@@ -118,36 +202,50 @@ impl Program for Callbacks {
         table().config_file
     }
 
+    fn arguments(&self) -> Option<*mut *mut *mut c_char> {
+        Some(table().arguments)
+    }
+
+    fn log(&self) -> Option<LineTaker> {
+        callbacks().log
+    }
+
+    fn start(&self) -> c_int {
+        // SAFETY: as in `init`.
+        callbacks().start.map_or(0, |start| unsafe { start() })
+    }
+
     fn init(&self) {
         // SAFETY: the program's function, of the header's type.
-        let _ = table().init.map(|init| unsafe { init() });
+        let _ = callbacks().init.map(|init| unsafe { init() });
     }
 
     fn exit(&self) {
         // SAFETY: as in `init`.
-        let _ = table().exit.map(|exit| unsafe { exit() });
+        let _ = callbacks().exit.map(|exit| unsafe { exit() });
     }
 
     fn open(&self, conn: *mut c_void, arguments: &mut OpenArguments) -> c_int {
         let cookie = arguments.cookie.as_mut_ptr().cast();
         // SAFETY: as in `init`; the cookie ends with a zero byte.
-        table().open.map_or(-1, |open| unsafe { open(conn, cookie) })
+        callbacks().open.map_or(-1, |open| unsafe { open(conn, cookie) })
     }
 
     fn read(&self, conn: *mut c_void, kind: MessageKind, payload: &mut [u8]) {
         let binary = c_int::from(kind == MessageKind::Binary);
         let len = payload.len().saturating_sub(1) as c_int;
         // SAFETY: as in `init`; there is a zero byte behind the payload, at the slice's end.
-        let _ = table().read.map(|read| unsafe { read(conn, binary, len, payload.as_mut_ptr()) });
+        let _ =
+            callbacks().read.map(|read| unsafe { read(conn, binary, len, payload.as_mut_ptr()) });
     }
 
     fn close(&self, conn: *mut c_void) {
         // SAFETY: as in `init`.
-        let _ = table().close.map(|close| unsafe { close(conn) });
+        let _ = callbacks().close.map(|close| unsafe { close(conn) });
     }
 
     fn drain(&self, conn: *mut c_void) {
         // SAFETY: as in `init`.
-        let _ = table().drain.map(|drain| unsafe { drain(conn) });
+        let _ = callbacks().drain.map(|drain| unsafe { drain(conn) });
     }
 }

@@ -14,7 +14,7 @@ use crate::callbacks::{Callbacks, ws_byte};
 #[allow(non_upper_case_globals, reason = "the name is the manual's")]
 pub static mut ws_config_file: *mut c_char = ptr::null_mut();
 
-const FLAVOR: Flavor = Flavor {
+pub(crate) const FLAVOR: Flavor = Flavor {
     manual: "libdorrit(3)",
     max_connections: 16384,
     binary: Binary::Accepted,

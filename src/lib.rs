@@ -9,3 +9,5 @@
 
 mod callbacks;
 mod exports;
+mod own_main;
+mod tasks;

@@ -85,6 +85,6 @@ pub(crate) enum Misuse {
     /// It comes from another thread than the server's, from a child of the program's, or from a signal handler that
     /// has interrupted the server at its work.
     Foreign,
-    /// Nothing listens, not yet or no more.
+    /// There is no server, or it does not listen yet.
     NoLoop,
 }

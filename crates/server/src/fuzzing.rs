@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::config::Options;
+use crate::config::{Options, SetOptions};
 use crate::pages;
 use crate::program::Flavor;
 
 /// Reads a command line. Fails with the exit status and what is said, where it starts no server.
 pub fn parse_options(arguments: &[OsString], flavor: &Flavor) -> Result<(), (i32, String)> {
-    match Options::parse(arguments, Path::new("/"), flavor) {
+    match Options::parse(arguments, &SetOptions::NONE, Path::new("/"), flavor) {
         Ok(_) => Ok(()),
         Err(error) => Err((error.ending.status(), error.text)),
     }

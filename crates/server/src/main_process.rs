@@ -4,11 +4,12 @@ use std::io::PipeReader;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 
-use dorrit_engine::Listener;
+use dorrit_engine::{Engine, Listener};
 use dorrit_proto::CloseCode;
 
-use crate::event_loop::{self, with_engine};
+use crate::event_loop::{self, posts, with_engine};
 use crate::files::Files;
+use crate::launch::Variables;
 use crate::process::{self, Notifier};
 use crate::restart::HandOver;
 use crate::{listen, log};
@@ -22,6 +23,8 @@ pub(crate) struct Process {
     pub(crate) wake: PipeReader,
     pub(crate) handover: HandOver,
     pub(crate) notifier: Notifier,
+    /// What the program's variables point to.
+    pub(crate) _variables: Variables,
 }
 
 impl Process {
@@ -36,6 +39,9 @@ impl Process {
     /// Does what signals, and the supervisor of a hand-over, have asked for.
     pub(crate) fn heed_signals(&mut self) {
         process::drain_wake_pipe(&self.wake);
+        if posts::is_any() {
+            let _ = with_engine(Engine::request_call);
+        }
         if process::take_figures_request() {
             event_loop::log_figures();
         }
@@ -54,11 +60,10 @@ impl Process {
 
     /// Removes the files, and ends the log, this thread's loop, and the listening: the last of it all, as the program's
     /// functions are not called any more.
-    pub(crate) fn end(self) {
-        let Self { files, listeners, .. } = self;
-        files.remove_all();
+    pub(crate) fn end(&mut self) {
+        std::mem::take(&mut self.files).remove_all();
         log::close();
         event_loop::end();
-        drop(listeners);
+        self.listeners.clear();
     }
 }

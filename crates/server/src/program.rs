@@ -3,6 +3,7 @@
 use std::collections::TryReserveError;
 use std::ffi::{c_char, c_int, c_void};
 
+use crate::log::LineTaker;
 use dorrit_engine::Buffers;
 use dorrit_proto::{Binary, Fragments, MessageKind, Request};
 
@@ -19,8 +20,23 @@ pub trait Program {
     /// Where the variable `ws_config_file` is.
     fn config_file(&self) -> *mut *mut c_char;
 
+    /// Where the variable `ws_arguments` is, in a library that has it.
+    fn arguments(&self) -> Option<*mut *mut *mut c_char> {
+        None
+    }
+
+    /// The function `ws_log_callback`, where the program has it.
+    fn log(&self) -> Option<LineTaker> {
+        None
+    }
+
     /// Calls `ws_init_func`.
     fn init(&self);
+
+    /// Calls `ws_start_callback`, where the program has it. 0 goes on.
+    fn start(&self) -> c_int {
+        0
+    }
 
     /// Calls `ws_exit_func`.
     fn exit(&self);

@@ -5,40 +5,29 @@
 
 use std::ffi::c_int;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use dorrit_engine::{ConnId, DropCause, Event};
+use dorrit_engine::{ConnId, DropCause, Engine, Event, Readiness};
 use dorrit_proto::{CloseCode, MessageKind, Refusal};
 
-use crate::abi::{from_id, guard};
+use crate::abi::{READ, WRITE, from_id, guard};
 use crate::error::errno_text;
-use crate::event_loop::{Loop, refuse_foreign, with_engine, with_loop};
+use crate::event_loop::{Loop, Task, WatchTask, posts, refuse_foreign, with_engine, with_loop};
 use crate::log::Level;
 use crate::main_process::Process;
 use crate::process::{Notifier, WithoutReserve, trim_memory, without_reserve};
 use crate::program::{OpenArguments, Program};
 use crate::{log, setup};
 
-/// Serves until the server has stopped. Returns the exit status.
-pub(crate) fn serve(program: &impl Program, process: &mut Process) -> c_int {
-    let mut dispatch = Dispatch { program, process };
-    loop {
-        match dispatch.turn() {
-            Ok(None) => {}
-            Ok(Some(status)) => return status,
-            Err(Lost) => return 1,
-        }
-    }
-}
-
-struct Dispatch<'a, P> {
-    program: &'a P,
-    process: &'a mut Process,
+/// Whoever hands the events of a server's loop to its program.
+pub(crate) struct Dispatch<'a, P> {
+    pub(crate) program: &'a P,
+    pub(crate) process: Process,
 }
 
 /// There is no loop any more: a panic of ours, which has been logged, has ended a step; or this is a child of the
 /// program's.
-struct Lost;
+pub(crate) struct Lost;
 
 /// Takes a step of the loop: it acts on the loop, and a panic goes no further. None of the program's
 /// functions is called within (CONTRACT S26).
@@ -58,13 +47,32 @@ enum Other {
     Event(Event<()>),
     /// The log or the service manager is to be told something.
     Due,
+    /// There is nothing more to deal with in this round.
+    RoundOver,
     /// The loop cannot go on.
     Failed(io::Error),
 }
 
-/// The next message, for which it waits, unless there is something else to deal with.
+/// What a turn of the loop has come to.
+enum Turn {
+    /// There is nothing more to deal with in this round.
+    RoundOver,
+    /// The server has stopped, with this exit status.
+    Stopped(c_int),
+}
+
+/// What follows where a round is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// The loop waits for the next one.
+    Wait,
+    /// Somebody else may wait.
+    Return,
+}
+
+/// The next message, unless there is something else to deal with.
 #[inline(always)]
-fn next(Loop { engine, .. }: &mut Loop, notifier: &Notifier) -> Result<Message, Other> {
+fn next(Loop { engine, .. }: &mut Loop, notifier: &Notifier, then: Then) -> Result<Message, Other> {
     let _without = WithoutReserve::begin();
     loop {
         match engine.poll_event() {
@@ -76,34 +84,108 @@ fn next(Loop { engine, .. }: &mut Loop, notifier: &Notifier) -> Result<Message, 
             Some(event) => return Err(Other::Event(event.map(drop))),
             None => {}
         }
-        let due = match (log::due(), notifier.due()) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        let longest = due.map(|due| due.saturating_duration_since(Instant::now()));
-        if let Err(error) = engine.wait(longest) {
-            return Err(Other::Failed(error));
+        if then == Then::Return {
+            return Err(Other::RoundOver);
         }
-        if due.is_some_and(|due| due <= Instant::now()) {
-            return Err(Other::Due);
-        }
+        wait(engine, notifier, None)?;
+    }
+}
+
+/// Waits for something to happen, for `longest` at most.
+#[inline(always)]
+fn wait(engine: &mut Engine, notifier: &Notifier, longest: Option<Duration>) -> Result<(), Other> {
+    let due = due(notifier);
+    let time = due.map(|due| due.saturating_duration_since(Instant::now()));
+    engine.wait(min(time, longest)).map_err(Other::Failed)?;
+    match due {
+        Some(due) if due <= Instant::now() => Err(Other::Due),
+        _ => Ok(()),
+    }
+}
+
+/// When the log or the service manager is to be told something.
+#[inline(always)]
+fn due(notifier: &Notifier) -> Option<Instant> {
+    min(log::due(), notifier.due())
+}
+
+/// The lesser one, of those that are there.
+fn min<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 
 impl<P: Program> Dispatch<'_, P> {
-    /// Hands the next event to the program, or waits for one. Returns the exit status where that is the
-    /// loop's end.
-    fn turn(&mut self) -> Result<Option<c_int>, Lost> {
+    /// Serves until the server has stopped. Returns the exit status.
+    pub(crate) fn serve(&mut self) -> c_int {
+        loop {
+            match self.turn(Then::Wait) {
+                Ok(None | Some(Turn::RoundOver)) => {}
+                Ok(Some(Turn::Stopped(status))) => return status,
+                Err(Lost) => return 1,
+            }
+        }
+    }
+
+    /// Waits for `longest` at most, or until something happens, and serves one round (CONTRACT S20). Returns the exit
+    /// status where the server has stopped.
+    pub(crate) fn serve_round(&mut self, longest: Option<Duration>) -> Result<Option<c_int>, Lost> {
+        let notifier = &self.process.notifier;
+        match step(|Loop { engine, .. }| wait(engine, notifier, longest))? {
+            Ok(()) => {}
+            Err(other) => {
+                if let Some(Turn::Stopped(status)) = self.deal(other)? {
+                    return Ok(Some(status));
+                }
+            }
+        }
+        loop {
+            match self.turn(Then::Return)? {
+                None => {}
+                Some(Turn::RoundOver) => return Ok(None),
+                Some(Turn::Stopped(status)) => return Ok(Some(status)),
+            }
+        }
+    }
+
+    /// How long somebody else may sleep before there is something to do; `None` is until the descriptor of the loop is
+    /// readable.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        let due = due(&self.process.notifier);
+        let due = due.map(|due| due.saturating_duration_since(Instant::now()));
+        with_engine(|engine| min(engine.timeout(), due)).unwrap_or(Some(Duration::ZERO))
+    }
+
+    /// Calls what is posted still.
+    pub(crate) fn call_posts(&mut self) {
+        while let Some((task, _)) = guard(None, posts::pop) {
+            // SAFETY: the program's function, given to be called here, once.
+            unsafe { (task.func)(task.data) };
+        }
+    }
+
+    /// Hands the next event to the program, or waits for one.
+    #[inline(always)]
+    fn turn(&mut self, then: Then) -> Result<Option<Turn>, Lost> {
         let mut other = Err(Lost);
         let notifier = &self.process.notifier;
-        let message = step(|it| next(it, notifier).map_err(|found| other = Ok(found)).ok())?;
+        let message = step(|it| next(it, notifier, then).map_err(|found| other = Ok(found)).ok())?;
         if let Some(message) = message {
             // SAFETY: the engine has just told where it is.
             unsafe { self.read(message) };
             return Ok(None);
         }
-        match other? {
+        self.deal(other?)
+    }
+
+    /// Deals with what is no message.
+    #[inline(never)]
+    fn deal(&mut self, other: Other) -> Result<Option<Turn>, Lost> {
+        match other {
             Other::Event(event) => self.tell(event),
+            Other::RoundOver => Ok(Some(Turn::RoundOver)),
             Other::Due => guard(Err(Lost), || {
                 log::write_left_out();
                 self.process.notifier.notify_due();
@@ -111,14 +193,13 @@ impl<P: Program> Dispatch<'_, P> {
             }),
             Other::Failed(error) => guard(Err(Lost), || {
                 log::error(&format!("the loop has failed: {}", errno_text(&error)));
-                Ok(Some(1))
+                Ok(Some(Turn::Stopped(1)))
             }),
         }
     }
 
-    /// Hands an event over that is no message. Returns the exit status where that is the end.
-    #[inline(never)]
-    fn tell(&mut self, event: Event<()>) -> Result<Option<c_int>, Lost> {
+    /// Hands an event over that is no message.
+    fn tell(&mut self, event: Event<()>) -> Result<Option<Turn>, Lost> {
         match event {
             Event::Opened(id) => self.open(id)?,
             Event::Closed(id) => {
@@ -127,7 +208,16 @@ impl<P: Program> Dispatch<'_, P> {
             }
             Event::Drained(id) => self.program.drain(from_id(id)),
             Event::Tick => tick()?,
-            event => return guard(Err(Lost), || Ok(deal_with(self.process, event))),
+            Event::Call => call()?,
+            // SAFETY: the key of a task, by which `ws_after` has set the timer.
+            Event::Timer(key) => unsafe { Task::call_key(key) },
+            // SAFETY: the key of a task, with which `ws_watch` has the descriptor watched.
+            Event::Ready(fd, ready, key) => unsafe { WatchTask::call_key(key, fd, events(ready)) },
+            event => {
+                let process = &mut self.process;
+                let ended = guard(Err(Lost), || Ok(deal_with(process, event)))?;
+                return Ok(ended.map(Turn::Stopped));
+            }
         }
         Ok(None)
     }
@@ -171,7 +261,7 @@ impl<P: Program> Dispatch<'_, P> {
 
 /// Finds what the program is told of a client, to be given back; `None` where the client is not wanted.
 fn prepare(it: &mut Loop, id: ConnId) -> Option<OpenArguments> {
-    let Loop { engine, handshakes, arguments, server } = it;
+    let Loop { engine, handshakes, arguments, server, .. } = it;
     let request = engine.request(id)?;
     let chosen = server.settings.protocols.choose(request.protocols());
     let begun = handshakes.begin(chosen);
@@ -234,12 +324,33 @@ fn deal_with(process: &mut Process, event: Event<()>) -> Option<c_int> {
         | Event::Opened(_)
         | Event::Closed(_)
         | Event::Drained(_)
-        | Event::Tick
+        | Event::Call
         | Event::Timer(_)
         | Event::Ready(..)
-        | Event::Call => {}
+        | Event::Tick => {}
     }
     None
+}
+
+/// Calls what was posted first, and has the next one called in its turn.
+fn call() -> Result<(), Lost> {
+    let next = guard(Err(Lost), || {
+        let next = posts::pop();
+        if next.is_some_and(|(_, has_more)| has_more) {
+            with_engine(Engine::request_call).map_err(|_| Lost)?;
+        }
+        Ok(next)
+    })?;
+    if let Some((task, _)) = next {
+        // SAFETY: the program's function, given to be called here, once.
+        unsafe { (task.func)(task.data) };
+    }
+    Ok(())
+}
+
+/// What a descriptor is ready for, as `ws_watch` says it.
+fn events(ready: Readiness) -> c_int {
+    (c_int::from(ready.read) * READ) | (c_int::from(ready.write) * WRITE)
 }
 
 /// Calls what `ws_set_periodic` set.

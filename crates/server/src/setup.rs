@@ -1,10 +1,10 @@
-//! What the program has set: in `ws_init_func`, and, where that may be, later. It is the main thread's.
+//! What the program has set: before a server begins, in `ws_init_func`, and, where that may be, later.
 
-use std::cell::RefCell;
 use std::ffi::{CStr, CString};
+use std::sync::{Mutex, TryLockError};
 use std::time::Duration;
 
-use crate::config::Settings;
+use crate::config::{SetOptions, Settings};
 use crate::error::Misuse;
 use crate::process::{self, MAIN};
 
@@ -27,6 +27,8 @@ pub(crate) struct Setup {
     pub(crate) stage: Stage,
     /// What the program asks for, up to the moment at which the server listens.
     pub(crate) settings: Settings,
+    /// The options that the program has set.
+    pub(crate) options: SetOptions,
     /// The name that `ws_set_name` has set.
     pub(crate) name: Option<CString>,
     pub(crate) periodic: Option<Periodic>,
@@ -39,26 +41,47 @@ pub(crate) struct Periodic {
     pub(crate) period: Duration,
 }
 
-struct Cell(RefCell<Setup>);
+impl Setup {
+    /// Nothing is set.
+    const NONE: Self = Self {
+        stage: Stage::Starting,
+        settings: Settings::DEFAULT,
+        options: SetOptions::NONE,
+        name: None,
+        periodic: None,
+    };
+}
 
-// SAFETY: `with` alone reaches the cell, and only on the main thread.
-unsafe impl Sync for Cell {}
+static SETUP: Mutex<Setup> = Mutex::new(Setup::NONE);
 
-static SETUP: Cell = Cell(RefCell::new(Setup {
-    stage: Stage::Starting,
-    settings: Settings::DEFAULT,
-    name: None,
-    periodic: None,
-}));
-
-/// Acts on what the program has set. Fails on another thread than the server's (CONTRACT S7), and in a signal
-/// handler that has interrupted the server at its work.
+/// Acts on what the program has set, for a server that is there. Fails on another thread than the server's (CONTRACT
+/// S7), and in a signal handler that has interrupted the server at its work.
 pub(crate) fn with<R>(act: impl FnOnce(&mut Setup) -> R) -> Result<R, Misuse> {
-    if process::own_loop() != Some(MAIN) {
-        process::log_foreign_call();
-        return Err(Misuse::Foreign);
+    match process::own_loop() {
+        Some(MAIN) => with_any(act),
+        _ => {
+            process::log_foreign_call();
+            Err(Misuse::Foreign)
+        }
     }
-    Ok(act(&mut *SETUP.0.try_borrow_mut().map_err(|_| Misuse::Foreign)?))
+}
+
+/// Acts on what the program has set, for the server that is there, or for the next one; fails like [`with`].
+pub(crate) fn with_next<R>(act: impl FnOnce(&mut Setup) -> R) -> Result<R, Misuse> {
+    if process::has_server() || process::is_child() { with(act) } else { with_any(act) }
+}
+
+fn with_any<R>(act: impl FnOnce(&mut Setup) -> R) -> Result<R, Misuse> {
+    match SETUP.try_lock() {
+        Ok(mut setup) => Ok(act(&mut setup)),
+        Err(TryLockError::Poisoned(setup)) => Ok(act(&mut setup.into_inner())),
+        Err(TryLockError::WouldBlock) => Err(Misuse::Foreign),
+    }
+}
+
+/// Forgets what the program has set for a server that has ended.
+pub(crate) fn reset() {
+    let _ = with_any(|setup| *setup = Setup::NONE);
 }
 
 /// Notes that the server has come so far.

@@ -21,9 +21,11 @@ impl Engine {
         self.reactor.fd()
     }
 
-    /// How long [`Engine::wait`] may sleep; `None` is until something happens.
+    /// How long [`Engine::wait`] may sleep; `None` is until something happens. Somebody else may sleep so long: until
+    /// [`Engine::wait`] is called, the time that passes is not taken for one in which the caller holds the loop up.
     pub fn timeout(&mut self) -> Option<Duration> {
         self.refresh();
+        self.cx.clock.leave();
         self.nanos_to_sleep().map(Duration::from_nanos)
     }
 

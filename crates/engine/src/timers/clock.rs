@@ -96,6 +96,8 @@ pub(crate) struct Clock {
     work: u32,
     /// A callback may be running: what it calls finds that time has passed.
     is_outside: bool,
+    /// Somebody else may be sleeping in the loop's place: that is no time in which it is held up.
+    is_away: bool,
     /// The longest that the loop was held up, in nanoseconds, where that is worth telling.
     slow: Option<u64>,
 }
@@ -112,6 +114,7 @@ impl Clock {
             loop_time: now,
             work: 0,
             is_outside: false,
+            is_away: false,
             slow: None,
         }
     }
@@ -123,7 +126,9 @@ impl Clock {
 
     /// When a deadline is due, in the loop's own time, that is set now for so long (CONTRACT S21).
     pub(crate) fn deadline(&mut self, after: Duration) -> Moment {
-        if self.work > 0 || self.is_outside {
+        if self.is_away {
+            self.pass();
+        } else if self.work > 0 || self.is_outside {
             self.note(Moment::now());
         }
         self.loop_time() + after
@@ -136,9 +141,24 @@ impl Clock {
 
     /// Reads the clock where something was done since it was read.
     pub(crate) fn refresh(&mut self) {
-        if self.work > 0 || self.is_outside {
+        if std::mem::take(&mut self.is_away) {
+            self.pass();
+        } else if self.work > 0 || self.is_outside {
             self.read();
         }
+    }
+
+    /// Somebody else sleeps from now on, until the clock is refreshed.
+    pub(crate) fn leave(&mut self) {
+        self.refresh();
+        self.is_away = true;
+    }
+
+    /// Reads the clock while somebody else sleeps.
+    fn pass(&mut self) {
+        self.now = Moment::now();
+        self.free_at = self.now;
+        self.loop_time = Moment::at(self.now.nanos().saturating_sub(self.lost));
     }
 
     /// A callback is about to run. Returns whether it is time for a look at the poll then.

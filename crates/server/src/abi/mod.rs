@@ -4,10 +4,13 @@ pub mod connection;
 mod guard;
 mod handle;
 pub mod handshake;
+pub mod own_main;
 pub mod send;
 pub mod setup;
 pub mod stats;
 mod symbols;
+pub mod tasks;
 
 pub(crate) use guard::{guard, log_panics};
 pub(crate) use handle::from_id;
+pub(crate) use tasks::{READ, WRITE};

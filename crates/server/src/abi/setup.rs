@@ -1,15 +1,18 @@
 //! What a program asks for in `ws_init_func`. Each function may be called with any argument, at any time, from
 //! any thread; what cannot be done is left undone.
 
-use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong};
+use std::ffi::{CStr, OsStr, c_char, c_int, c_uint, c_ulong};
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use dorrit_engine::{OverflowPolicy, QueueLimit};
 
-use super::guard::guard;
-use crate::config::{MAX_MESSAGE, Origins, Protocols, Settings, keepalive};
+use super::guard::{WRONG_THREAD, guard};
+use crate::config::{MAX_MESSAGE, Options, Origins, Protocols, SetOptions, Settings, keepalive};
+use crate::error::Misuse;
 use crate::event_loop::with_engine;
 use crate::log::{self, Level};
+use crate::program::Flavor;
 use crate::setup::{self, Periodic, Stage};
 
 /// A function that `ws_set_periodic` takes.
@@ -28,7 +31,7 @@ pub unsafe fn set_name(name: *const c_char) {
         };
         let stage = setup::with(|setup| {
             if setup.stage == Stage::Init {
-                log::open(name);
+                log::set_name(name);
                 setup.name = Some(name.to_owned());
             }
             setup.stage
@@ -71,6 +74,30 @@ fn set<T>(value: Option<T>, change: impl FnOnce(&mut Settings, T)) -> c_int {
         _ => -1,
     });
     changed.unwrap_or(-1)
+}
+
+/// The body of `ws_set_option`.
+///
+/// # Safety
+/// `name` and `value` are NULL or strings that end with a zero byte.
+pub unsafe fn set_option(flavor: &Flavor, name: *const c_char, value: *const c_char) -> c_int {
+    // SAFETY: the caller's promise.
+    let (name, value) = unsafe { (bytes(name), bytes(value)) };
+    guard(-1, || {
+        let value = value.map(OsStr::from_bytes);
+        let name = name.and_then(|name| std::str::from_utf8(name).ok());
+        let option = name.and_then(|name| SetOptions::one(name, value));
+        let option = option.filter(|option| Options::may_set(option, flavor));
+        let set = setup::with_next(|setup| match option {
+            Some(option) if setup.stage != Stage::Running => setup.options.extend(option).is_ok(),
+            _ => false,
+        });
+        match set {
+            Ok(true) => 0,
+            Ok(false) | Err(Misuse::NoLoop) => -1,
+            Err(Misuse::Foreign) => WRONG_THREAD,
+        }
+    })
 }
 
 /// The bytes of a string that the program has given, where it has.

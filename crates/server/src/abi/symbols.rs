@@ -1,6 +1,6 @@
 //! The table of what a program defines, and `main`, which it may define.
 
-/// Defines a table of addresses that the linker fills: a symbol that nobody defines is 0 there. First the
+/// Defines a table of addresses that the linker fills: a symbol that nobody defines is 0 there. It can be written to. First the
 /// table's own name, then the functions that a program may define, then the variables that it may have a
 /// copy of.
 #[macro_export]
@@ -8,7 +8,7 @@ macro_rules! table {
     ($table:literal: $($function:literal),+; $($variable:literal),+) => {
         #[cfg(not(target_vendor = "apple"))]
         ::std::arch::global_asm!(
-            ".pushsection .data.rel.ro.dorrit,\"aw\",@progbits",
+            ".pushsection .data.rel.dorrit,\"aw\",@progbits",
             ".p2align 3",
             ::std::concat!(".globl ", $table),
             ::std::concat!(".hidden ", $table),
@@ -20,7 +20,7 @@ macro_rules! table {
         );
         #[cfg(target_vendor = "apple")]
         ::std::arch::global_asm!(
-            ".section __DATA,__const",
+            ".section __DATA,__data",
             ".p2align 3",
             ::std::concat!(".globl _", $table),
             ::std::concat!(".private_extern _", $table),

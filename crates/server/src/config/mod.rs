@@ -3,11 +3,13 @@
 mod list;
 mod options;
 mod protocols;
+mod set_options;
 mod settings;
 mod spec;
 mod web_origin;
 
 pub(crate) use options::{BUFFER_OVERHEAD, Options, decimal};
 pub(crate) use protocols::Protocols;
+pub(crate) use set_options::SetOptions;
 pub(crate) use settings::{MAX_MESSAGE, Settings, keepalive};
 pub(crate) use web_origin::Origins;

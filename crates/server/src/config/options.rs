@@ -9,9 +9,10 @@ use std::time::Duration;
 use dorrit_engine::{Keepalive, OverflowPolicy, QueueLimit};
 use getopts::Matches;
 
+use super::set_options::SetOptions;
 use super::settings;
 use super::settings::MAX_MESSAGE;
-use super::spec::Spec;
+use super::spec::{OPERANDS, Spec};
 use super::web_origin::Origins;
 use crate::error::StartError;
 use crate::log::{Destination, Level};
@@ -26,8 +27,8 @@ pub(crate) struct Options {
     pub(crate) sockets: Vec<PathBuf>,
     /// `-p`: the ports on TCP.
     pub(crate) ports: Vec<u16>,
-    /// `-i`: the addresses on which there is each of the ports.
-    pub(crate) addresses: Vec<IpAddr>,
+    /// `-i`: the addresses on which there is each of the ports; none: the loopback address.
+    addresses: Vec<IpAddr>,
     /// `-w`: the directory whose files are served as pages.
     pub(crate) pages: Option<PathBuf>,
     /// `-m`: the most connections.
@@ -60,6 +61,10 @@ pub(crate) struct Options {
     pub(crate) drain: Duration,
     /// `-x`: stay in the foreground.
     pub(crate) is_foreground: bool,
+    /// `--check`: say what is wrong, and start nothing.
+    pub(crate) is_check: bool,
+    /// What follows `--`: the program's own.
+    pub(crate) operands: Vec<OsString>,
 }
 
 /// How many bytes the buffer holds besides the payload: 4 of header and a terminator.
@@ -74,61 +79,95 @@ const LEAST_MEMORY: usize = 1 << 20;
 const DRAIN: std::ops::RangeInclusive<usize> = 0..=86_400;
 
 impl Options {
-    /// Reads the arguments behind the program's name; `--help` and `--version` are answered instead.
-    /// Paths are taken from `directory` (CONTRACT S19).
+    /// Reads the arguments behind the program's name, and what the program has set, of which each option counts that is
+    /// not among the arguments; `--help` and `--version` are answered instead. Paths are taken from `directory`
+    /// (CONTRACT S19).
     pub(crate) fn parse(
         arguments: &[OsString],
+        set: &SetOptions,
         directory: &Path,
         flavor: &Flavor,
     ) -> Result<Self, StartError> {
         // getopts takes text. Arguments are bytes: each byte goes through as the character of its number.
         let spec = Spec::new(flavor, *BUFFER.end());
-        let arguments = arguments.iter().map(|argument| widen(argument));
-        let arguments = spec.join_numbers(arguments);
-        let usage =
-            |why: &str| StartError::usage(format_args!("{}\n{}", text(&narrow(why)), spec.usage()));
-        let matches = spec.parser().parse(arguments);
-        let matches = matches.map_err(|fail| usage(&fail.to_string()))?;
-        if matches.opt_present("help") {
-            return Err(StartError::answer(spec.help()));
+        let mut words: Vec<_> = arguments.iter().map(|argument| widen(argument)).collect();
+        let operands = match flavor.has_extensions {
+            true => words.split_off(spec.options_len(&words)),
+            false => Vec::new(),
+        };
+        let matches = find(&spec, words.clone())?;
+        let set = set.words(|name| is_known(&matches, name) && matches.opt_present(name));
+        let matches = match &set[..] {
+            [] => matches,
+            _ => find(&spec, set.into_iter().chain(words).collect())?,
+        };
+        let operands = operands.iter().skip_while(|word| *word == OPERANDS);
+        let options = Self::read(&matches, operands, directory, flavor)?;
+        match options.addresses.is_empty() || !options.ports.is_empty() {
+            true => Ok(options),
+            false => Err(wrong("i", &options.addresses[0].to_string(), "needs a port: -p")),
         }
-        if matches.opt_present("version") {
-            return Err(StartError::answer(spec.version()));
-        }
-        if let Some(operand) = matches.free.first() {
-            return Err(usage(&format!("{operand}: not an option")));
-        }
-        let ports = ports(&matches)?;
-        let name = |option| last(&matches, option).map(|value| text(&value));
+    }
+
+    /// Whether the program may set this option, so.
+    pub(crate) fn may_set(set: &SetOptions, flavor: &Flavor) -> bool {
+        let spec = Spec::new(flavor, *BUFFER.end());
+        let words = set.words(|_| false);
+        let matches = spec.parser().parse(&words).ok();
+        let matches = matches.filter(|matches| matches.free.is_empty());
+        matches.is_some_and(|matches| {
+            Self::read(&matches, std::iter::empty(), Path::new("/"), flavor).is_ok()
+        })
+    }
+
+    /// Reads what the parser has found.
+    fn read<'a>(
+        matches: &Matches,
+        operands: impl Iterator<Item = &'a String>,
+        directory: &Path,
+        flavor: &Flavor,
+    ) -> Result<Self, StartError> {
+        let ports = ports(matches)?;
+        let name = |option| last(matches, option).map(|value| text(&value));
         Ok(Self {
-            buffer: number(&matches, "b", BUFFER)?.unwrap_or(*BUFFER.end()),
-            sockets: paths(&matches, "l", directory)?,
-            addresses: addresses(&matches, &ports)?,
+            buffer: number(matches, "b", BUFFER)?.unwrap_or(*BUFFER.end()),
+            sockets: paths(matches, "l", directory)?,
+            addresses: addresses(matches)?,
             ports,
-            pages: paths(&matches, "w", directory)?.pop(),
-            max_connections: number(&matches, "m", CONNECTIONS)?.unwrap_or(flavor.max_connections),
+            pages: paths(matches, "w", directory)?.pop(),
+            max_connections: number(matches, "m", CONNECTIONS)?.unwrap_or(flavor.max_connections),
             user: name("u"),
             group: name("g"),
-            config_file: paths(&matches, "f", directory)?.pop(),
-            max_message: number(&matches, "max-message", 1..=MAX_MESSAGE)?,
-            compression: compression(&matches)?,
-            origins: origins(&matches)?,
-            keepalive: keepalive(&matches)?,
-            queue_limit: queue_limit(&matches)?,
-            max_memory: max_memory(&matches)?,
+            config_file: paths(matches, "f", directory)?.pop(),
+            max_message: number(matches, "max-message", 1..=MAX_MESSAGE)?,
+            compression: compression(matches)?,
+            origins: origins(matches)?,
+            keepalive: keepalive(matches)?,
+            queue_limit: queue_limit(matches)?,
+            max_memory: max_memory(matches)?,
             fields: match flavor.without_h {
                 Some(fields) if !matches.opt_present("h") => fields,
                 _ => RequestFields::Cookie,
             },
-            log_level: log_level(&matches)?,
+            log_level: log_level(matches)?,
             is_log_on_stderr: matches.opt_present("log-stderr"),
-            drain: Duration::from_secs(number(&matches, "drain", DRAIN)?.unwrap_or(10) as u64),
+            drain: Duration::from_secs(number(matches, "drain", DRAIN)?.unwrap_or(10) as u64),
             is_foreground: matches.opt_present("x"),
+            is_check: matches.opt_present("check"),
+            operands: operands.map(|operand| narrow(operand)).collect(),
         })
     }
 }
 
 impl Options {
+    /// The addresses on which there is each of the ports.
+    pub(crate) fn addresses(&self) -> &[IpAddr] {
+        match &self.addresses[..] {
+            [] => &[IpAddr::V4(Ipv4Addr::LOCALHOST)],
+            addresses => addresses,
+        }
+    }
+
     /// Where the server's log goes (CONTRACT D7).
     pub(crate) fn log_destination(&self) -> Destination {
         match self.is_foreground || self.is_log_on_stderr {
@@ -138,8 +177,26 @@ impl Options {
     }
 }
 
+/// Finds the options among these words; `--help` and `--version` are answered instead.
+fn find(spec: &Spec, words: Vec<String>) -> Result<Matches, StartError> {
+    let usage =
+        |why: &str| StartError::usage(format_args!("{}\n{}", text(&narrow(why)), spec.usage()));
+    let matches = spec.parser().parse(spec.join_numbers(words.into_iter()));
+    let matches = matches.map_err(|fail| usage(&fail.to_string()))?;
+    if matches.opt_present("help") {
+        return Err(StartError::answer(spec.help()));
+    }
+    if matches.opt_present("version") {
+        return Err(StartError::answer(spec.version()));
+    }
+    match matches.free.first() {
+        Some(operand) => Err(usage(&format!("{operand}: not an option"))),
+        None => Ok(matches),
+    }
+}
+
 /// Bytes as the characters of their numbers.
-fn widen(argument: &OsStr) -> String {
+pub(super) fn widen(argument: &OsStr) -> String {
     argument.as_bytes().iter().map(|&byte| char::from(byte)).collect()
 }
 
@@ -211,7 +268,7 @@ fn ports(matches: &Matches) -> Result<Vec<u16>, StartError> {
 }
 
 /// Reads `-i ADDRESS`, given once for each.
-fn addresses(matches: &Matches, ports: &[u16]) -> Result<Vec<IpAddr>, StartError> {
+fn addresses(matches: &Matches) -> Result<Vec<IpAddr>, StartError> {
     const OPTION: &str = "i";
     let mut addresses = Vec::new();
     for value in all(matches, OPTION) {
@@ -219,15 +276,9 @@ fn addresses(matches: &Matches, ports: &[u16]) -> Result<Vec<IpAddr>, StartError
         let address = value.parse();
         let address =
             address.map_err(|_| wrong(OPTION, &value, "must be an IPv4 or IPv6 address"))?;
-        if ports.is_empty() {
-            return Err(wrong(OPTION, &value, "needs a port: -p"));
-        }
         if !addresses.contains(&address) {
             addresses.push(address);
         }
-    }
-    if addresses.is_empty() {
-        addresses.push(Ipv4Addr::LOCALHOST.into());
     }
     Ok(addresses)
 }

@@ -16,7 +16,7 @@ const FLAVOR: Flavor = Flavor {
 
 fn parse(arguments: &[&str]) -> Result<Options, StartError> {
     let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
-    Options::parse(&arguments, Path::new("/start"), &FLAVOR)
+    Options::parse(&arguments, &SetOptions::NONE, Path::new("/start"), &FLAVOR)
 }
 
 /// CONTRACT D20.
@@ -52,7 +52,7 @@ fn addresses() {
     let classic = Flavor { has_extensions: false, ..FLAVOR };
     for option in ["-p", "-i"] {
         let arguments = [option.into(), "80".into()];
-        let refused = Options::parse(&arguments, Path::new("/start"), &classic);
+        let refused = Options::parse(&arguments, &SetOptions::NONE, Path::new("/start"), &classic);
         assert_eq!(refused.unwrap_err().ending.status(), 2);
     }
 }
@@ -69,7 +69,8 @@ fn as_getopt_reads_them() {
 #[test]
 fn bytes_that_are_no_text() {
     let arguments = [OsString::from("-l"), OsString::from_vec(b"/\xff\xc3\xa9".to_vec())];
-    let options = Options::parse(&arguments, Path::new("/start"), &FLAVOR).unwrap();
+    let options =
+        Options::parse(&arguments, &SetOptions::NONE, Path::new("/start"), &FLAVOR).unwrap();
     assert_eq!(options.sockets[0].as_os_str().as_bytes(), b"/\xff\xc3\xa9");
 }
 

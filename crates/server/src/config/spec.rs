@@ -34,6 +34,8 @@ pub(crate) struct Spec {
 }
 
 const HELP: &str = "help";
+/// The word behind which operands follow, and no options.
+pub(crate) const OPERANDS: &str = "--";
 const LISTENING: &str = "Listening";
 const LIMITS: &str = "Limits";
 const PROTOCOL: &str = "Protocol";
@@ -97,9 +99,23 @@ impl Spec {
         add(true, PROCESS, "log-stderr", None, "a daemon too logs to standard error");
         add(true, PROCESS, "drain", One("seconds"), "after SIGHUP, serve clients so long [10]");
         let short = if has_h { "" } else { "; so does -h" };
+        add(true, PROCESS, "check", None, "judge options and program, and leave");
         add(true, PROCESS, HELP, None, &format!("say this, and leave{short}"));
         add(true, PROCESS, "version", None, "say which version it is, and leave");
         Self { manual: flavor.manual, entries, has_h }
+    }
+
+    /// How many of the words of a command line are options and their arguments: those before `--`, where that is
+    /// there.
+    pub(crate) fn options_len(&self, words: &[String]) -> usize {
+        let mut index = 0;
+        while let Some(word) = words.get(index).filter(|word| *word != OPERANDS) {
+            index += match self.argument_behind(word) {
+                Some(Argument::One(_)) => 2,
+                Some(Argument::Optional(_) | Argument::None) | None => 1,
+            };
+        }
+        index.min(words.len())
     }
 
     /// Puts a number behind the option before it, where that may have an argument: the parser would take
@@ -108,7 +124,7 @@ impl Spec {
         let is_number = |word: &String| word.parse::<u64>().is_ok();
         let mut words = words.peekable();
         let mut joined = Vec::new();
-        while let Some(word) = words.next_if(|word| word != "--") {
+        while let Some(word) = words.next_if(|word| word != OPERANDS) {
             match self.argument_behind(&word) {
                 Some(Argument::One(_)) => {
                     joined.push(word);

@@ -1,6 +1,7 @@
 //! The loops that the `ws_*` functions act on: each is touched by its own thread alone.
 
 use std::cell::RefCell;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use dorrit_engine::{Engine, Stats};
@@ -18,6 +19,8 @@ pub(crate) struct Loop {
     /// What `ws_open_callback` was given last; its memory is used again.
     pub(crate) arguments: OpenArguments,
     pub(crate) server: Arc<Server>,
+    /// Descriptors of the process that are not the program's, besides the engine's.
+    pub(crate) descriptors: Vec<RawFd>,
 }
 
 /// The place of a loop, which is there from the moment at which the server listens.
@@ -29,13 +32,12 @@ unsafe impl Sync for Place {}
 /// The loops, by their numbers.
 static PLACES: [Place; LOOPS] = [const { Place(RefCell::new(None)) }; LOOPS];
 
-/// Acts on the place of this thread's loop. Fails on another thread than the server's (CONTRACT S7), and in a signal
-/// handler that has interrupted the server at its work.
+/// Acts on the place of this thread's loop. Fails where there is no server, on another thread than its own (CONTRACT
+/// S7), and in a signal handler that has interrupted it at its work.
 #[inline(always)]
 fn with_place<R>(act: impl FnOnce(&mut Option<Loop>) -> R) -> Result<R, Misuse> {
     let Some(number) = process::own_loop() else {
-        process::log_foreign_call();
-        return Err(Misuse::Foreign);
+        return Err(process::misuse());
     };
     Ok(act(&mut *PLACES[number].0.try_borrow_mut().map_err(|_| Misuse::Foreign)?))
 }
@@ -53,9 +55,10 @@ pub(crate) fn with_engine<R>(act: impl FnOnce(&mut Engine) -> R) -> Result<R, Mi
 }
 
 /// Makes this thread's loop.
-pub(crate) fn begin(engine: Engine, server: Arc<Server>) {
+pub(crate) fn begin(engine: Engine, server: Arc<Server>, descriptors: Vec<RawFd>) {
     let (handshakes, arguments) = (Handshakes::default(), OpenArguments::default());
-    let _ = with_place(|place| *place = Some(Loop { engine, handshakes, arguments, server }));
+    let it = Loop { engine, handshakes, arguments, server, descriptors };
+    let _ = with_place(|place| *place = Some(it));
 }
 
 /// Ends this thread's loop.

@@ -24,7 +24,7 @@ pub(super) fn make(plan: &mut Plan, files: &mut Files) -> Result<Vec<Arc<Listene
     let mut listeners = Vec::new();
     // First what leaves no file behind where it fails.
     for port in &plan.options.ports {
-        let opened = listen::open_tcp(*port, &plan.options.addresses)?;
+        let opened = listen::open_tcp(*port, plan.options.addresses())?;
         listeners.extend(opened.into_iter().map(Listener::from).map(Arc::new));
     }
     for path in &plan.sockets {

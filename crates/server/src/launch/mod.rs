@@ -4,28 +4,42 @@ mod listeners;
 mod opening;
 mod plan;
 
-use std::ffi::CString;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+mod variables;
 
+use std::ffi::c_int;
+
+pub(crate) use self::opening::Opened;
 use self::plan::Plan;
-use crate::config::Options;
+pub(crate) use self::variables::Variables;
+use crate::config::{Options, SetOptions};
 use crate::error::{Ending, StartError};
+use crate::event_loop::posts;
 use crate::listen::Activation;
-use crate::log;
+use crate::log::{self, Destination};
 use crate::main_process::Process;
-use crate::process::{self, Credentials, Notifier};
+use crate::process::{self, Credentials, Notifier, WaitingParent};
 use crate::program::{Flavor, Program};
 use crate::restart::{Inheritance, Invocation};
-use crate::setup::{Stage, set_stage};
+use crate::setup::{self, Stage, set_stage};
 
-/// A server that is to start: the program, and the library that it is linked with.
+/// A server that is to start: the program, the library that it is linked with, and whose process it is.
 pub(crate) struct Launch<'a, P> {
     pub(crate) program: &'a P,
     pub(crate) flavor: &'a Flavor,
+    pub(crate) host: Host,
 }
 
-/// What `main` has found before the options are read.
+/// Whose process it is in which a server runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Host {
+    /// The process is the server's: `main`, or `ws_main`.
+    Server,
+    /// The process is the program's, which steps the server: signals, standard streams, directory and privileges are
+    /// its own affair.
+    Program,
+}
+
+/// What was found before the options are read.
 pub(crate) struct Start {
     pub(crate) invocation: Invocation,
     pub(crate) inheritance: Option<Inheritance>,
@@ -38,32 +52,50 @@ pub(crate) struct Prepared {
     options: Options,
     credentials: Credentials,
     start: Start,
+    variables: Variables,
+}
+
+/// A server that is there, and is about to listen: the program may have it called off.
+pub(crate) struct Opening {
+    opened: Opened,
+    /// Where the log goes once the terminal is let go.
+    destination: Destination,
+    /// Who waits on the terminal, where this is a daemon.
+    parent: Option<WaitingParent>,
 }
 
 impl<P: Program> Launch<'_, P> {
     /// Does all up to `ws_init_func`, which follows.
     pub(crate) fn prepare(&self, start: Start) -> Result<Prepared, StartError> {
-        let Start { invocation, inheritance, .. } = &start;
-        let options = Options::parse(invocation.options(), &invocation.path, self.flavor)?;
+        let options = self.options(&start.invocation)?;
         log::set_level(options.log_level);
-        if inheritance.is_some() {
+        if start.inheritance.is_some() {
             log::set_destination(options.log_destination());
         }
         log::set_program_lines(options.log_destination());
         self.check_program()?;
-        let credentials = Credentials::find(&options)?;
-        if let Some(path) = &options.config_file {
-            self.set_config_file(path)?;
+        let credentials = Credentials::find(&options, self.host == Host::Program)?;
+        if options.is_check {
+            return Err(StartError::answer(String::new()));
         }
+        let mut variables = Variables::default();
+        variables.set(self.program, &options)?;
         set_stage(Stage::Init);
-        Ok(Prepared { options, credentials, start })
+        Ok(Prepared { options, credentials, start, variables })
     }
 
-    /// Does all that follows `ws_init_func`, up to a server that listens.
-    pub(crate) fn open(&self, prepared: Prepared) -> Result<Process, StartError> {
-        let Prepared { options, credentials, start } = prepared;
-        let Start { invocation, inheritance, activation, notifier } = start;
+    /// Does all that follows `ws_init_func`, up to `ws_start_callback`.
+    pub(crate) fn open(&self, prepared: Prepared) -> Result<Opening, StartError> {
+        let Prepared { mut options, mut credentials, start, mut variables } = prepared;
         set_stage(Stage::Running);
+        if setup::with(|setup| !setup.options.is_empty()).unwrap_or(false) {
+            options = self.options(&start.invocation)?;
+            log::set_level(options.log_level);
+            log::set_program_lines(options.log_destination());
+            credentials = Credentials::find(&options, self.host == Host::Program)?;
+            variables.set(self.program, &options)?;
+        }
+        let Start { invocation, inheritance, activation, notifier } = start;
         let destination = options.log_destination();
         let is_new_start = inheritance.is_some();
         if let Some(signal) = invocation.signal() {
@@ -71,29 +103,52 @@ impl<P: Program> Launch<'_, P> {
         }
         activation.log_faults();
         let plan = Plan::new(self.flavor, options, credentials, activation, is_new_start)?;
-        if plan.options.is_foreground || is_new_start {
-            let mut opened = opening::open(self.flavor, plan, invocation, inheritance, notifier)?;
-            opened.announce();
-            return Ok(opened);
+        let parent = match plan.options.is_foreground || is_new_start {
+            true => None,
+            // In the child nobody holds the posts: threads stay behind.
+            false => Some(posts::paused(process::fork_daemon)?),
+        };
+        let start = Start { invocation, inheritance, activation: Activation::default(), notifier };
+        match opening::open(self, plan, start, variables) {
+            Ok(opened) => Ok(Opening { opened, destination, parent }),
+            Err(error) => Err(fail(error, parent)),
         }
-        let parent = process::fork_daemon()?;
-        let opened = opening::open(self.flavor, plan, invocation, inheritance, notifier);
-        match opened.and_then(|opened| process::detach_from_terminal(destination).map(|()| opened))
-        {
-            Ok(mut opened) => {
-                log::set_destination(destination);
+    }
+
+    /// Does the rest, as `ws_start_callback` has returned this: the server listens.
+    pub(crate) fn complete(&self, opening: Opening, answer: c_int) -> Result<Process, StartError> {
+        let Opening { opened, destination, parent } = opening;
+        let completed = match answer {
+            0 => opened.complete(self.flavor),
+            _ => Err(StartError::new(format_args!("ws_start_callback has returned {answer}"))),
+        };
+        let completed = completed.and_then(|process| match &parent {
+            Some(_) => process::detach_from_terminal(destination).map(|()| process),
+            None => Ok(process),
+        });
+        match completed {
+            Ok(mut process) => {
+                if parent.is_some() {
+                    log::set_destination(destination);
+                }
                 // Before the parent leaves: a service manager takes its end for the server's.
-                opened.announce();
-                parent.report_ready();
-                Ok(opened)
+                process.announce();
+                parent.into_iter().for_each(WaitingParent::report_ready);
+                Ok(process)
             }
-            Err(error) => {
-                log::error(&error.text);
-                parent.report_failed();
-                // What the program has registered to be run at exit is not for a start that failed.
-                Err(StartError::silent(Ending::Exit(1)))
-            }
+            Err(error) => Err(fail(error, parent)),
         }
+    }
+
+    /// What the command line says, and else the program.
+    fn options(&self, invocation: &Invocation) -> Result<Options, StartError> {
+        let parse = |set: &SetOptions| {
+            Options::parse(invocation.options(), set, &invocation.path, self.flavor)
+        };
+        let parsed = setup::with(|setup| parse(&setup.options));
+        let mut options = parsed.unwrap_or_else(|_| Err(StartError::panicked()))?;
+        options.is_foreground |= self.host == Host::Program;
+        Ok(options)
     }
 
     /// Whether the program is one for this library (CONTRACT S15).
@@ -107,12 +162,13 @@ impl<P: Program> Launch<'_, P> {
             missing => Err(StartError::new(format_args!("missing: {}", missing.join(", ")))),
         }
     }
+}
 
-    /// Sets `ws_config_file` (CONTRACT D20, S19). The program has it for as long as it runs.
-    fn set_config_file(&self, path: &Path) -> Result<(), StartError> {
-        let path = CString::new(path.as_os_str().as_bytes()).map_err(StartError::new)?;
-        // SAFETY: the program's variable, before the program runs.
-        unsafe { *self.program.config_file() = path.into_raw() };
-        Ok(())
-    }
+/// Fails; a daemon tells the terminal why, and ends.
+fn fail(error: StartError, parent: Option<WaitingParent>) -> StartError {
+    let Some(parent) = parent else { return error };
+    log::error(&error.text);
+    parent.report_failed();
+    // What the program has registered to be run at exit is not for a start that failed.
+    StartError::silent(Ending::Exit(1))
 }

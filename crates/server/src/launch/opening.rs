@@ -1,43 +1,67 @@
 //! From a start that is possible to a server that listens.
 
+use std::ffi::CString;
 use std::io::{self, PipeReader};
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 use std::path::Path;
 use std::sync::Arc;
 
 use dorrit_engine::{Connections, Engine, Listener};
 
-use super::listeners;
 use super::plan::Plan;
+use super::variables::Variables;
+use super::{Host, Launch, Start, listeners};
 use crate::config::Settings;
 use crate::error::{StartError, errno_text};
-use crate::event_loop;
+use crate::event_loop::{self, posts};
 use crate::files::Files;
 use crate::main_process::Process;
 use crate::pages::Pages;
 use crate::process::{self, Notifier};
-use crate::program::Flavor;
-use crate::restart::{self, HandOver, Handoff, Inheritance, Invocation, Progress};
+use crate::program::{Flavor, Program};
+use crate::restart::{self, HandOver, Handoff, Invocation, Predecessor, Progress};
 use crate::server::Server;
 use crate::setup::{self, NAME};
 
-/// Makes the files, gives up privileges and listens; or takes over what the start before has left.
-/// Leaves nothing behind where it fails.
-pub(super) fn open(
-    flavor: &Flavor,
-    mut plan: Plan,
+/// A server that is there, and has not said so. Where it is dropped, nothing of it is left behind.
+pub(crate) struct Opened(Option<Parts>);
+
+struct Parts {
+    plan: Plan,
     invocation: Invocation,
-    inheritance: Option<Inheritance>,
     notifier: Notifier,
-) -> Result<Process, StartError> {
-    let is_new_start = inheritance.is_some();
-    // Who can connect can also have seen that the server runs, and may stop it.
-    let wake =
-        process::catch_signals(plan.options.is_foreground, &invocation.mask, &invocation.ignored);
-    let wake =
-        wake.map_err(|error| StartError::new(format_args!("pipe: {}", errno_text(&error))))?;
+    variables: Variables,
+    wake: PipeReader,
+    files: Files,
+    listeners: Vec<Arc<Listener>>,
+    /// The server that this one is to take over from.
+    predecessor: Option<Predecessor>,
+    /// The server's name.
+    name: CString,
+}
+
+/// Makes the files, gives up privileges and listens; or takes over what the start before has left.
+pub(super) fn open(
+    launch: &Launch<'_, impl Program>,
+    mut plan: Plan,
+    start: Start,
+    variables: Variables,
+) -> Result<Opened, StartError> {
+    let Start { invocation, inheritance, notifier, .. } = start;
+    let fail = |error: io::Error| StartError::new(format_args!("pipe: {}", errno_text(&error)));
+    let wake = process::open_wake_pipe().map_err(fail)?;
+    match launch.host {
+        // Who can connect can also have seen that the server runs, and may stop it.
+        Host::Server => {
+            let is_foreground = plan.options.is_foreground;
+            process::catch_signals(is_foreground, &invocation.mask, &invocation.ignored)
+                .map_err(fail)?;
+        }
+        Host::Program => process::wake_for_requests(),
+    }
     let mut files = Files::default();
     let mut predecessor = None;
+    let is_new_start = inheritance.is_some();
     let listeners = match inheritance {
         Some(inheritance) => {
             (files, predecessor) = (inheritance.files, inheritance.predecessor);
@@ -45,44 +69,115 @@ pub(super) fn open(
         }
         None => listeners::make(&mut plan, &mut files),
     };
-    let has_predecessor = predecessor.is_some();
-    let settled = listeners.and_then(|listeners| {
-        let pages = settle(&plan, &mut files)?;
-        let server = share(&mut plan, pages);
-        let begun = begin(&plan, server, &listeners, &wake);
-        let begun = begun.and_then(|()| match flavor.restarts {
-            true => arm(&plan, &invocation, &listeners, &files),
-            false => Ok(()),
-        });
-        begun.map_err(|error| StartError::new(format_args!("loop: {}", errno_text(&error))))?;
-        if !is_new_start {
-            plan.credentials.log(&plan.options);
+    let (listeners, error) = match listeners {
+        Ok(listeners) => (listeners, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    let name = setup::name_or(NAME);
+    let mut parts =
+        Parts { plan, invocation, notifier, variables, wake, files, listeners, predecessor, name };
+    let settled = match error {
+        None => parts.settle(),
+        Some(error) => Err(error),
+    };
+    // From here on, what is dropped is undone.
+    let opened = Opened(Some(parts));
+    settled?;
+    process::disown_children();
+    if let Some(parts) = opened.0.as_ref().filter(|_| !is_new_start && launch.host == Host::Server)
+    {
+        parts.plan.credentials.log(&parts.plan.options);
+    }
+    Ok(opened)
+}
+
+impl Opened {
+    /// Arms the new start after a crash, and takes over from the server before.
+    pub(super) fn complete(mut self, flavor: &Flavor) -> Result<Process, StartError> {
+        let parts = self.0.as_mut().ok_or_else(StartError::panicked)?;
+        if flavor.restarts {
+            let fail = |error| StartError::new(format_args!("loop: {}", errno_text(&error)));
+            parts.arm().map_err(fail)?;
         }
-        if let Some(predecessor) = predecessor {
-            predecessor.succeed(files.pidfile.as_ref())?;
+        if let Some(predecessor) = parts.predecessor.as_mut() {
+            predecessor.succeed(parts.files.pidfile.as_ref())?;
         }
-        Ok(listeners)
-    });
-    match settled {
-        Ok(listeners) => {
-            process::disown_children();
-            let handover = HandOver {
-                invocation,
-                name: setup::name_or(NAME),
-                log: plan.options.log_destination(),
-                is_foreground: plan.options.is_foreground,
-                drain: plan.options.drain,
-                progress: Progress::None,
-            };
-            Ok(Process { files, listeners, wake, handover, notifier })
+        let parts = self.0.take().ok_or_else(StartError::panicked)?;
+        let Parts { plan, invocation, notifier, variables, wake, files, listeners, name, .. } =
+            parts;
+        let handover = HandOver {
+            invocation,
+            name,
+            log: plan.options.log_destination(),
+            is_foreground: plan.options.is_foreground,
+            drain: plan.options.drain,
+            progress: Progress::None,
+        };
+        Ok(Process { files, listeners, wake, handover, notifier, _variables: variables })
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        let Some(parts) = self.0.take() else { return };
+        event_loop::end();
+        if parts.predecessor.is_none() {
+            parts.files.remove_all();
         }
-        Err(error) => {
-            event_loop::end();
-            if !has_predecessor {
-                files.remove_all();
-            }
-            Err(error)
+    }
+}
+
+impl Parts {
+    /// Becomes who the server is to be, and makes the loop.
+    fn settle(&mut self) -> Result<(), StartError> {
+        let pages = settle(&self.plan, &mut self.files)?;
+        let server = share(&mut self.plan, pages);
+        let begun = self.begin(server);
+        begun.map_err(|error| StartError::new(format_args!("loop: {}", errno_text(&error))))
+    }
+
+    /// Makes the loop, which accepts from the sockets.
+    fn begin(&self, server: Arc<Server>) -> io::Result<()> {
+        let mut engine = Engine::new(self.plan.config, Arc::clone(&server.connections))?;
+        self.listeners.iter().try_for_each(|listener| engine.listen(Arc::clone(listener)))?;
+        engine.watch_control(&self.wake)?;
+        let periodic = setup::with(|setup| setup.periodic).ok().flatten();
+        engine.set_tick(periodic.map(|periodic| periodic.period));
+        if posts::is_any() {
+            engine.request_call();
         }
+        let descriptors = self.descriptors(&server);
+        event_loop::begin(engine, server, descriptors);
+        Ok(())
+    }
+
+    /// What the process has open that is not the program's, besides what the engine watches.
+    fn descriptors(&self, server: &Server) -> Vec<RawFd> {
+        let pages = server.pages.as_ref().map(Pages::descriptor);
+        let directory = self.invocation.directory.as_ref().map(|it| it.as_raw_fd());
+        let manager = self.notifier.descriptor();
+        let predecessor = self.predecessor.iter().flat_map(Predecessor::descriptors);
+        let others = [pages, directory, manager].into_iter().flatten();
+        self.handoff(&[]).descriptors().into_iter().chain(others).chain(predecessor).collect()
+    }
+
+    /// What is left to a new start.
+    fn handoff<'a>(&'a self, listeners: &'a [RawFd]) -> Handoff<'a> {
+        Handoff {
+            name: &self.name,
+            directory: &self.invocation.path,
+            log: self.plan.options.log_destination(),
+            listeners,
+            is_shared: self.listeners.iter().any(|listener| listener.is_shared()),
+            files: &self.files,
+            predecessor: None,
+        }
+    }
+
+    /// Has a crash start the server anew from now on.
+    fn arm(&self) -> io::Result<()> {
+        let listeners: Vec<_> = self.listeners.iter().map(|it| it.as_fd().as_raw_fd()).collect();
+        restart::arm(&self.invocation, &self.handoff(&listeners))
     }
 }
 
@@ -110,40 +205,4 @@ fn share(plan: &mut Plan, pages: Option<Pages>) -> Arc<Server> {
         pages,
         connections: Arc::new(Connections::new(plan.config.max_connections)),
     })
-}
-
-/// Makes the loop, which accepts from these sockets.
-fn begin(
-    plan: &Plan,
-    server: Arc<Server>,
-    listeners: &[Arc<Listener>],
-    wake: &PipeReader,
-) -> io::Result<()> {
-    let mut engine = Engine::new(plan.config, Arc::clone(&server.connections))?;
-    listeners.iter().try_for_each(|listener| engine.listen(Arc::clone(listener)))?;
-    engine.watch_control(wake)?;
-    let periodic = setup::with(|setup| setup.periodic).ok().flatten();
-    engine.set_tick(periodic.map(|periodic| periodic.period));
-    event_loop::begin(engine, server);
-    Ok(())
-}
-
-/// Has a crash start the server anew from now on.
-fn arm(
-    plan: &Plan,
-    invocation: &Invocation,
-    listeners: &[Arc<Listener>],
-    files: &Files,
-) -> io::Result<()> {
-    let descriptors: Vec<_> = listeners.iter().map(|it| it.as_fd().as_raw_fd()).collect();
-    let handoff = Handoff {
-        name: &setup::name_or(NAME),
-        directory: &invocation.path,
-        log: plan.options.log_destination(),
-        listeners: &descriptors,
-        is_shared: listeners.iter().any(|listener| listener.is_shared()),
-        files,
-        predecessor: None,
-    };
-    restart::arm(invocation, &handoff)
 }

@@ -11,4 +11,7 @@ pub(crate) use level::Level;
 pub(crate) use lines::{
     close, due, error, info, limited, notice, set_level, silence, warning, write_left_out,
 };
-pub(crate) use sink::{Destination, open, set_destination, set_program_lines};
+pub use sink::LineTaker;
+pub(crate) use sink::{
+    Destination, begin, end, owns, set_destination, set_name, set_program_lines, set_taker,
+};

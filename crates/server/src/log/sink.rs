@@ -1,7 +1,8 @@
 //! Where the log's lines go. No line makes the server wait: one that finds no room is counted, and the
 //! number is told when there is room again.
 
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
@@ -13,6 +14,10 @@ use crate::error::errno_text;
 /// Where lines go, and who writes them.
 struct Sink {
     destination: Destination,
+    /// The program's function, which takes the lines in the destination's place.
+    taker: Option<LineTaker>,
+    /// Whether the name is the program's for syslog(3), too.
+    is_syslogs: bool,
     /// The name in front of each line, to which openlog(3) keeps a pointer.
     name: Option<CString>,
     /// The options of openlog(3), for the program's own lines.
@@ -21,6 +26,9 @@ struct Sink {
     /// Whether syslogd has a line that standard error takes none, since it took one.
     has_complained: bool,
 }
+
+/// A function of the program's that takes a line: its priority, as syslog(3) counts, and its text.
+pub type LineTaker = unsafe extern "C" fn(c_int, *const c_char);
 
 /// Where lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +39,7 @@ pub(crate) enum Destination {
     Syslog,
 }
 
-static SINK: Mutex<Sink> = Mutex::new(Sink {
-    destination: Destination::Stderr,
-    name: None,
-    options: libc::LOG_PID,
-    syslogd: Syslogd::NONE,
-    has_complained: false,
-});
+static SINK: Mutex<Sink> = Mutex::new(Sink::NEW);
 /// How many lines were lost since one was written.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
@@ -51,11 +53,37 @@ fn sink() -> Option<MutexGuard<'static, Sink>> {
     }
 }
 
-/// Names the server, in our lines and in those of the program's own syslog(3) (CONTRACT D6).
-pub(crate) fn open(name: &CStr) {
+/// Begins the log of a server, which is to be named so. In a process that is the server's, the program's own lines by
+/// syslog(3) carry the name, too (CONTRACT D6).
+pub(crate) fn begin(name: &CStr, is_process: bool) {
     standard_error::know_journal();
     if let Some(mut sink) = sink() {
+        sink.is_syslogs = is_process;
         sink.open(name.to_owned());
+    }
+}
+
+/// Names the server.
+pub(crate) fn set_name(name: &CStr) {
+    if let Some(mut sink) = sink() {
+        sink.open(name.to_owned());
+    }
+}
+
+/// Has a function of the program's take all lines from now on.
+pub(crate) fn set_taker(taker: Option<LineTaker>) {
+    if let Some(mut sink) = sink() {
+        sink.taker = taker;
+    }
+}
+
+/// Ends the log of a server: there may be another one.
+pub(crate) fn end() {
+    LOST.store(0, Ordering::Relaxed);
+    if let Some(mut sink) = sink() {
+        // syslog(3) may still point to the name.
+        let name = sink.name.take().filter(|_| sink.is_syslogs);
+        *sink = Sink { name, is_syslogs: sink.is_syslogs, ..Sink::NEW };
     }
 }
 
@@ -77,6 +105,11 @@ pub(crate) fn set_program_lines(destination: Destination) {
     }
 }
 
+/// Whether this descriptor is the log's.
+pub(crate) fn owns(fd: RawFd) -> bool {
+    sink().is_none_or(|sink| sink.syslogd.descriptor() == Some(fd))
+}
+
 /// Writes a line, behind the number of those that were lost before it.
 pub(crate) fn write(level: Level, text: &str) {
     if !sink().is_some_and(|mut sink| sink.write(level, text)) {
@@ -85,9 +118,21 @@ pub(crate) fn write(level: Level, text: &str) {
 }
 
 impl Sink {
+    const NEW: Self = Self {
+        destination: Destination::Stderr,
+        taker: None,
+        is_syslogs: false,
+        name: None,
+        options: libc::LOG_PID,
+        syslogd: Syslogd::NONE,
+        has_complained: false,
+    };
+
     fn open(&mut self, name: CString) {
-        // SAFETY: the string stays where it is until another one has taken its place.
-        unsafe { libc::openlog(name.as_ptr(), self.options, libc::LOG_DAEMON) };
+        if self.is_syslogs {
+            // SAFETY: the string stays where it is until another one has taken its place.
+            unsafe { libc::openlog(name.as_ptr(), self.options, libc::LOG_DAEMON) };
+        }
         self.name = Some(name);
     }
 
@@ -106,6 +151,12 @@ impl Sink {
 
     /// Writes a line; false where there is no room for it.
     fn write_one(&mut self, level: Level, text: &str) -> bool {
+        if let Some(taker) = self.taker {
+            let text: Vec<u8> = text.bytes().filter(|byte| *byte != 0).chain([0]).collect();
+            // SAFETY: the program's function, and a string that ends with a zero byte.
+            unsafe { taker(level.priority(), text.as_ptr().cast()) };
+            return true;
+        }
         let name = self.name.as_deref().unwrap_or(c"server");
         if self.destination == Destination::Syslog {
             return self.syslogd.write(level, name, text);

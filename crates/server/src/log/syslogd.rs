@@ -3,6 +3,7 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixDatagram;
 
 use rustix::io::Errno;
@@ -31,6 +32,11 @@ impl Syslogd {
         // Another syslogd may have come since the last line.
         self.send(&line).is_ok()
             || (was_connected && !self.is_connected && self.send(&line).is_ok())
+    }
+
+    /// The socket's descriptor, where there is one.
+    pub(crate) fn descriptor(&self) -> Option<RawFd> {
+        self.socket.as_ref().map(AsRawFd::as_raw_fd)
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd, RawFd};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -38,6 +38,11 @@ enum Found {
 }
 
 impl Pages {
+    /// The directory's descriptor.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
     /// Opens the directory. Nothing outside it is reached from then on, whatever becomes of its path.
     pub(crate) fn open(path: &Path) -> Result<Self, StartError> {
         let directory = openat(CWD, path, FLAGS | OFlags::DIRECTORY, Mode::empty());

@@ -8,8 +8,8 @@ use std::os::fd::RawFd;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow};
 
-use super::descriptors;
 use super::signals::SIGNAL_NUMBERS;
+use super::{descriptors, owner};
 
 /// Forks a helper that keeps these descriptors alone, lives so, with all signals blocked, and ends. When
 /// this returns it has closed the others.
@@ -96,7 +96,7 @@ impl Child {
 /// The program's threads stay behind, and what they hold.
 pub(crate) unsafe fn fork_server() -> io::Result<bool> {
     // SAFETY: the caller's promise.
-    Ok(Errno::result(unsafe { libc::fork() })? == 0)
+    Ok(Errno::result(owner::keeping_child(|| unsafe { libc::fork() }))? == 0)
 }
 
 /// Gives each signal its default back, but for those that are to be ignored.

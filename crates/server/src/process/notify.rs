@@ -4,7 +4,7 @@
 //! No message makes the loop wait: one that finds no room is sent again with the next.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, Instant};
 
@@ -103,6 +103,15 @@ impl Notifier {
         }
         let Some(name) = name else { return Self(None) };
         Self(Some(Manager::new(name, watchdog)))
+    }
+
+    /// One that has nobody to tell.
+    pub(crate) const NONE: Self = Self(None);
+
+    /// The descriptor by which it tells.
+    pub(crate) fn descriptor(&self) -> Option<RawFd> {
+        let (_, socket) = self.0.as_ref()?.way.as_ref().ok()?;
+        Some(socket.as_raw_fd())
     }
 
     /// Tells that the server listens; a daemon also, which process that is.

@@ -36,9 +36,13 @@ const NOBODY: &str = "nobody";
 const NOGROUP: &str = "nogroup";
 
 impl Credentials {
-    /// Looks up what the options ask for.
-    pub(crate) fn find(options: &Options) -> Result<Self, StartError> {
-        if geteuid().is_root() { Self::find_for_root(options) } else { Self::find_own(options) }
+    /// Looks up what the options ask for. `is_kept`: where they ask for nothing, root stays root.
+    pub(crate) fn find(options: &Options, is_kept: bool) -> Result<Self, StartError> {
+        let asks = options.user.is_some() || options.group.is_some();
+        match geteuid().is_root() && (asks || !is_kept) {
+            true => Self::find_for_root(options),
+            false => Self::find_own(options),
+        }
     }
 
     fn find_for_root(options: &Options) -> Result<Self, StartError> {

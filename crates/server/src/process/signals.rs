@@ -1,12 +1,11 @@
 //! The signals that end the server, ask for its figures, or have it started anew (CONTRACT D19, S10, S13).
 
 use std::ffi::c_int;
-use std::io::{self, PipeReader, Read as _};
+use std::io;
 use std::mem::MaybeUninit;
 use std::ops::RangeInclusive;
-use std::os::fd::{IntoRawFd as _, OwnedFd};
 use std::ptr;
-use std::sync::OnceLock;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction, signal};
 use rustix::process::{Pid, getpid};
 
+use super::wake::wake;
 use crate::sigpipe::is_pending;
 
 /// Whether the server is to stop.
@@ -22,48 +22,85 @@ static IS_STOPPING: AtomicBool = AtomicBool::new(false);
 static IS_ASKED: AtomicBool = AtomicBool::new(false);
 /// Whether SIGHUP has come.
 static IS_HUNG_UP: AtomicBool = AtomicBool::new(false);
-/// The signals of [`optional`] that are not the program's.
-static CAUGHT: OnceLock<Vec<Signal>> = OnceLock::new();
+/// The signals that are caught, and what dealt with each before.
+static CAUGHT: Mutex<Vec<(Signal, SigAction)>> = Mutex::new(Vec::new());
 /// The numbers that signals may have.
 pub(super) const SIGNAL_NUMBERS: RangeInclusive<c_int> = 1..=64;
-/// The writing end of the pipe that wakes the loop.
-static WAKE: AtomicI32 = AtomicI32::new(-1);
 /// The process that the signals end. A child of the program's has our handler until it execs.
 static SERVER: AtomicI32 = AtomicI32::new(0);
 
+/// Notes that this process is the server, of which nobody has asked anything yet.
+pub(crate) fn expect_signals() {
+    [&IS_STOPPING, &IS_ASKED, &IS_HUNG_UP].iter().for_each(|it| it.store(false, Ordering::Relaxed));
+    note_server();
+}
+
+/// Notes which process the signals end: a daemon has another number than who has started it.
+fn note_server() {
+    SERVER.store(Pid::as_raw(Some(getpid())), Ordering::Relaxed);
+}
+
 /// Catches SIGTERM, SIGINT in the foreground, and those that a program may keep for itself. `mask` and
-/// `ignored` are what was blocked and ignored before the program has run. Returns the pipe that wakes the
-/// loop.
+/// `ignored` are what was blocked and ignored before the program has run. To be called when the pipe that wakes the
+/// loop is there.
 pub(crate) fn catch_signals(
     is_foreground: bool,
     mask: &SigSet,
     ignored: &[c_int],
-) -> io::Result<PipeReader> {
-    let (read, write) = io::pipe()?;
-    rustix::io::ioctl_fionbio(&read, true)?;
-    rustix::io::ioctl_fionbio(&write, true)?;
-    SERVER.store(Pid::as_raw(Some(getpid())), Ordering::Relaxed);
-    WAKE.store(OwnedFd::from(write).into_raw_fd(), Ordering::Relaxed);
+) -> io::Result<()> {
+    note_server();
     let action = action(stop);
     let signals =
         if is_foreground { &[Signal::SIGTERM, Signal::SIGINT][..] } else { &[Signal::SIGTERM] };
-    let mut caught = SigSet::empty();
+    let mut come = SigSet::empty();
     for &signal in signals {
         // SAFETY: the handler calls only what signal-safety(7) allows.
-        unsafe { sigaction(signal, &action) }?;
-        caught.add(signal);
+        let before = unsafe { sigaction(signal, &action) }?;
+        note_caught(signal, before);
+        come.add(signal);
     }
     // In the foreground that is for the server too: under nohup(1) it outlives its terminal.
     let ignored = if is_foreground { &[] } else { ignored };
-    for signal in catch_optional(mask, ignored)? {
-        caught.add(*signal);
-    }
+    catch_optional(mask, ignored)?;
+    caught_signals().for_each(|signal| come.add(signal));
     // Whoever started us may have blocked them.
-    caught.thread_unblock()?;
-    if [&IS_ASKED, &IS_HUNG_UP].iter().any(|it| it.load(Ordering::Relaxed)) {
+    come.thread_unblock()?;
+    wake_for_requests();
+    Ok(())
+}
+
+/// Wakes the loop where somebody has asked for something before there was one.
+pub(crate) fn wake_for_requests() {
+    if [&IS_STOPPING, &IS_ASKED, &IS_HUNG_UP].iter().any(|it| it.load(Ordering::Relaxed)) {
         wake();
     }
-    Ok(read)
+}
+
+/// Lets go of the signals: what dealt with them before does so again.
+pub(crate) fn release_signals() {
+    let Ok(mut caught) = CAUGHT.lock() else { return };
+    for (signal, before) in caught.drain(..) {
+        // SAFETY: what is put back was there before; what the program has set since stays.
+        unsafe {
+            if let Ok(ours) = sigaction(signal, &before)
+                && !is_ours(&ours)
+            {
+                let _ = sigaction(signal, &ours);
+            }
+        }
+    }
+}
+
+/// Whether one of the server's handlers deals with a signal so.
+fn is_ours(action: &SigAction) -> bool {
+    let ours = [stop as Handler, ask, hang_up];
+    matches!(action.handler(), SigHandler::Handler(it) if ours.iter().any(|ours| it as usize == *ours as usize))
+}
+
+fn note_caught(signal: Signal, before: SigAction) {
+    if let Ok(mut caught) = CAUGHT.lock() {
+        caught.push((signal, before));
+    }
 }
 
 /// The signals that a program may keep for itself, and what deals with them where it does not.
@@ -78,9 +115,8 @@ type Handler = extern "C" fn(c_int);
 
 /// Catches the signals of [`optional`]. One that the program handles, ignores or blocks is its own; not one that
 /// was blocked, or is among those `ignored`, before the program has run.
-fn catch_optional(mask: &SigSet, ignored: &[c_int]) -> io::Result<&'static [Signal]> {
+fn catch_optional(mask: &SigSet, ignored: &[c_int]) -> io::Result<()> {
     let blocked = SigSet::thread_get_mask()?;
-    let mut caught = Vec::new();
     for (signal, handler) in optional() {
         if blocked.contains(signal) && !mask.contains(signal) {
             continue;
@@ -89,17 +125,24 @@ fn catch_optional(mask: &SigSet, ignored: &[c_int]) -> io::Result<&'static [Sign
         unsafe {
             let before = sigaction(signal, &action(handler))?;
             match before.handler() {
-                SigHandler::SigDfl => caught.push(signal),
-                SigHandler::SigIgn if ignored.contains(&(signal as c_int)) => caught.push(signal),
+                SigHandler::SigDfl => note_caught(signal, before),
+                SigHandler::SigIgn if ignored.contains(&(signal as c_int)) => {
+                    note_caught(signal, before);
+                }
                 // It was caught already, for a new start.
-                SigHandler::Handler(before) if before as usize == handler as usize => {
-                    caught.push(signal);
+                SigHandler::Handler(it) if it as usize == handler as usize => {
+                    note_caught(signal, default_action());
                 }
                 _ => drop(sigaction(signal, &before)?),
             }
         }
     }
-    Ok(CAUGHT.get_or_init(|| caught))
+    Ok(())
+}
+
+/// What deals with a signal where nobody has said anything.
+fn default_action() -> SigAction {
+    SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty())
 }
 
 fn action(handler: Handler) -> SigAction {
@@ -108,13 +151,15 @@ fn action(handler: Handler) -> SigAction {
 
 /// The signals that a program may keep for itself and that are caught; none before [`catch_signals`].
 pub(crate) fn caught_signals() -> impl Iterator<Item = Signal> {
-    CAUGHT.get().into_iter().flatten().copied()
+    let caught = CAUGHT.lock().map(|caught| caught.iter().map(|(signal, _)| *signal).collect());
+    let caught: Vec<_> = caught.unwrap_or_default();
+    caught.into_iter().filter(|signal| optional().any(|(it, _)| it == *signal))
 }
 
 /// Lets the signals come that were blocked for this new start. What comes before the server listens is
 /// dealt with then, unless it is SIGTERM, which ends the process.
 pub(crate) fn resume_signals(blocked: u64) {
-    SERVER.store(Pid::as_raw(Some(getpid())), Ordering::Relaxed);
+    note_server();
     let mut come = SigSet::empty();
     for (signal, handler) in optional().filter(|(signal, _)| blocked & signal_bit(*signal) != 0) {
         // SAFETY: the handler calls only what signal-safety(7) allows; nothing of the program's has run.
@@ -157,12 +202,6 @@ pub(crate) fn is_sigterm_pending() -> bool {
     is_pending(Signal::SIGTERM)
 }
 
-/// Empties the pipe that wakes the loop.
-pub(crate) fn drain_wake_pipe(mut wake: &PipeReader) {
-    let mut bytes = [0; 64];
-    while wake.read(&mut bytes).is_ok_and(|len| len == bytes.len()) {}
-}
-
 /// Whether the figures were asked for since the last time.
 pub(crate) fn take_figures_request() -> bool {
     IS_ASKED.swap(false, Ordering::Relaxed)
@@ -173,9 +212,9 @@ pub(crate) fn take_hangup() -> bool {
     IS_HUNG_UP.swap(false, Ordering::Relaxed)
 }
 
-/// Has the server stop as SIGTERM does.
+/// Has the server stop as SIGTERM does, and wakes it. Safe in a signal handler.
 pub(crate) fn request_stop() {
-    IS_STOPPING.store(true, Ordering::Relaxed);
+    note(&IS_STOPPING);
 }
 
 /// Whether the server is to stop.
@@ -211,9 +250,4 @@ fn note(what: &AtomicBool) {
         wake();
     }
     Errno::set_raw(errno);
-}
-
-fn wake() {
-    // SAFETY: one byte that lives long enough. Where the pipe is full, the loop is woken anyway.
-    unsafe { libc::write(WAKE.load(Ordering::Relaxed), c"".as_ptr().cast(), 1) };
 }

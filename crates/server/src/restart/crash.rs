@@ -28,7 +28,7 @@ pub(crate) fn begin(
     record: &CrashRecord,
     inheritance: Inheritance,
 ) -> Result<Inheritance, StartError> {
-    log::open(&inheritance.name);
+    log::set_name(&inheritance.name);
     log::set_destination(inheritance.log);
     let is_crash = record.signal().is_some();
     if is_crash && process::is_sigterm_pending() {

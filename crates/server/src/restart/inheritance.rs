@@ -114,7 +114,7 @@ impl Inheritance {
         let name = CString::new(name.unwrap_or_default().into_vec()).unwrap_or_default();
         let destination = syslog.map_or(Destination::Stderr, |_| Destination::Syslog);
         if let Some(unknown) = version.filter(|version| !is_known(version)) {
-            log::open(&name);
+            log::set_name(&name);
             log::set_destination(destination);
             return Err(StartError::new(format_args!(
                 "what the server before has left is of version {}, and this one knows none above {VERSION}",

@@ -68,6 +68,22 @@ impl Invocation {
         }
     }
 
+    /// How a server is asked for by a program whose process it does not own: it is never started anew.
+    pub(crate) fn within_program(arguments: Vec<OsString>) -> Self {
+        Self {
+            arguments,
+            program: None,
+            directory: None,
+            path: std::env::current_dir().unwrap_or_default(),
+            environment: Vec::new(),
+            mask: SigSet::empty(),
+            ignored: Vec::new(),
+            descriptors: Vec::new(),
+            has_terminal: false,
+            record: None,
+        }
+    }
+
     /// The signal after which this is the new start.
     pub(crate) fn signal(&self) -> Option<c_int> {
         self.record.as_ref().and_then(CrashRecord::signal)

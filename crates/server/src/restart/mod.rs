@@ -16,3 +16,4 @@ pub(crate) use crash_record::CrashRecord;
 pub(crate) use handover::{HandOver, Progress};
 pub(crate) use inheritance::{Handoff, Inheritance};
 pub(crate) use invocation::Invocation;
+pub(crate) use successor::Predecessor;

@@ -29,7 +29,7 @@ impl Predecessor {
     }
 
     /// Takes over, when the server before lets this one. All that can fail must have been done.
-    pub(crate) fn succeed(mut self, pidfile: Option<&Pidfile>) -> Result<(), StartError> {
+    pub(crate) fn succeed(&mut self, pidfile: Option<&Pidfile>) -> Result<(), StartError> {
         let fail = |why: &dyn fmt::Display| StartError::new(format_args!("hand-over: {why}"));
         let called_off = || fail(&"the server before has called it off");
         // One that is not there any more has called it off, too.

@@ -1,0 +1,67 @@
+//! Functions of the program's that the loop calls, and what each is called with.
+
+use std::ffi::{c_int, c_void};
+use std::os::fd::RawFd;
+use std::ptr;
+
+use dorrit_engine::Key;
+
+/// A function that `ws_post` and `ws_after` are given.
+pub type TaskFunc = unsafe extern "C-unwind" fn(*mut c_void);
+/// A function that `ws_watch` is given.
+pub type WatchFunc = unsafe extern "C-unwind" fn(c_int, c_int, *mut c_void);
+
+/// A function, and what it is to be called with.
+#[derive(Clone, Copy)]
+pub(crate) struct Task {
+    pub(crate) func: TaskFunc,
+    pub(crate) data: *mut c_void,
+}
+
+// SAFETY: `data` is the program's, is never looked behind, and goes to whom the program has chosen.
+unsafe impl Send for Task {}
+
+impl Task {
+    /// The task as a timer's key.
+    pub(crate) fn key(self) -> Key {
+        Key(self.func as usize, self.data.expose_provenance())
+    }
+
+    /// Calls the function of a key.
+    ///
+    /// # Safety
+    /// [`Task::key`] has made the key, and the program's promise for the function holds.
+    pub(crate) unsafe fn call_key(Key(func, data): Key) {
+        let func = ptr::with_exposed_provenance::<()>(func);
+        // SAFETY: the caller's promise: it is the address of such a function.
+        let func = unsafe { std::mem::transmute::<*const (), TaskFunc>(func) };
+        // SAFETY: the caller's promise.
+        unsafe { func(ptr::with_exposed_provenance_mut(data)) }
+    }
+}
+
+/// A function for a descriptor, and what it is to be called with.
+#[derive(Clone, Copy)]
+pub(crate) struct WatchTask {
+    pub(crate) func: WatchFunc,
+    pub(crate) data: *mut c_void,
+}
+
+impl WatchTask {
+    /// The task as a watch's key.
+    pub(crate) fn key(self) -> Key {
+        Key(self.func as usize, self.data.expose_provenance())
+    }
+
+    /// Calls the function of a key.
+    ///
+    /// # Safety
+    /// [`WatchTask::key`] has made the key, and the program's promise for the function holds.
+    pub(crate) unsafe fn call_key(Key(func, data): Key, fd: RawFd, events: c_int) {
+        let func = ptr::with_exposed_provenance::<()>(func);
+        // SAFETY: the caller's promise: it is the address of such a function.
+        let func = unsafe { std::mem::transmute::<*const (), WatchFunc>(func) };
+        // SAFETY: the caller's promise.
+        unsafe { func(fd, events, ptr::with_exposed_provenance_mut(data)) }
+    }
+}

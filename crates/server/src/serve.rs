@@ -61,18 +61,13 @@ enum Turn {
     Stopped(c_int),
 }
 
-/// What follows where a round is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
-    /// The loop waits for the next one.
-    Wait,
-    /// Somebody else may wait.
-    Return,
-}
-
-/// The next message, unless there is something else to deal with.
+/// The next message, unless there is something else to deal with. Where a round is over, the loop waits for the next
+/// one, or, `STEPPED`, whoever steps it may.
 #[inline(always)]
-fn next(Loop { engine, .. }: &mut Loop, notifier: &Notifier, then: Then) -> Result<Message, Other> {
+fn next<const STEPPED: bool>(
+    Loop { engine, .. }: &mut Loop,
+    notifier: &Notifier,
+) -> Result<Message, Other> {
     let _without = WithoutReserve::begin();
     loop {
         match engine.poll_event() {
@@ -84,23 +79,25 @@ fn next(Loop { engine, .. }: &mut Loop, notifier: &Notifier, then: Then) -> Resu
             Some(event) => return Err(Other::Event(event.map(drop))),
             None => {}
         }
-        if then == Then::Return {
+        if STEPPED {
             return Err(Other::RoundOver);
         }
-        wait(engine, notifier, None)?;
+        match wait(engine, notifier, None) {
+            Ok(false) => {}
+            Ok(true) => return Err(Other::Due),
+            Err(error) => return Err(Other::Failed(error)),
+        }
     }
 }
 
-/// Waits for something to happen, for `longest` at most.
+/// Waits for something to happen, for `longest` at most. Returns whether the log or the service manager is to be told
+/// something.
 #[inline(always)]
-fn wait(engine: &mut Engine, notifier: &Notifier, longest: Option<Duration>) -> Result<(), Other> {
+fn wait(engine: &mut Engine, notifier: &Notifier, longest: Option<Duration>) -> io::Result<bool> {
     let due = due(notifier);
     let time = due.map(|due| due.saturating_duration_since(Instant::now()));
-    engine.wait(min(time, longest)).map_err(Other::Failed)?;
-    match due {
-        Some(due) if due <= Instant::now() => Err(Other::Due),
-        _ => Ok(()),
-    }
+    engine.wait(min(time, longest))?;
+    Ok(due.is_some_and(|due| due <= Instant::now()))
 }
 
 /// When the log or the service manager is to be told something.
@@ -121,7 +118,7 @@ impl<P: Program> Dispatch<'_, P> {
     /// Serves until the server has stopped. Returns the exit status.
     pub(crate) fn serve(&mut self) -> c_int {
         loop {
-            match self.turn(Then::Wait) {
+            match self.turn::<false>() {
                 Ok(None | Some(Turn::RoundOver)) => {}
                 Ok(Some(Turn::Stopped(status))) => return status,
                 Err(Lost) => return 1,
@@ -133,16 +130,16 @@ impl<P: Program> Dispatch<'_, P> {
     /// status where the server has stopped.
     pub(crate) fn serve_round(&mut self, longest: Option<Duration>) -> Result<Option<c_int>, Lost> {
         let notifier = &self.process.notifier;
-        match step(|Loop { engine, .. }| wait(engine, notifier, longest))? {
-            Ok(()) => {}
-            Err(other) => {
-                if let Some(Turn::Stopped(status)) = self.deal(other)? {
-                    return Ok(Some(status));
-                }
-            }
+        let other = match step(|Loop { engine, .. }| wait(engine, notifier, longest))? {
+            Ok(false) => Ok(None),
+            Ok(true) => self.deal(Other::Due),
+            Err(error) => self.deal(Other::Failed(error)),
+        };
+        if let Some(Turn::Stopped(status)) = other? {
+            return Ok(Some(status));
         }
         loop {
-            match self.turn(Then::Return)? {
+            match self.turn::<true>()? {
                 None => {}
                 Some(Turn::RoundOver) => return Ok(None),
                 Some(Turn::Stopped(status)) => return Ok(Some(status)),
@@ -168,10 +165,11 @@ impl<P: Program> Dispatch<'_, P> {
 
     /// Hands the next event to the program, or waits for one.
     #[inline(always)]
-    fn turn(&mut self, then: Then) -> Result<Option<Turn>, Lost> {
+    fn turn<const STEPPED: bool>(&mut self) -> Result<Option<Turn>, Lost> {
         let mut other = Err(Lost);
         let notifier = &self.process.notifier;
-        let message = step(|it| next(it, notifier, then).map_err(|found| other = Ok(found)).ok())?;
+        let message =
+            step(|it| next::<STEPPED>(it, notifier).map_err(|found| other = Ok(found)).ok())?;
         if let Some(message) = message {
             // SAFETY: the engine has just told where it is.
             unsafe { self.read(message) };

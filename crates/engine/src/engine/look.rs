@@ -30,6 +30,7 @@ impl Engine {
     }
 
     /// How many nanoseconds the loop may sleep.
+    #[inline(always)]
     fn nanos_to_sleep(&mut self) -> Option<u64> {
         let is_idle = self.ready.is_round_over() && self.ready.is_next_empty();
         let want_accept = self.reactor.listeners.want_accept() && !self.conns.is_full();

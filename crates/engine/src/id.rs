@@ -63,7 +63,8 @@ impl ConnId {
 
     /// The id whose number this is. Any other number gives `None`, or an id that names nothing.
     pub fn from_bits(bits: u64) -> Option<Self> {
-        let (generation, place) = split(bits)?;
+        let generation = NonZeroU32::new((bits >> 32) as u32)?;
+        let place = bits as u32;
         (place >> KIND == 0).then_some(Self { place, generation })
     }
 }
@@ -89,17 +90,14 @@ impl TimerId {
 
     /// The id whose number this is. Any other number gives `None`, or an id that names nothing.
     pub fn from_bits(bits: u64) -> Option<Self> {
-        let (generation, place) = split(bits)?;
+        let generation = NonZeroU32::new((bits >> 32) as u32)?;
+        let place = bits as u32;
         (place >> KIND == TIMER).then_some(Self { generation, place })
     }
 }
 
 fn join(generation: NonZeroU32, place: u32) -> u64 {
     u64::from(generation.get()) << 32 | u64::from(place)
-}
-
-fn split(bits: u64) -> Option<(NonZeroU32, u32)> {
-    Some((NonZeroU32::new((bits >> 32) as u32)?, bits as u32))
 }
 
 #[cfg(test)]

@@ -20,7 +20,9 @@ const TOLD: u32 = 64;
 /// The shares of a round.
 #[derive(Debug)]
 pub(crate) struct Shares {
-    /// There may be something to tell besides the turns of connections.
+    /// The caller may have timers, descriptors or calls to be told of, now or later.
+    pub(crate) is_used: bool,
+    /// There is such a thing to be told in this round.
     pub(crate) is_asked: bool,
     /// A connection had a turn in this round.
     pub(crate) has_turned: bool,
@@ -46,7 +48,14 @@ impl Share {
 impl Shares {
     /// Those of no round yet.
     pub(crate) fn new() -> Self {
-        Self { is_asked: false, has_turned: false, next: Share::Timers, left: 0, told: 0 }
+        Self {
+            is_used: false,
+            is_asked: false,
+            has_turned: false,
+            next: Share::Timers,
+            left: 0,
+            told: 0,
+        }
     }
 
     /// Begins a round.

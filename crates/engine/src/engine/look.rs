@@ -11,7 +11,7 @@ use crate::conn::Conn;
 use crate::event::Event;
 use crate::reactor::{self, Batch, Interest, Source};
 use crate::sys::{self, Stream};
-use crate::timers::{Kind, Moment, earlier, nanos};
+use crate::timers::{Kind, earlier, nanos};
 use crate::transport::Transport;
 
 impl Engine {
@@ -24,7 +24,6 @@ impl Engine {
     /// How long [`Engine::wait`] may sleep; `None` is until something happens. Somebody else may sleep so long: until
     /// [`Engine::wait`] is called, the time that passes is not taken for one in which the caller holds the loop up.
     pub fn timeout(&mut self) -> Option<Duration> {
-        self.refresh();
         self.cx.clock.leave();
         self.nanos_to_sleep().map(Duration::from_nanos)
     }
@@ -32,27 +31,30 @@ impl Engine {
     /// How many nanoseconds the loop may sleep.
     #[inline(always)]
     fn nanos_to_sleep(&mut self) -> Option<u64> {
+        let nanos = self.nanos_to_turn();
+        if self.shares.is_used { earlier(nanos, self.nanos_to_source()) } else { nanos }
+    }
+
+    /// How many nanoseconds the loop may sleep until there is work besides the caller's timers, descriptors and calls.
+    #[inline(always)]
+    fn nanos_to_turn(&mut self) -> Option<u64> {
         let is_idle = self.ready.is_round_over() && self.ready.is_next_empty();
         let want_accept = self.reactor.listeners.want_accept() && !self.conns.is_full();
-        let has_source = self.cx.pending.is_call_wanted || self.reactor.watches.is_any_ready();
-        let has_work = !is_idle || has_source || !self.cx.pending.is_empty();
-        if has_work || want_accept || self.has_ended() {
+        if !is_idle || !self.cx.pending.is_empty() || want_accept || self.has_ended() {
             return Some(0);
         }
         let deadline = self.next_deadline();
         let clock = &self.cx.clock;
-        // To the millisecond: what the clock says may be some milliseconds old.
-        let timer = self.timers.one_shots.next_at().map(|at| at.nanos_since(Moment::now()));
         let deadline = deadline.map(|at| at.nanos_since(clock.loop_time()));
         let next = earlier(self.timers.next_at(), self.reactor.listeners.retry_at());
-        earlier(earlier(deadline, timer), next.map(|at| at.nanos_since(clock.now())))
+        earlier(deadline, next.map(|at| at.nanos_since(clock.now())))
     }
 
     /// Looks at what has happened, and sleeps until something does where nothing is left to do, for `longest`
     /// at most. To be called when [`Engine::poll_event`] has nothing to tell. An error says that the loop cannot
     /// go on.
     pub fn wait(&mut self, longest: Option<Duration>) -> io::Result<()> {
-        self.refresh();
+        self.cx.clock.refresh();
         self.report();
         let sleep = earlier(self.nanos_to_sleep(), longest.map(nanos));
         let is_full = self.poll(sleep.map(Duration::from_nanos))?;
@@ -69,17 +71,11 @@ impl Engine {
         }
         self.ready.begin_round(&mut self.conns);
         self.expire();
-        self.shares.begin_round(self.has_source());
+        if self.shares.is_used {
+            self.begin_round_of_sources();
+        }
         self.cx.pending.is_looking = true;
         Ok(())
-    }
-
-    /// Sees what the caller has done, and that time has passed, since it was told something.
-    fn refresh(&mut self) {
-        self.cx.clock.refresh();
-        if self.cx.pending.is_source_told {
-            self.take_back_source();
-        }
     }
 
     /// Owes the caller the news of what was noticed since the last look.
@@ -105,7 +101,7 @@ impl Engine {
         for event in &self.reactor.events {
             count += 1;
             match Source::of(event.token()) {
-                Some(Source::Conn(id)) => {
+                Source::Conn(id) => {
                     if let Some(conn) = self.conns.get_mut(id) {
                         conn.note(event);
                         if conn.listed.enter_now() {
@@ -113,10 +109,9 @@ impl Engine {
                         }
                     }
                 }
-                Some(Source::Watch(watch)) => self.reactor.watches.note(watch, event),
-                Some(Source::Control) => self.cx.pending.is_controlled = true,
-                Some(Source::Listener(number)) => self.reactor.listeners.set_ready(number),
-                None => {}
+                Source::Watch(watch) => self.reactor.watches.note(watch, event),
+                Source::Control => self.cx.pending.is_controlled = true,
+                Source::Listener(number) => self.reactor.listeners.set_ready(number),
             }
         }
         Ok(reactor::is_full(count))

@@ -105,9 +105,6 @@ impl Engine {
     #[inline(never)]
     fn proceed(&mut self) -> Progress {
         self.cx.clock.take_over();
-        if self.cx.pending.is_source_told {
-            self.take_back_source();
-        }
         if let Some(id) = self.cx.pending.last_closed.take() {
             self.remove(id);
         }
@@ -123,6 +120,8 @@ impl Engine {
             if let Some(told) = told {
                 return Progress::Told(told);
             }
+        } else if self.cx.pending.is_source_told {
+            self.take_back_source();
         }
         loop {
             if let Some(told) = self.next_owed() {
@@ -134,9 +133,12 @@ impl Engine {
                 return Progress::Told(told);
             }
             let Some(id) = self.next_turn() else {
-                let is_asked = self.shares.is_asked;
-                let told = if is_asked { self.next_behind_turns() } else { None };
-                return told.map_or(Progress::Idle, Progress::Told);
+                if self.shares.is_asked
+                    && let Some(told) = self.next_behind_turns()
+                {
+                    return Progress::Told(told);
+                }
+                return Progress::Idle;
             };
             self.with(id, |conn, cx| told = conn.begin_turn(cx));
             if let Some(told) = told {

@@ -10,6 +10,7 @@ use super::{Engine, SHARD};
 use crate::event::{Event, Readiness, Told};
 use crate::id::{Key, TimerId};
 use crate::shares::Share;
+use crate::timers::Moment;
 
 impl Engine {
     /// Has [`Event::Timer`] told with this key, once, when so much time has passed. It is real time, which goes on
@@ -18,6 +19,7 @@ impl Engine {
     /// From an [`Event::Timer`] with the same key until the next event it counts from when that timer was due, and
     /// whole periods that have passed already are left out (CONTRACT S21); otherwise from now.
     pub fn set_timer(&mut self, after: Duration, key: Key) -> Option<TimerId> {
+        self.shares.is_used = true;
         self.timers.one_shots.set(SHARD, after, key)
     }
 
@@ -37,6 +39,7 @@ impl Engine {
         if self.owns(fd) {
             return Err(Errno::BUSY.into());
         }
+        self.shares.is_used = true;
         self.reactor.watch(fd, readiness, key)
     }
 
@@ -54,16 +57,38 @@ impl Engine {
     /// Has [`Event::Call`] told, once, when it is the caller's turn: between the turns of connections, and before the
     /// loop sleeps. Asked for again before that was told it changes nothing.
     pub fn request_call(&mut self) {
+        self.shares.is_used = true;
         self.cx.pending.is_call_wanted = true;
-        self.shares.is_asked = true;
     }
 
-    /// Whether there is a timer, a descriptor or a call to be told now.
-    #[inline(always)]
-    pub(super) fn has_source(&self) -> bool {
-        self.cx.pending.is_call_wanted
-            || self.reactor.watches.is_any_ready()
-            || self.timers.one_shots.is_due(self.cx.clock.looked_at())
+    /// How many nanoseconds the loop may sleep until there is a timer, a descriptor or a call to be told, where there
+    /// may be.
+    #[inline(never)]
+    pub(super) fn nanos_to_source(&self) -> Option<u64> {
+        if self.reactor.watches.is_any_told() || self.has_ready_source() {
+            return Some(0);
+        }
+        // To the millisecond: what the loop's clock says may be some milliseconds old.
+        self.timers.one_shots.next_at().map(|at| at.nanos_since(Moment::now()))
+    }
+
+    /// Begins a round in which there may be timers, descriptors or calls.
+    #[inline(never)]
+    pub(super) fn begin_round_of_sources(&mut self) {
+        // No event has followed where an exception has left the callback.
+        if self.cx.pending.is_source_told {
+            self.take_back_source();
+        }
+        let has_timer = self.timers.one_shots.is_due(self.cx.clock.looked_at());
+        self.shares.begin_round(has_timer || self.has_ready_source());
+        self.shares.is_used = self.cx.pending.is_call_wanted
+            || self.reactor.watches.len() > 0
+            || self.timers.one_shots.next_at().is_some();
+    }
+
+    /// Whether there is a descriptor or a call to be told.
+    fn has_ready_source(&self) -> bool {
+        self.cx.pending.is_call_wanted || self.reactor.watches.is_any_ready()
     }
 
     /// The caller has dealt with the timer or the descriptor that it was told last.

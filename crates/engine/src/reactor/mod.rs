@@ -187,13 +187,16 @@ impl Reactor {
 
 impl Source {
     /// What an event with this token is of.
-    pub(crate) fn of(token: Token) -> Option<Self> {
+    #[inline(always)]
+    pub(crate) fn of(token: Token) -> Self {
         let bits = token.0 as u64;
         if bits < NOT_A_CONNECTION {
-            let conn = ConnId::from_bits(bits).map(Self::Conn);
-            return conn.or_else(|| Watch::of(token).map(Self::Watch));
+            return match ConnId::from_bits(bits) {
+                Some(id) => Self::Conn(id),
+                None => Self::Watch(Watch::of(token)),
+            };
         }
-        Some(if token == CONTROL { Self::Control } else { Self::Listener(bits as u32 as usize) })
+        if token == CONTROL { Self::Control } else { Self::Listener(bits as u32 as usize) }
     }
 }
 

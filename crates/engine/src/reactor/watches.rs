@@ -58,11 +58,10 @@ impl Watch {
         Token((u64::from(self.generation) << 32 | KIND | self.fd as u64) as usize)
     }
 
-    /// What an event with this token is of, which is no connection's.
-    pub(super) fn of(token: Token) -> Option<Self> {
+    /// What an event with this token is of, which is nothing else's.
+    pub(super) fn of(token: Token) -> Self {
         let bits = token.0 as u64;
-        let fd = bits as u32 ^ KIND as u32;
-        (fd < NUMBERS as u32).then_some(Self { fd: fd as RawFd, generation: (bits >> 32) as u32 })
+        Self { fd: (bits as u32 ^ KIND as u32) as RawFd, generation: (bits >> 32) as u32 }
     }
 }
 
@@ -100,6 +99,11 @@ impl Watches {
     #[inline(always)]
     pub(crate) fn is_any_ready(&self) -> bool {
         !self.ready.is_empty()
+    }
+
+    /// Whether the caller may deal with one, so that the poll is not asked for it.
+    pub(crate) fn is_any_told(&self) -> bool {
+        self.told.is_some()
     }
 
     /// Watches a descriptor, and no more for what it was watched for before. For nothing ends it.
@@ -154,6 +158,7 @@ impl Watches {
     }
 
     /// Notes what the poll has told.
+    #[inline(never)]
     pub(crate) fn note(&mut self, watch: Watch, event: &Event) {
         let Some(watched) = get(&mut self.table, watch) else { return };
         let (before, told) = (watched.noted, watched.wanted.told(event));

@@ -4,14 +4,15 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::fd::RawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dorrit_engine::{
-    Buffers, Config, ConnId, Connections, DropCause, Engine, Event, Listener, OverflowPolicy,
-    PlainRequests, QueueLimit, Response,
+    Buffers, Config, ConnId, Connections, DropCause, Engine, Event, Key, Listener, OverflowPolicy,
+    PlainRequests, QueueLimit, Readiness, Response,
 };
 use dorrit_proto::{
     Binary, CloseCode, Fragments, MessageKind, OpCode, Refusal, Role, Rules, unmask,
@@ -40,6 +41,14 @@ pub const CONFIG: Config = Config {
 pub const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// A timer, a descriptor or a call that was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Timer(Key),
+    Ready(RawFd, Readiness, Key),
+    Call,
+}
 
 /// An engine that listens, and echoes nothing by itself.
 pub struct Server {
@@ -72,6 +81,10 @@ pub struct Server {
     pub on_message: fn(&mut Engine, ConnId, MessageKind, &[u8]),
     /// What is done before a connection is accepted.
     pub on_open: fn(&mut Engine, ConnId) -> bool,
+    /// The timers, descriptors and calls that were told.
+    pub sources: Vec<Source>,
+    /// What is done with each, after it was noted.
+    pub on_source: fn(&mut Engine, Source),
     control: std::io::PipeWriter,
     controlled: std::io::PipeReader,
     directory: TempDir,
@@ -108,6 +121,8 @@ impl Server {
             page: None,
             on_message: |_, _, _, _| {},
             on_open: |_, _| true,
+            sources: Vec::new(),
+            on_source: |_, _| {},
             control,
             controlled: read,
             directory,
@@ -214,11 +229,19 @@ impl Server {
             Event::Dropped(_, cause) => self.dropped.push(cause),
             Event::Refused(_, refusal) => self.refused.push(refusal),
             Event::MemoryReleased => self.released += 1,
-            Event::Tick
-            | Event::AcceptFailed(_)
-            | Event::Timer(_)
-            | Event::Ready(..)
-            | Event::Call => {}
+            Event::Timer(key) => {
+                self.sources.push(Source::Timer(key));
+                (self.on_source)(&mut self.engine, Source::Timer(key));
+            }
+            Event::Ready(fd, readiness, key) => {
+                self.sources.push(Source::Ready(fd, readiness, key));
+                (self.on_source)(&mut self.engine, Source::Ready(fd, readiness, key));
+            }
+            Event::Call => {
+                self.sources.push(Source::Call);
+                (self.on_source)(&mut self.engine, Source::Call);
+            }
+            Event::Tick | Event::AcceptFailed(_) => {}
         }
         true
     }
@@ -226,6 +249,28 @@ impl Server {
     pub fn payloads(&self) -> Vec<&[u8]> {
         self.messages.iter().map(|(_, _, payload)| &payload[..]).collect()
     }
+}
+
+/// Has the engine look at the poll, for which it waits so long at most, and tell all that it has to tell then.
+/// `tell` is what is done with each timer, descriptor or call, after it was noted.
+pub fn round(
+    server: &mut Server,
+    longest: Duration,
+    mut tell: impl FnMut(&mut Engine, Source),
+) -> Vec<Source> {
+    let mut told = Vec::new();
+    server.engine.wait(Some(longest)).unwrap();
+    while let Some(event) = server.engine.poll_event() {
+        let source = match event {
+            Event::Timer(key) => Source::Timer(key),
+            Event::Ready(fd, readiness, key) => Source::Ready(fd, readiness, key),
+            Event::Call => Source::Call,
+            event => panic!("{event:?}"),
+        };
+        told.push(source);
+        tell(&mut server.engine, source);
+    }
+    told
 }
 
 /// Sends a message back.

@@ -73,6 +73,7 @@ impl Ready {
     }
 
     /// Begins the next round. Who is in this one still comes first.
+    #[inline(always)]
     pub(crate) fn begin_round(&mut self, conns: &mut Conns) {
         if !self.dirty.is_empty() {
             self.take_dirty(conns);

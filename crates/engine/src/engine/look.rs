@@ -53,6 +53,7 @@ impl Engine {
     /// Looks at what has happened, and sleeps until something does where nothing is left to do, for `longest`
     /// at most. To be called when [`Engine::poll_event`] has nothing to tell. An error says that the loop cannot
     /// go on.
+    #[inline(always)]
     pub fn wait(&mut self, longest: Option<Duration>) -> io::Result<()> {
         self.cx.clock.refresh();
         self.report();
@@ -79,6 +80,7 @@ impl Engine {
     }
 
     /// Owes the caller the news of what was noticed since the last look.
+    #[inline(always)]
     fn report(&mut self) {
         if self.cx.take_released() {
             self.cx.pending.report(Event::MemoryReleased);

@@ -132,6 +132,7 @@ impl Engine {
     }
 
     /// Ends the connections whose time is over, as many as may be at a time.
+    #[inline(always)]
     pub(super) fn expire(&mut self) {
         if self.timers.is_stop_over(self.cx.clock.now()) {
             self.each(Conn::end);

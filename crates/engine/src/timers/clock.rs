@@ -140,6 +140,7 @@ impl Clock {
     }
 
     /// Reads the clock where something was done since it was read.
+    #[inline(always)]
     pub(crate) fn refresh(&mut self) {
         if std::mem::take(&mut self.is_away) {
             self.pass();
@@ -200,6 +201,7 @@ impl Clock {
     }
 
     /// The loop has looked at the poll, and may have slept: no more than so many nanoseconds, if it was let.
+    #[inline(always)]
     pub(crate) fn wake(&mut self, sleep: Option<u64>) {
         let slept_at = std::mem::replace(&mut self.now, Moment::now());
         let longest = sleep.unwrap_or(u64::MAX);

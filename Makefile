@@ -135,8 +135,7 @@ install:
 	$(INSTALL) -m 644 include/dorrit.h "$$include"; \
 	$(INSTALL) -m 644 include/classic/dorrit.h "$$include/dorrit-classic"; \
 	$(INSTALL) -m 644 man/*.3 "$$man"; \
-	for name in $$aliases; do ln -sf libdorrit.3 "$$man/$$name.3"; done; \
-	ln -sf libdorrit-classic.3 "$$man/dorrit-classic.3"; \
+	for link in $$manlinks; do ln -sf "$${link#*:}.3" "$$man/$${link%%:*}.3"; done; \
 	$(INSTALL) -m 644 rc.d/dorrit.service rc.d/dorrit.socket "$$data"; \
 	$(INSTALL) -m 755 rc.d/dorrit "$$rc"; \
 	$(INSTALL) -m 644 c-examples/Makefile c-examples/*.c "$$examples"; \
@@ -156,7 +155,7 @@ uninstall:
 	rm -f "$$include/dorrit.h" "$$include/dorrit-classic/dorrit.h"; \
 	rm -f "$$data/dorrit.service" "$$data/dorrit.socket" "$$rc/dorrit"; \
 	for page in man/*.3; do rm -f "$$man/$${page##*/}"; done; \
-	for name in $$aliases dorrit-classic; do rm -f "$$man/$$name.3"; done; \
+	for link in $$manlinks; do rm -f "$$man/$${link%%:*}.3"; done; \
 	for file in c-examples/Makefile c-examples/*.c c-examples/classic/*.c \
 		c-examples/chat/index.html c-examples/proxies/*; do \
 		rm -f "$$examples/$${file#c-examples/}"; \
@@ -188,7 +187,8 @@ CLASSIC_ABI = 1
 # What install and uninstall agree about.  names says what the files of a library
 # are called, as cargo makes them and as they are installed; the last one named is
 # the one to which lib/dorrit-classic leads.  On macOS a library carries the path
-# by which programs will look for it.  aliases are by what else man(1) finds the page.
+# by which programs will look for it.  manlinks are the names, as NAME:PAGE, by which
+# man(1) finds a page besides its own: those of its functions.
 PLACES = \
 	version=`sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml`; \
 	system=`uname -s`; \
@@ -196,7 +196,9 @@ PLACES = \
 	lib=$(DESTDIR)$(LIBDIR); \
 	include=$(DESTDIR)$(INCLUDEDIR); \
 	man=$(DESTDIR)$(MANDIR)/man3; \
-	aliases="dorrit `sed -n 's/^\.Nm \(ws_[a-z_]*\).*/\1/p' man/libdorrit.3 | tr '\n' ' '`"; \
+	manlinks="dorrit:libdorrit dorrit-classic:libdorrit-classic `awk '\
+		FNR == 1 { page = FILENAME; gsub(/.*\/|\.3$$/, "", page) } \
+		/^\.Nm ws_/ && $$2 != page { print $$2 ":" page }' man/libdorrit.3 man/ws_*.3`"; \
 	data=$(DESTDIR)$(DATADIR); \
 	examples=$(DESTDIR)$(EXAMPLESDIR); \
 	pc=$(LIBDIR)/pkgconfig; \

@@ -1,4 +1,4 @@
-//! c-examples/, README's server and the manual's examples, as people copy them.
+//! c-examples/ and README's server, as people copy them.
 
 use std::path::{Path, PathBuf};
 
@@ -209,26 +209,4 @@ fn the_server_in_readme() {
     let (mut server, _dir) = start(&source, &["-Wno-unused-parameter"]);
     server.connect().echo("hello");
     server.stop();
-}
-
-/// Every example of libdorrit(3) is a whole server: it compiles without a warning, takes a client with the
-/// cookie that one of them asks for, and answers its first message.
-#[test]
-fn the_servers_in_the_manual() {
-    let page = std::fs::read_to_string(root().join("man/libdorrit.3")).expect("the page");
-    let (_, from) = page.split_once(".Sh EXAMPLES\n").expect("the section");
-    let section = from.split("\n.Sh ").next().expect("its text");
-    let mut count = 0;
-    for block in section.split(".Bd -literal").skip(1) {
-        let (_, text) = block.split_once('\n').expect("the macro's line");
-        let text = text.split("\n.Ed").next().expect("the end").to_owned() + "\n";
-        let (source, _text) = file(&text.replace("\\&", "").replace("\\e", "\\"));
-        let (mut server, _dir) = start(&source, &[]);
-        let request = Request::new().with("Cookie", "ticket=open-sesame");
-        let answer = Client::upgraded(server.socket(), &request).ask("1");
-        assert_eq!(answer, "1", "the echo, and the count");
-        server.stop();
-        count += 1;
-    }
-    assert_eq!(count, 2);
 }

@@ -38,6 +38,7 @@ mod listeners;
 mod log_devices;
 mod logging;
 mod make_run;
+mod manual;
 mod memory;
 mod options;
 mod ordinary_user;

@@ -34,6 +34,21 @@ void ws_close_conn_code(void *conn, int code, const char *reason);
 int ws_get_close_code(void *conn);
 void ws_drain_callback(void *conn);
 int ws_get_stats(struct ws_stats *stats, size_t size);
+int ws_start_callback(void);
+int ws_post(void (*func)(void *data), void *data);
+int ws_watch(int fd, int events, void (*func)(int fd, int events, void *data), void *data);
+void *ws_after(unsigned int millis, void (*func)(void *data), void *data);
+void ws_cancel(void *timer);
+int ws_main(int argc, char **argv);
+void ws_stop(void);
+int ws_begin(int argc, char **argv);
+int ws_get_fd(void);
+int ws_get_timeout(void);
+int ws_step(int millis);
+int ws_set_callbacks(const struct ws_callbacks *callbacks, size_t size);
+int ws_set_option(const char *name, const char *value);
+extern char **ws_arguments;
+void ws_log_callback(int priority, const char *line);
 #ifdef __cplusplus
 }
 #endif

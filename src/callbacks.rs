@@ -163,8 +163,9 @@ static LINKED: OnceLock<ws_callbacks> = OnceLock::new();
 /// # Safety
 /// Nobody else calls it meanwhile, or begins a server.
 pub(crate) unsafe fn set(callbacks: Option<ws_callbacks>) {
+    let table = &raw mut TABLE;
     // SAFETY: the caller's promise.
-    let place = unsafe { &mut (*(&raw mut TABLE)).callbacks };
+    let place = unsafe { &mut (*table).callbacks };
     let linked = LINKED.get_or_init(|| *place);
     *place = callbacks.unwrap_or(*linked);
 }
@@ -173,8 +174,9 @@ pub(crate) unsafe fn set(callbacks: Option<ws_callbacks>) {
 pub(crate) struct Callbacks;
 
 fn table() -> &'static Table {
+    let table = &raw const TABLE;
     // SAFETY: the linker and the loader have filled it before `main`, and nobody writes to it while a server is there.
-    unsafe { &*(&raw const TABLE) }
+    unsafe { &*table }
 }
 
 fn callbacks() -> &'static ws_callbacks {

@@ -171,14 +171,7 @@ fn the_line_begins_with_the_name() {
 /// Usage errors: one line, the usage behind it, and exit status 2.
 #[test]
 fn arguments_that_are_no_options() {
-    for arguments in [
-        &["-z"][..],
-        &["-xz"],
-        &["operand"],
-        &["--", "operand"],
-        &["--unknown"],
-        &["--", "-m", "5"],
-    ] {
+    for arguments in [&["-z"][..], &["-xz"], &["operand"], &["operand", "--"], &["--unknown"]] {
         for ended in fails(2, arguments, nothing) {
             let lines: Vec<_> = ended.stderr.lines().collect();
             assert_eq!(lines.len(), 2, "{}", ended.stderr);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use dorrit_engine::{Engine, Listener};
 use dorrit_proto::CloseCode;
 
-use crate::event_loop::{self, posts, with_engine};
+use crate::event_loop::{self, has_posts, with_engine};
 use crate::files::Files;
 use crate::launch::Variables;
 use crate::process::{self, Notifier};
@@ -39,7 +39,7 @@ impl Process {
     /// Does what signals, and the supervisor of a hand-over, have asked for.
     pub(crate) fn heed_signals(&mut self) {
         process::drain_wake_pipe(&self.wake);
-        if posts::is_any() {
+        if has_posts() {
             let _ = with_engine(Engine::request_call);
         }
         if process::take_figures_request() {

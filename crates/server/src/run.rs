@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::abi::{guard, log_panics};
 use crate::error::{Ending, StartError};
-use crate::event_loop::{self, posts};
+use crate::event_loop::{self, clear_posts, close_posts, open_posts};
 use crate::launch::{Host, Launch, Prepared, Start};
 use crate::listen::Activation;
 use crate::main_process::Process;
@@ -153,7 +153,7 @@ impl<'a, P: Program> Running<'a, P> {
     fn finish(&mut self) -> c_int {
         if let Stage::Stopped(status) = self.stage {
             // What is posted from now on comes too late, and its caller learns that.
-            posts::close();
+            close_posts();
             self.dispatch.call_posts();
             process::end_child();
             self.stage = Stage::Exited(status);
@@ -182,7 +182,7 @@ impl Claim {
         if !process::claim_thread(MAIN) {
             return None;
         }
-        posts::open();
+        open_posts();
         process::expect_signals();
         Some(Self(()))
     }
@@ -195,8 +195,8 @@ impl Drop for Claim {
         }
         guard((), || {
             event_loop::end();
-            posts::close();
-            posts::clear();
+            close_posts();
+            clear_posts();
             process::close_wake_pipe();
             log::end();
             setup::reset();

@@ -12,7 +12,7 @@ use dorrit_proto::{CloseCode, MessageKind, Refusal};
 
 use crate::abi::{READ, WRITE, from_id, guard};
 use crate::error::errno_text;
-use crate::event_loop::{Loop, Task, WatchTask, posts, refuse_foreign, with_engine, with_loop};
+use crate::event_loop::{Loop, Task, WatchTask, pop_post, refuse_foreign, with_engine, with_loop};
 use crate::log::Level;
 use crate::main_process::Process;
 use crate::process::{Notifier, WithoutReserve, trim_memory, without_reserve};
@@ -157,7 +157,7 @@ impl<P: Program> Dispatch<'_, P> {
 
     /// Calls what is posted still.
     pub(crate) fn call_posts(&mut self) {
-        while let Some((task, _)) = guard(None, posts::pop) {
+        while let Some((task, _)) = guard(None, pop_post) {
             // SAFETY: the program's function, given to be called here, once.
             unsafe { (task.func)(task.data) };
         }
@@ -333,7 +333,7 @@ fn deal_with(process: &mut Process, event: Event<()>) -> Option<c_int> {
 /// Calls what was posted first, and has the next one called in its turn.
 fn call() -> Result<(), Lost> {
     let next = guard(Err(Lost), || {
-        let next = posts::pop();
+        let next = pop_post();
         if next.is_some_and(|(_, has_more)| has_more) {
             with_engine(Engine::request_call).map_err(|_| Lost)?;
         }

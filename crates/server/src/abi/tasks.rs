@@ -10,7 +10,7 @@ use rustix::fs::{FileType, fstat};
 
 use super::guard::{WRONG_THREAD, guard};
 use crate::error::Misuse;
-use crate::event_loop::{Loop, Task, WatchTask, posts, with_engine, with_loop};
+use crate::event_loop::{Loop, Task, WatchTask, push_post, with_engine, with_loop};
 pub use crate::event_loop::{TaskFunc, WatchFunc};
 use crate::log;
 use crate::process::{self, without_reserve};
@@ -28,7 +28,7 @@ pub fn post(func: Option<TaskFunc>, data: *mut c_void) -> c_int {
         }
         let Some(func) = func else { return -1 };
         let wake = || process::own_loop().is_some() && with_engine(Engine::request_call).is_ok();
-        if posts::push(Task { func, data }, wake).is_ok() { 0 } else { -1 }
+        if push_post(Task { func, data }, wake).is_ok() { 0 } else { -1 }
     })
 }
 

@@ -1,5 +1,6 @@
 //! What a server is asked for: by its options, and by its program.
 
+mod bytes;
 mod list;
 mod options;
 mod protocols;

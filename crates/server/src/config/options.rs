@@ -2,13 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dorrit_engine::{Keepalive, OverflowPolicy, QueueLimit};
 use getopts::Matches;
 
+use super::bytes::{narrow, widen};
 use super::set_options::SetOptions;
 use super::settings;
 use super::settings::MAX_MESSAGE;
@@ -193,17 +194,6 @@ fn find(spec: &Spec, words: Vec<String>) -> Result<Matches, StartError> {
         Some(operand) => Err(usage(&format!("{operand}: not an option"))),
         None => Ok(matches),
     }
-}
-
-/// Bytes as the characters of their numbers.
-pub(super) fn widen(argument: &OsStr) -> String {
-    argument.as_bytes().iter().map(|&byte| char::from(byte)).collect()
-}
-
-/// The bytes that [`widen`] has made characters of.
-fn narrow(argument: &str) -> OsString {
-    // What is no such character is of getopts' own messages.
-    OsString::from_vec(argument.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect())
 }
 
 /// A value as it is shown.

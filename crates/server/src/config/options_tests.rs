@@ -1,3 +1,5 @@
+use std::os::unix::ffi::OsStringExt as _;
+
 use super::*;
 use dorrit_engine::Buffers;
 use dorrit_proto::{Binary, Fragments};
@@ -32,7 +34,7 @@ fn defaults() {
 fn addresses() {
     let tcp = |arguments: &[&str]| {
         let options = parse(arguments).unwrap();
-        let addresses: Vec<_> = options.addresses.iter().map(IpAddr::to_string).collect();
+        let addresses: Vec<_> = options.addresses().iter().map(IpAddr::to_string).collect();
         (options.ports, addresses.join(" "))
     };
     assert_eq!(tcp(&[]).0, []);
@@ -85,7 +87,7 @@ fn answers() {
         assert_eq!(answer("--version").ending.status(), 0);
     }
     assert_eq!(parse(&["-f", "--help"]).unwrap().config_file, Some("/start/--help".into()));
-    for wrong in [&["-z", "--help"][..], &["--help=me"], &["--", "--help"], &["--hel"]] {
+    for wrong in [&["-z", "--help"][..], &["--help=me"], &["--hel"]] {
         assert_eq!(parse(wrong).unwrap_err().ending.status(), 2, "{wrong:?}");
     }
 }
@@ -114,7 +116,83 @@ fn a_level_may_be_a_word_of_its_own() {
         assert!(error.text.starts_with("6: not an option"), "{option}: {}", error.text);
     }
     assert_eq!(parse(&["-f--compress", "--compress", "3"]).unwrap().compression, Some(3));
-    assert_eq!(parse(&["--", "--compress", "6"]).unwrap_err().ending.status(), 2);
+    let options = parse(&["--", "--compress", "6"]).unwrap();
+    assert_eq!((options.compression, options.operands.len()), (None, 2));
+}
+
+/// What follows `--` is the program's, whatever it looks like; in a library that hands it nothing it is an error.
+#[test]
+fn operands() {
+    let options = parse(&["-x", "-f", "--", "--", "-m", "5", "", "--", "--help"]).unwrap();
+    assert_eq!(options.config_file, Some("/start/--".into()));
+    assert_eq!(options.max_connections, 16384);
+    assert_eq!(options.operands, ["-m", "5", "", "--", "--help"]);
+    assert!(parse(&["-x", "--"]).unwrap().operands.is_empty());
+    assert!(parse(&["-x"]).unwrap().operands.is_empty());
+    let classic = Flavor { has_extensions: false, ..FLAVOR };
+    for arguments in [&["--", "a"][..], &["--", "--help"]] {
+        let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
+        let refused = Options::parse(&arguments, &SetOptions::NONE, Path::new("/start"), &classic);
+        assert_eq!(refused.unwrap_err().ending.status(), 2);
+    }
+}
+
+/// What the program sets counts where the command line is silent, also where an option may be repeated.
+#[test]
+fn set_by_the_program() {
+    let mut set = SetOptions::NONE;
+    let values = [
+        ("m", Some("7")),
+        ("m", Some("8")),
+        ("l", Some("a")),
+        ("l", Some("-b")),
+        ("p", Some("80")),
+        ("i", Some("::1")),
+        ("compress", None),
+        ("max-queue", Some("1K,skip")),
+        ("x", None),
+    ];
+    for (name, value) in values {
+        let one = SetOptions::one(name, value.map(OsStr::new)).unwrap();
+        assert!(Options::may_set(&one, &FLAVOR), "{name}");
+        set.extend(one).unwrap();
+    }
+    let parse = |arguments: &[&str]| {
+        let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
+        Options::parse(&arguments, &set, Path::new("/start"), &FLAVOR).unwrap()
+    };
+    let options = parse(&[]);
+    assert_eq!((options.max_connections, options.ports), (8, vec![80]));
+    assert_eq!(options.sockets, [PathBuf::from("/start/a"), "/start/-b".into()]);
+    assert_eq!((options.compression, options.is_foreground), (Some(6), true));
+    let options = parse(&["-l", "c", "-m9", "--compress=2", "--", "-l"]);
+    assert_eq!(options.sockets, [PathBuf::from("/start/c")]);
+    assert_eq!((options.max_connections, options.compression), (9, Some(2)));
+    assert_eq!(options.operands, ["-l"]);
+}
+
+#[test]
+fn what_the_program_may_not_set() {
+    let one = |name: &str, value: Option<&str>| SetOptions::one(name, value.map(OsStr::new));
+    for name in ["help", "h", "version", "check", "", "-x", "--max-message", "a b", "l=a"] {
+        assert!(one(name, None).is_none(), "{name}");
+    }
+    let values = [
+        ("z", None),
+        ("unknown", Some("1")),
+        ("m", None),
+        ("m", Some("0")),
+        ("m", Some("")),
+        ("x", Some("1")),
+        ("log-stderr", Some("yes")),
+        ("max-message", None),
+        ("compress", Some("fast")),
+        ("l", Some("")),
+    ];
+    for (name, value) in values {
+        let set = one(name, value).unwrap();
+        assert!(!Options::may_set(&set, &FLAVOR), "{name} {value:?}");
+    }
 }
 
 #[test]
@@ -185,7 +263,7 @@ fn what_cannot_be() {
     }
     assert_eq!(parse(&["-m", "0"]).unwrap_err().ending.status(), 1);
     assert_eq!(parse(&["-l", ""]).unwrap_err().ending.status(), 1);
-    for usage in [&["-z"][..], &["-b"], &["operand"], &["--long"], &["-x", "--", "a"]] {
+    for usage in [&["-z"][..], &["-b"], &["operand"], &["--long"], &["a", "--"]] {
         assert_eq!(parse(usage).unwrap_err().ending.status(), 2, "{usage:?}");
     }
 }

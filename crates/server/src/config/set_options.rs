@@ -3,6 +3,8 @@
 use std::collections::TryReserveError;
 use std::ffi::OsStr;
 
+use super::bytes::widen;
+
 /// The options that a program has set, in the order of its calls; each as words of a command line, in which each byte
 /// of an argument is the character of its number.
 #[derive(Debug, Default)]
@@ -29,7 +31,7 @@ impl SetOptions {
             return None;
         }
         let dashes = if name.len() == 1 { "-" } else { "--" };
-        let value = value.map(super::options::widen);
+        let value = value.map(widen);
         let words = match value {
             None => vec![format!("{dashes}{name}")],
             // getopts takes what is joined so, also where the argument may be left out.

@@ -3,11 +3,14 @@
 mod current;
 mod figures;
 mod handshakes;
-pub(crate) mod posts;
+mod posts;
 mod task;
 
 pub(crate) use current::{Loop, begin, end, stats, with_engine, with_loop};
 pub(crate) use figures::log_figures;
 pub(crate) use handshakes::{Handshakes, refuse_foreign};
+pub(crate) use posts::{
+    clear_posts, close_posts, has_posts, open_posts, pause_posts, pop_post, push_post,
+};
 pub(crate) use task::{Task, WatchTask};
 pub use task::{TaskFunc, WatchFunc};

@@ -28,7 +28,7 @@ fn posts() -> MutexGuard<'static, Posts> {
 
 /// Has a function called. `wake_own` wakes the loop where the caller is on its thread, and says whether it is. Fails
 /// without memory, and where the server has ended.
-pub(crate) fn push(post: Task, wake_own: impl FnOnce() -> bool) -> Result<(), ()> {
+pub(crate) fn push_post(post: Task, wake_own: impl FnOnce() -> bool) -> Result<(), ()> {
     let mut posts = posts();
     if posts.is_closed || posts.queue.try_reserve(1).is_err() {
         return Err(());
@@ -43,12 +43,12 @@ pub(crate) fn push(post: Task, wake_own: impl FnOnce() -> bool) -> Result<(), ()
 }
 
 /// Whether there is a post.
-pub(crate) fn is_any() -> bool {
+pub(crate) fn has_posts() -> bool {
     !posts().queue.is_empty()
 }
 
 /// The next post, and whether there is another one behind it. Where there is none, the next one to come wakes the loop.
-pub(crate) fn pop() -> Option<(Task, bool)> {
+pub(crate) fn pop_post() -> Option<(Task, bool)> {
     let mut posts = posts();
     let post = posts.queue.pop_front();
     let has_more = !posts.queue.is_empty();
@@ -60,24 +60,24 @@ pub(crate) fn pop() -> Option<(Task, bool)> {
 }
 
 /// Takes posts from now on, for a server that is about to begin.
-pub(crate) fn open() {
+pub(crate) fn open_posts() {
     posts().is_closed = false;
 }
 
 /// Takes no post any more: the server has ended, or is about to.
-pub(crate) fn close() {
+pub(crate) fn close_posts() {
     posts().is_closed = true;
 }
 
 /// Drops what was posted to a server that has not begun, or has ended.
-pub(crate) fn clear() {
+pub(crate) fn clear_posts() {
     let mut posts = posts();
     posts.queue = VecDeque::new();
     posts.is_rung = false;
 }
 
 /// Acts while no thread posts: what it forks finds the posts as they are.
-pub(crate) fn paused<R>(act: impl FnOnce() -> R) -> R {
+pub(crate) fn pause_posts<R>(act: impl FnOnce() -> R) -> R {
     let _posts = posts();
     act()
 }

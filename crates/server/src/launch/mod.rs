@@ -3,6 +3,7 @@
 mod listeners;
 mod opening;
 mod plan;
+mod start;
 
 mod variables;
 
@@ -10,16 +11,17 @@ use std::ffi::c_int;
 
 pub(crate) use self::opening::Opened;
 use self::plan::Plan;
+pub(crate) use self::start::{Host, Start};
 pub(crate) use self::variables::Variables;
 use crate::config::{Options, SetOptions};
 use crate::error::{Ending, StartError};
-use crate::event_loop::posts;
+use crate::event_loop::pause_posts;
 use crate::listen::Activation;
 use crate::log::{self, Destination};
 use crate::main_process::Process;
-use crate::process::{self, Credentials, Notifier, WaitingParent};
+use crate::process::{self, Credentials, WaitingParent};
 use crate::program::{Flavor, Program};
-use crate::restart::{Inheritance, Invocation};
+use crate::restart::Invocation;
 use crate::setup::{self, Stage, set_stage};
 
 /// A server that is to start: the program, the library that it is linked with, and whose process it is.
@@ -27,24 +29,6 @@ pub(crate) struct Launch<'a, P> {
     pub(crate) program: &'a P,
     pub(crate) flavor: &'a Flavor,
     pub(crate) host: Host,
-}
-
-/// Whose process it is in which a server runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Host {
-    /// The process is the server's: `main`, or `ws_main`.
-    Server,
-    /// The process is the program's, which steps the server: signals, standard streams, directory and privileges are
-    /// its own affair.
-    Program,
-}
-
-/// What was found before the options are read.
-pub(crate) struct Start {
-    pub(crate) invocation: Invocation,
-    pub(crate) inheritance: Option<Inheritance>,
-    pub(crate) activation: Activation,
-    pub(crate) notifier: Notifier,
 }
 
 /// A start whose options are understood, before the program has run.
@@ -106,10 +90,10 @@ impl<P: Program> Launch<'_, P> {
         let parent = match plan.options.is_foreground || is_new_start {
             true => None,
             // In the child nobody holds the posts: threads stay behind.
-            false => Some(posts::paused(process::fork_daemon)?),
+            false => Some(pause_posts(process::fork_daemon)?),
         };
         let start = Start { invocation, inheritance, activation: Activation::default(), notifier };
-        match opening::open(self, plan, start, variables) {
+        match opening::open(self.host, plan, start, variables) {
             Ok(opened) => Ok(Opening { opened, destination, parent }),
             Err(error) => Err(fail(error, parent)),
         }

@@ -8,17 +8,18 @@ use std::sync::Arc;
 
 use dorrit_engine::{Connections, Engine, Listener};
 
+use super::listeners;
 use super::plan::Plan;
+use super::start::{Host, Start};
 use super::variables::Variables;
-use super::{Host, Launch, Start, listeners};
 use crate::config::Settings;
 use crate::error::{StartError, errno_text};
-use crate::event_loop::{self, posts};
+use crate::event_loop::{self, has_posts};
 use crate::files::Files;
 use crate::main_process::Process;
 use crate::pages::Pages;
 use crate::process::{self, Notifier};
-use crate::program::{Flavor, Program};
+use crate::program::Flavor;
 use crate::restart::{self, HandOver, Handoff, Invocation, Predecessor, Progress};
 use crate::server::Server;
 use crate::setup::{self, NAME};
@@ -42,7 +43,7 @@ struct Parts {
 
 /// Makes the files, gives up privileges and listens; or takes over what the start before has left.
 pub(super) fn open(
-    launch: &Launch<'_, impl Program>,
+    host: Host,
     mut plan: Plan,
     start: Start,
     variables: Variables,
@@ -50,7 +51,7 @@ pub(super) fn open(
     let Start { invocation, inheritance, notifier, .. } = start;
     let fail = |error: io::Error| StartError::new(format_args!("pipe: {}", errno_text(&error)));
     let wake = process::open_wake_pipe().map_err(fail)?;
-    match launch.host {
+    match host {
         // Who can connect can also have seen that the server runs, and may stop it.
         Host::Server => {
             let is_foreground = plan.options.is_foreground;
@@ -84,8 +85,7 @@ pub(super) fn open(
     let opened = Opened(Some(parts));
     settled?;
     process::disown_children();
-    if let Some(parts) = opened.0.as_ref().filter(|_| !is_new_start && launch.host == Host::Server)
-    {
+    if let Some(parts) = opened.0.as_ref().filter(|_| !is_new_start && host == Host::Server) {
         parts.plan.credentials.log(&parts.plan.options);
     }
     Ok(opened)
@@ -143,7 +143,7 @@ impl Parts {
         engine.watch_control(&self.wake)?;
         let periodic = setup::with(|setup| setup.periodic).ok().flatten();
         engine.set_tick(periodic.map(|periodic| periodic.period));
-        if posts::is_any() {
+        if has_posts() {
             engine.request_call();
         }
         let descriptors = self.descriptors(&server);

@@ -152,9 +152,11 @@ impl Sink {
     /// Writes a line; false where there is no room for it.
     fn write_one(&mut self, level: Level, text: &str) -> bool {
         if let Some(taker) = self.taker {
-            let text: Vec<u8> = text.bytes().filter(|byte| *byte != 0).chain([0]).collect();
-            // SAFETY: the program's function, and a string that ends with a zero byte.
-            unsafe { taker(level.priority(), text.as_ptr().cast()) };
+            for line in text.lines() {
+                let line: Vec<u8> = line.bytes().filter(|byte| *byte != 0).chain([0]).collect();
+                // SAFETY: the program's function, and a string that ends with a zero byte.
+                unsafe { taker(level.priority(), line.as_ptr().cast()) };
+            }
             return true;
         }
         let name = self.name.as_deref().unwrap_or(c"server");

@@ -57,7 +57,10 @@ pub(crate) unsafe fn run_and_return(
 ) -> c_int {
     // SAFETY: the caller's promise.
     let status = unsafe { run(argc, argv, program, flavor) };
-    guard((), process::release_signals);
+    guard((), || {
+        process::release_signals();
+        sigpipe::release();
+    });
     status
 }
 

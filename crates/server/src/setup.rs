@@ -54,15 +54,12 @@ impl Setup {
 
 static SETUP: Mutex<Setup> = Mutex::new(Setup::NONE);
 
-/// Acts on what the program has set, for a server that is there. Fails on another thread than the server's (CONTRACT
-/// S7), and in a signal handler that has interrupted the server at its work.
+/// Acts on what the program has set, for a server that is there. Fails where there is none, on another thread than its own
+/// (CONTRACT S7), and in a signal handler that has interrupted it at its work.
 pub(crate) fn with<R>(act: impl FnOnce(&mut Setup) -> R) -> Result<R, Misuse> {
     match process::own_loop() {
         Some(MAIN) => with_any(act),
-        _ => {
-            process::log_foreign_call();
-            Err(Misuse::Foreign)
-        }
+        _ => Err(process::misuse()),
     }
 }
 

@@ -2,18 +2,39 @@
 
 use std::ffi::c_int;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal};
 
 /// Ignores SIGPIPE: a write to a pipe or socket whose reader is gone gives an error and ends nothing. What
 /// the program has set is left alone, and it may set what it likes later.
 pub(crate) fn ignore() {
+    if replace(|before| matches!(before, SigHandler::SigDfl), SigHandler::SigIgn) {
+        IS_IGNORED.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Gives SIGPIPE its default back, where [`ignore`] has taken it.
+pub(crate) fn release() {
+    if IS_IGNORED.swap(false, Ordering::Relaxed) {
+        replace(|before| matches!(before, SigHandler::SigIgn), SigHandler::SigDfl);
+    }
+}
+
+/// Whether SIGPIPE is ignored by us.
+static IS_IGNORED: AtomicBool = AtomicBool::new(false);
+
+/// Has SIGPIPE dealt with in another way, where `is_wanted` says so of what deals with it. Returns whether it does.
+fn replace(is_wanted: impl Fn(&SigHandler) -> bool, other: SigHandler) -> bool {
     // SAFETY: no handler is installed, and the one that was there is put back.
     unsafe {
-        if let Ok(before) = signal(Signal::SIGPIPE, SigHandler::SigIgn)
-            && !matches!(before, SigHandler::SigDfl)
-        {
-            let _ = signal(Signal::SIGPIPE, before);
+        match signal(Signal::SIGPIPE, other) {
+            Ok(before) if is_wanted(&before) => true,
+            Ok(before) => {
+                let _ = signal(Signal::SIGPIPE, before);
+                false
+            }
+            Err(_) => false,
         }
     }
 }

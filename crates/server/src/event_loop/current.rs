@@ -1,14 +1,13 @@
 //! The loops that the `ws_*` functions act on: each is touched by its own thread alone.
 
 use std::cell::RefCell;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use dorrit_engine::{Engine, Stats};
 
 use super::handshakes::Handshakes;
 use crate::error::Misuse;
-use crate::process::{self, LOOPS};
+use crate::process::{self, KnownDescriptor, LOOPS};
 use crate::program::OpenArguments;
 use crate::server::Server;
 
@@ -20,7 +19,7 @@ pub(crate) struct Loop {
     pub(crate) arguments: OpenArguments,
     pub(crate) server: Arc<Server>,
     /// Descriptors of the process that are not the program's, besides the engine's.
-    pub(crate) descriptors: Vec<RawFd>,
+    pub(crate) descriptors: Vec<KnownDescriptor>,
 }
 
 /// The place of a loop, which is there from the moment at which the server listens.
@@ -55,7 +54,7 @@ pub(crate) fn with_engine<R>(act: impl FnOnce(&mut Engine) -> R) -> Result<R, Mi
 }
 
 /// Makes this thread's loop.
-pub(crate) fn begin(engine: Engine, server: Arc<Server>, descriptors: Vec<RawFd>) {
+pub(crate) fn begin(engine: Engine, server: Arc<Server>, descriptors: Vec<KnownDescriptor>) {
     let (handshakes, arguments) = (Handshakes::default(), OpenArguments::default());
     let it = Loop { engine, handshakes, arguments, server, descriptors };
     let _ = with_place(|place| *place = Some(it));

@@ -61,7 +61,17 @@ impl KnownDescriptor {
     pub(crate) fn all_but(others: &[RawFd]) -> Vec<Self> {
         let numbers = numbers(others).into_iter();
         let numbers = numbers.filter(|fd| *fd > libc::STDERR_FILENO && !others.contains(fd));
-        numbers.filter_map(|number| Some(Self { number, id: id(number)? })).collect()
+        numbers.filter_map(Self::of).collect()
+    }
+
+    /// A descriptor that is open; `None` where it is not.
+    pub(crate) fn of(number: RawFd) -> Option<Self> {
+        Some(Self { number, id: id(number)? })
+    }
+
+    /// Whether the descriptor has this number, is open, and the same.
+    pub(crate) fn is(&self, number: RawFd) -> bool {
+        self.number == number && self.still().is_some()
     }
 
     /// The descriptor's number, where it is open and the same.

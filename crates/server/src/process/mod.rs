@@ -18,8 +18,8 @@ pub(crate) use helper::{Child, WaitStatus, is_reaper, reset_signals, start_helpe
 pub(crate) use limits::raise_descriptor_limit;
 pub(crate) use notify::{Notifier, claim_watchdog};
 pub(crate) use owner::{
-    LOOPS, MAIN, claim_thread, disown_children, end_child, has_server, is_child, log_foreign_call,
-    misuse, own_loop, release_thread,
+    LOOPS, MAIN, claim_thread, disown_children, end_child, has_server, is_child, misuse, own_loop,
+    release_thread,
 };
 pub(crate) use privileges::Credentials;
 pub(crate) use reserve::{WithoutReserve, take_shortage, trim_memory, without_reserve};

@@ -113,7 +113,7 @@ pub(crate) fn misuse() -> Misuse {
 
 /// Says, once, that a function was called by another thread than the server's.
 #[cold]
-pub(crate) fn log_foreign_call() {
+fn log_foreign_call() {
     if !HAS_WARNED.swap(true, Ordering::Relaxed) {
         log::warning("a ws_ function was called by another thread than the server's");
     }

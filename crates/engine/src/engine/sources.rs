@@ -75,10 +75,6 @@ impl Engine {
     /// Begins a round in which there may be timers, descriptors or calls.
     #[inline(never)]
     pub(super) fn begin_round_of_sources(&mut self) {
-        // No event has followed where an exception has left the callback.
-        if self.cx.pending.is_source_told {
-            self.take_back_source();
-        }
         let has_timer = self.timers.one_shots.is_due(self.cx.clock.looked_at());
         self.shares.begin_round(has_timer || self.has_ready_source());
         self.shares.is_used = self.cx.pending.is_call_wanted

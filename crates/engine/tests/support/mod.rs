@@ -134,6 +134,11 @@ impl Server {
         self.directory.path().join("s")
     }
 
+    /// What the engine watches for [`Server::pump_once`].
+    pub fn controlled(&self) -> &std::io::PipeReader {
+        &self.controlled
+    }
+
     pub fn client(&self) -> Client {
         let stream = UnixStream::connect(self.path()).unwrap();
         stream.set_nonblocking(true).unwrap();

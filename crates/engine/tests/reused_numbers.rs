@@ -135,12 +135,14 @@ fn while_a_child_has_the_old_one() {
 #[test]
 fn while_a_child_has_the_only_one() {
     let (_guard, mut server) = server();
-    let ((mut old, _write), (new, _new_write)) = (ready_pipe(), pipe().unwrap());
+    let ((mut old, mut write), (new, _new_write)) = (ready_pipe(), pipe().unwrap());
     let _childs = old.try_clone().unwrap();
     let fd = old.as_raw_fd();
     watch(&mut server, fd, 1);
     replace(&mut old, &new.into());
     assert_eq!(told(&mut server), [ready(fd, 1)]);
+    assert_idle(&mut server);
+    write.write_all(b"s").unwrap();
     assert_idle(&mut server);
 }
 

@@ -65,7 +65,7 @@ impl Engine {
     /// may be.
     #[inline(never)]
     pub(super) fn nanos_to_source(&self) -> Option<u64> {
-        if self.reactor.watches.is_any_told() || self.has_ready_source() {
+        if self.has_ready_source() {
             return Some(0);
         }
         // To the millisecond: what the loop's clock says may be some milliseconds old.
@@ -87,12 +87,11 @@ impl Engine {
         self.cx.pending.is_call_wanted || self.reactor.watches.is_any_ready()
     }
 
-    /// The caller has dealt with the timer or the descriptor that it was told last.
+    /// The caller has dealt with the timer that it was told last.
     #[inline(never)]
     pub(super) fn take_back_source(&mut self) {
         self.cx.pending.is_source_told = false;
         self.timers.one_shots.take_back();
-        self.reactor.take_back_watch();
     }
 
     /// What comes next of timers, descriptors and calls, unless it is the turn of connections, or time to look at the
@@ -131,7 +130,7 @@ impl Engine {
         match share {
             Share::Timers => self.timers.one_shots.pop(self.cx.clock.looked_at()).map(Event::Timer),
             Share::Watches => {
-                let next = self.reactor.watches.next();
+                let next = self.reactor.next_watch();
                 next.map(|(fd, readiness, key)| Event::Ready(fd, readiness, key))
             }
             Share::Calls => {

@@ -179,9 +179,9 @@ impl Reactor {
         self.watches.unwatch(self.poll.registry(), fd);
     }
 
-    /// The caller has dealt with the descriptor that it was told last.
-    pub(crate) fn take_back_watch(&mut self) {
-        self.watches.take_back(self.poll.registry());
+    /// The next one of the caller's descriptors that is ready.
+    pub(crate) fn next_watch(&mut self) -> Option<(RawFd, Readiness, Key)> {
+        self.watches.next(self.poll.registry())
     }
 }
 

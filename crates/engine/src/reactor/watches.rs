@@ -1,7 +1,7 @@
 //! The caller's descriptors.
 //!
-//! The poll tells of a descriptor when it becomes ready. The caller is told as long as it is: after each time the poll
-//! is asked anew.
+//! The poll tells of a descriptor when it becomes ready. The caller is told as long as it is: before each time the poll
+//! is asked anew, which looks again when it is to tell it.
 //!
 //! The caller may close a descriptor and say nothing. The poll then has forgotten it, unless somebody else has it open
 //! too; and its number may be another one's since, the engine's even.
@@ -30,8 +30,6 @@ pub(crate) struct Watches {
     table: Table<RawFd, Watched>,
     /// Those that are ready, each once, and others that are not watched any more. It never grows but with the table.
     ready: VecDeque<Watch>,
-    /// The one that the caller deals with.
-    told: Option<Watch>,
     /// The generation that was given last.
     generation: u32,
 }
@@ -101,11 +99,6 @@ impl Watches {
         !self.ready.is_empty()
     }
 
-    /// Whether the caller may deal with one, so that the poll is not asked for it.
-    pub(crate) fn is_any_told(&self) -> bool {
-        self.told.is_some()
-    }
-
     /// Watches a descriptor, and no more for what it was watched for before. For nothing ends it.
     pub(super) fn watch(
         &mut self,
@@ -172,25 +165,17 @@ impl Watches {
         }
     }
 
-    /// The next one that is ready, with which the caller deals until [`Watches::take_back`].
-    pub(crate) fn next(&mut self) -> Option<(RawFd, Readiness, Key)> {
+    /// The next one that is ready. It is told again as long as it is.
+    pub(super) fn next(&mut self, registry: &Registry) -> Option<(RawFd, Readiness, Key)> {
         loop {
             let watch = self.ready.pop_front()?;
-            if let Some(watched) = get(&mut self.table, watch) {
-                self.told = Some(watch);
-                let noted = std::mem::replace(&mut watched.noted, Readiness::NONE);
-                return Some((watch.fd, noted, watched.key));
+            let Some(watched) = get(&mut self.table, watch) else { continue };
+            let noted = std::mem::replace(&mut watched.noted, Readiness::NONE);
+            let (key, Some(interest)) = (watched.key, watched.wanted.interest()) else { continue };
+            if registry.reregister(&mut SourceFd(&watch.fd), watch.token(), interest).is_ok() {
+                return Some((watch.fd, noted, key));
             }
-        }
-    }
-
-    /// The caller has dealt with what it was told last: where that is ready still, the poll tells it again.
-    pub(super) fn take_back(&mut self, registry: &Registry) {
-        let Some(watch) = self.told.take() else { return };
-        let Some(watched) = get(&mut self.table, watch) else { return };
-        let Some(interest) = watched.wanted.interest() else { return };
-        if registry.reregister(&mut SourceFd(&watch.fd), watch.token(), interest).is_err() {
-            // It was closed.
+            // It was closed: what the poll has told is of somebody else who has the file.
             self.forget(watch.fd);
         }
     }

@@ -55,6 +55,7 @@ mod short_calls;
 mod signals;
 mod slow_peers;
 mod socket_file;
+mod stepping;
 mod stopping;
 mod systemd;
 mod tcp;

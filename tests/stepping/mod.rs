@@ -1,0 +1,4 @@
+//! Servers in a process that is the program's own: begun, stepped, and ended.
+
+mod servers;
+mod starts;

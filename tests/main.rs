@@ -37,6 +37,7 @@ mod linking;
 mod listeners;
 mod log_devices;
 mod logging;
+mod loops;
 mod make_run;
 mod manual;
 mod memory;

@@ -95,6 +95,7 @@ lint:
 	@$(LINT_HEADER)
 	@echo "c-examples: without a warning"
 	@$(LINT_EXAMPLES)
+	@$(LINT_CXX)
 	@# Below warnings mandoc tells which other manuals this machine lacks.
 	@if command -v mandoc >/dev/null; then \
 		echo "mandoc -T lint man/*.3"; mandoc -T lint -W warning man/*.3; \
@@ -118,7 +119,7 @@ install:
 	@$(PLACES); set -ex; \
 	$(INSTALL) -d "$$lib" "$$include" "$$man" "$$pc" "$$data" "$$rc" "$$examples" \
 		"$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic" \
-		"$$examples/chat" "$$examples/proxies"; \
+		"$$examples/chat" "$$examples/ctypes" "$$examples/proxies"; \
 	for name in $$libraries; do \
 		names $$name; \
 		$(INSTALL) -m 755 "$$target/$$built" "$$lib/$$real"; \
@@ -132,14 +133,15 @@ install:
 	done; \
 	ln -sf ../$$plain "$$lib/dorrit-classic/$$old"; \
 	ln -sf ../libdorrit-classic.a "$$lib/dorrit-classic/libdorrit.a"; \
-	$(INSTALL) -m 644 include/dorrit.h "$$include"; \
+	$(INSTALL) -m 644 include/dorrit.h c-examples/dorrit.hpp "$$include"; \
 	$(INSTALL) -m 644 include/classic/dorrit.h "$$include/dorrit-classic"; \
 	$(INSTALL) -m 644 man/*.3 "$$man"; \
 	for link in $$manlinks; do ln -sf "$${link#*:}.3" "$$man/$${link%%:*}.3"; done; \
 	$(INSTALL) -m 644 rc.d/dorrit.service rc.d/dorrit.socket "$$data"; \
 	$(INSTALL) -m 755 rc.d/dorrit "$$rc"; \
-	$(INSTALL) -m 644 c-examples/Makefile c-examples/*.c "$$examples"; \
+	$(INSTALL) -m 644 c-examples/Makefile c-examples/*.c c-examples/*.cc "$$examples"; \
 	$(INSTALL) -m 644 c-examples/classic/*.c "$$examples/classic"; \
+	$(INSTALL) -m 644 c-examples/ctypes/*.py "$$examples/ctypes"; \
 	$(INSTALL) -m 644 c-examples/chat/index.html "$$examples/chat"; \
 	$(INSTALL) -m 644 c-examples/proxies/* "$$examples/proxies"; \
 	$(TELL_LINKER)
@@ -152,16 +154,16 @@ uninstall:
 		rm -f "$$pc/$$name.pc"; \
 	done; \
 	rm -f "$$lib/dorrit-classic/$$old" "$$lib/dorrit-classic/libdorrit.a"; \
-	rm -f "$$include/dorrit.h" "$$include/dorrit-classic/dorrit.h"; \
+	rm -f "$$include/dorrit.h" "$$include/dorrit.hpp" "$$include/dorrit-classic/dorrit.h"; \
 	rm -f "$$data/dorrit.service" "$$data/dorrit.socket" "$$rc/dorrit"; \
 	for page in man/*.3; do rm -f "$$man/$${page##*/}"; done; \
 	for link in $$manlinks; do rm -f "$$man/$${link%%:*}.3"; done; \
-	for file in c-examples/Makefile c-examples/*.c c-examples/classic/*.c \
-		c-examples/chat/index.html c-examples/proxies/*; do \
+	for file in c-examples/Makefile c-examples/*.c c-examples/*.cc c-examples/classic/*.c \
+		c-examples/chat/index.html c-examples/ctypes/*.py c-examples/proxies/*; do \
 		rm -f "$$examples/$${file#c-examples/}"; \
 	done; \
 	for ours in "$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic" \
-		"$$examples/chat" "$$examples/proxies" "$$examples" "$$data"; do \
+		"$$examples/chat" "$$examples/ctypes" "$$examples/proxies" "$$examples" "$$data"; do \
 		[ ! -d "$$ours" ] || rmdir "$$ours"; \
 	done; \
 	$(TELL_LINKER)
@@ -269,4 +271,10 @@ LINT_EXAMPLES = \
 			$$cc -std=c99 -I$$include $$more $(C_FLAGS) $$source && \
 			$$cc -x c++ -std=c++17 -I$$include $$more $(C_FLAGS) $$source || exit 1; \
 		done; \
+	done
+
+LINT_CXX = \
+	for cxx in g++ clang++; do \
+		command -v $$cxx >/dev/null || continue; \
+		$$cxx -std=c++17 -Iinclude -Ic-examples -Wshadow $(C_FLAGS) c-examples/*.cc || exit 1; \
 	done

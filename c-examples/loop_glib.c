@@ -118,7 +118,9 @@ int main(int argc, char **argv)
 	int status = ws_begin(argc, argv);
 
 	if (status != 0)
-		return status == -1 ? 1 : status;
+		return status;
+	if (ws_get_fd() == -1)
+		return 0;	/* --help or --version was all that was asked for */
 
 	loop = g_main_loop_new(NULL, FALSE);
 	funcs.prepare = prepare;

@@ -126,7 +126,9 @@ int main(int argc, char **argv)
 	int status = ws_begin(argc, argv);
 
 	if (status != 0)
-		return status == -1 ? 1 : status;
+		return status;
+	if (ws_get_fd() == -1)
+		return 0;	/* --help or --version was all that was asked for */
 
 	uv_timer_init(loop, &due);
 	uv_prepare_init(loop, &prepare);

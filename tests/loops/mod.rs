@@ -1,9 +1,11 @@
 //! Servers within loops that are not ours: GLib's, libuv's, libev's, and those that a C++ program and a Python
 //! script have of their own.
 
+mod ctypes;
 mod ev;
 mod glib;
 mod uv;
+mod wrapper;
 
 use std::path::Path;
 use std::process::Command;
@@ -71,11 +73,7 @@ impl Example {
         said(&mut ann, "hello", &mut [&mut bob]);
         the_timer_fires_while_clients_talk(&mut ann, &mut bob);
         sleeps(&server, &mut ann);
-        server.signal(Signal::TERM);
-        for client in [&mut ann, &mut bob] {
-            expect_stop(client);
-        }
-        assert_eq!(server.wait(), Some(0), "{}", server.stderr());
+        stops(&mut server, &mut [&mut ann, &mut bob]);
         assert!(server.complaints().is_empty(), "{}", server.stderr());
     }
 
@@ -91,6 +89,14 @@ impl Example {
             assert_ne!(frame.op, Op::TEXT, "{frame:?}");
         }
         server.stop_with(Signal::INT);
+    }
+
+    /// Where there is no server.
+    fn leaves(&self) {
+        for (argument, code) in [("--help", 0), ("--nonsense", 2)] {
+            let Some(launch) = self.launch() else { return };
+            leaves(launch.args([argument]), code);
+        }
     }
 
     /// All that was taken is given back.
@@ -125,6 +131,11 @@ macro_rules! each_test {
         }
 
         #[test]
+        fn leaves() {
+            $example.leaves();
+        }
+
+        #[test]
         fn leaks_nothing() {
             $example.leaks_nothing();
         }
@@ -135,6 +146,14 @@ use each_test;
 /// A program that is compiled, about to be started.
 fn launch(program: &Path) -> Launch {
     Launch::of("parentheses.c", Variant::Default).with_program(program.to_owned())
+}
+
+/// A program that begins no server says why, and leaves.
+fn leaves(launch: Launch, code: i32) {
+    let ended = launch.run();
+    assert_eq!(ended.code, Some(code), "{}", ended.stderr);
+    assert_eq!(ended.stdout.lines().count() > 10, code == 0, "{}", ended.stdout);
+    assert_eq!(ended.stderr.is_empty(), code == 0, "{}", ended.stderr);
 }
 
 /// How many are here, where that is what the program's own timer says.
@@ -201,10 +220,14 @@ fn sleeps(server: &Server, client: &mut Client) {
     assert!(used < 20, "{used} ticks of processor time within three seconds of silence");
 }
 
-/// The server says that it stops, and the client lets it.
-fn expect_stop(client: &mut Client) {
-    let frame = until_not_a_tick(client).expect("a close frame");
-    assert_eq!(frame.code(), Some(1001), "{frame:?}");
-    client.send(&Frame::close(1001, ""));
-    client.expect_end();
+/// The server is told to stop by SIGTERM, says so, and leaves when the clients have.
+fn stops(server: &mut Server, clients: &mut [&mut Client]) {
+    server.signal(Signal::TERM);
+    for client in clients {
+        let frame = until_not_a_tick(client).expect("a close frame");
+        assert_eq!(frame.code(), Some(1001), "{frame:?}");
+        client.send(&Frame::close(1001, ""));
+        client.expect_end();
+    }
+    assert_eq!(server.wait(), Some(0), "{}", server.stderr());
 }

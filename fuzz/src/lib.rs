@@ -3,6 +3,7 @@
 pub mod client;
 pub mod input;
 pub mod server;
+pub mod sources;
 pub mod stream;
 
 use dorrit_server::{Binary, Buffers, Flavor, Fragments, RequestFields};

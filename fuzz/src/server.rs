@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::client::{Client, Numbered};
 use crate::input::Input;
+use crate::sources::Sources;
 
 /// The most clients of a run.
 const CLIENTS: usize = 6;
@@ -42,6 +43,7 @@ pub struct Server {
     closing: HashSet<ConnId>,
     ended: HashSet<ConnId>,
     messages: usize,
+    sources: Sources,
     is_stopped: bool,
 }
 
@@ -115,12 +117,18 @@ impl Server {
             closing: HashSet::new(),
             ended: HashSet::new(),
             messages: 0,
+            sources: Sources::default(),
             is_stopped: false,
         }
     }
 
     fn operate(&mut self, input: &mut Input<'_>) {
-        match input.byte() % 12 {
+        let operation = input.byte();
+        // The last of those that are left over.
+        if operation >= 240 {
+            return self.sources.operate(&mut self.engine, input);
+        }
+        match operation % 12 {
             0 => return self.connect(input),
             1 => {
                 self.pump();
@@ -280,11 +288,11 @@ impl Server {
                 return false;
             }
             Event::AcceptFailed(error) => panic!("{error}"),
+            Event::Timer(_) | Event::Ready(..) | Event::Call => {
+                self.sources.hear(&mut self.engine, event);
+            }
             Event::Refused(..)
             | Event::Tick
-            | Event::Timer(_)
-            | Event::Ready(..)
-            | Event::Call
             | Event::DrainExpired
             | Event::HeldUp(_)
             | Event::MemoryReleased
@@ -347,6 +355,7 @@ impl Server {
             let move_all = |client: &mut Client| client.write(usize::MAX) + client.read(usize::MAX);
             moved = self.clients.iter_mut().map(move_all).sum();
         }
+        self.sources.assert_rest();
         for (id, number) in &self.accepted {
             let (client, is_over) = (&self.clients[*number], self.ended.contains(id));
             if !client.is_staying() || self.closing.contains(id) {
@@ -369,6 +378,7 @@ impl Server {
     fn let_all_leave(&mut self) {
         self.clients = Vec::new();
         self.pump_all();
+        self.sources.end(&mut self.engine);
         assert_eq!(self.ended.len(), self.accepted.len(), "an end is not told");
         let stats = self.engine.stats();
         assert_eq!((stats.connections, stats.queued_bytes), (0, 0));

@@ -1,7 +1,7 @@
 //! Whose share of a round comes next.
 
-/// Who has a share of each round. What a look at the poll was left for may all be used up by one of them (CONTRACT S20):
-/// the next round then begins with whoever follows.
+/// Who has a share of each round. Where one of them uses up the time until the next look at the poll (CONTRACT S20), the
+/// next round begins with the one that follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Share {
     /// The caller's timers that are due.

@@ -114,8 +114,10 @@ impl Watches {
         if !(0..NUMBERS).contains(&fd) {
             return Err(Errno::BADF.into());
         }
-        self.reserve().map_err(|_| io::ErrorKind::OutOfMemory)?;
         let was_there = self.table.has(&fd);
+        if !was_there {
+            self.reserve().map_err(|_| io::ErrorKind::OutOfMemory)?;
+        }
         // Never 0, and never the one of tokens that name other things.
         self.generation = self.generation % (u32::MAX - 1) + 1;
         let generation = self.generation;

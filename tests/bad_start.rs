@@ -168,6 +168,34 @@ fn the_line_begins_with_the_name() {
     assert!(ended.stderr.starts_with("florence: -l "), "{}", ended.stderr);
 }
 
+/// CONTRACT S1: where `ws_start_callback` calls it off, the terminal is told, and nothing is left behind. It runs in the
+/// daemon, and `ws_exit_func` does not.
+#[test]
+fn the_program_calls_it_off() {
+    for arguments in [&["-x"][..], &[]] {
+        let launch = Launch::of("handover.c", Variant::Default).args(arguments.iter().copied());
+        let name = launch.unique_name();
+        let plan = launch.dir().join("plan");
+        std::fs::write(&plan, format!("name {name}\nstart 4\n")).expect("a file");
+        let ended = launch.env("HANDOVER_PLAN", &plan.display().to_string()).run();
+        assert_eq!(ended.code, Some(1), "{arguments:?}: {}", ended.stderr);
+        assert_eq!(
+            ended.stderr.lines().last(),
+            Some(&*format!("{name}: ws_start_callback has returned 4"))
+        );
+        let journal = ended.journal();
+        let [init, start] = ["init ", "start "].map(|line| {
+            let rest = journal.split(line).nth(1).unwrap_or_default();
+            rest.split_whitespace().next().unwrap_or_default().to_owned()
+        });
+        assert_eq!(start == init, arguments == ["-x"], "{journal}");
+        assert!(!journal.contains("exit "), "{journal}");
+        assert_eq!(std::fs::read_dir(ended.run_dir()).expect("it is there").count(), 0);
+        assert!(!std::path::Path::new(&format!("/var/run/{name}.pid")).exists());
+        assert_eq!(ended.left_behind, 0);
+    }
+}
+
 /// Usage errors: one line, the usage behind it, and exit status 2.
 #[test]
 fn arguments_that_are_no_options() {

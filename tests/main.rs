@@ -48,6 +48,7 @@ mod packages;
 mod pages;
 mod peers;
 mod periodic;
+mod programs;
 mod proxies;
 mod rc_d;
 mod reentrancy;

@@ -49,6 +49,17 @@ static void tick(void)
     journal("tick %ld", (long)getpid());
 }
 
+/* What ws_start_callback returns; libdorrit(8) does not ask it. */
+static int start_answer;
+
+int ws_start_callback(void);
+
+int ws_start_callback(void)
+{
+    journal("start %ld", (long)getpid());
+    return start_answer;
+}
+
 static void step(char *word, char *rest)
 {
     pthread_t thread;
@@ -59,6 +70,8 @@ static void step(char *word, char *rest)
         exit(atoi(rest));
     else if (strcmp(word, "abort") == 0)
         abort();
+    else if (strcmp(word, "start") == 0)
+        start_answer = atoi(rest);
     else if (strcmp(word, "gate") == 0)
         close(open(rest, O_RDONLY | O_CLOEXEC)); /* a FIFO: until somebody opens its other end */
     else if (strcmp(word, "handle") == 0)

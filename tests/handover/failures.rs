@@ -58,6 +58,24 @@ fn it_ends_in_ws_init_func() {
     }
 }
 
+/// The program itself calls it off, in `ws_start_callback`.
+#[test]
+fn it_is_called_off_by_the_program() {
+    for start in [Chain::start, Chain::start_daemon] {
+        let mut chain = start(daemon(BOTH[0]));
+        let mut client = chain.server.connect();
+        chain.plan("start 4\n");
+        fails(&chain, "the new server has ended with status 1");
+        assert!(chain.server.stderr().contains("ws_start_callback has returned 4"));
+        goes_on(&mut chain, &mut client);
+        chain.plan("");
+        drop(client);
+        chain.hand_over();
+        assert_eq!(who(&mut chain.server.connect()).1, pid(chain.now));
+        chain.stop();
+    }
+}
+
 /// Moves the program away. Returns where it was, and where it is.
 fn move_aside(chain: &Chain) -> (PathBuf, PathBuf) {
     let moved = (chain.program(), chain.dir().join("program.aside"));

@@ -1,0 +1,57 @@
+//! The programs of c-examples that do something else beside WebSockets, each with what is its real
+//! counterpart there.
+
+mod udp;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::examples::launch;
+use crate::harness::{
+    Client, Compiler, Launch, Need, Op, Package, installation, output, program_dir, root, skipped,
+};
+
+/// Compiles one of them as its head says: with what its other libraries are called.
+fn compile(name: &str, libraries: &[&str]) -> PathBuf {
+    let program = program_dir().join(name);
+    let compiler = Compiler::named("cc").args(["-std=c99", "-O2"]).headers(Package::Dorrit);
+    let source = root().join("c-examples").join(name).with_extension("c");
+    compiler.args([source]).shared(Package::Dorrit).args(libraries).make(&program);
+    program
+}
+
+/// The program, about to be started with these words behind "--".
+fn with_operands(program: &Path, operands: &[&str]) -> Launch {
+    let quoted = operands.iter().map(|word| format!(" '{}'", word.replace('\'', "'\\''")));
+    let script = format!("exec \"$0\" \"$@\" --{}", quoted.collect::<String>());
+    launch(program).under(["sh", "-c", &script])
+}
+
+/// The payload of the next message, which must be binary.
+fn binary(client: &mut Client) -> Vec<u8> {
+    let frame = client.receive();
+    assert!(frame.op == Op::BINARY && frame.fin, "{frame:?}");
+    frame.payload
+}
+
+/// The Makefile that people copy builds them, with either make, and leaves out what it has no library for.
+#[test]
+fn by_the_makefile() {
+    if skipped(&[Need::Tool("pkg-config")]) {
+        return;
+    }
+    for make in ["make", "bmake"] {
+        if skipped(&[Need::Tool(make)]) {
+            continue;
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        let from = installation().join("share/examples/dorrit/.");
+        output(Command::new("cp").arg("-R").arg(from).arg(dir.path()));
+        let mut command = Command::new(make);
+        command.arg("CFLAGS=-O2 -std=c99 -Wall -Wextra -Werror -pedantic").arg("all");
+        let paths = installation().join("lib/pkgconfig");
+        output(command.current_dir(dir.path()).env("PKG_CONFIG_PATH", paths));
+        let is_built = |name: &str| dir.path().join("bin").join(name).exists();
+        assert!(is_built("udp"));
+    }
+}

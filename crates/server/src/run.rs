@@ -83,6 +83,8 @@ pub(crate) unsafe fn begin<'a, P: Program>(
 pub(crate) struct Running<'a, P> {
     dispatch: Dispatch<'a, P>,
     stage: Stage,
+    /// An exception has left the last step: what it was at is to be gone on with before anybody sleeps.
+    is_cut: bool,
     _claim: Claim,
 }
 
@@ -115,7 +117,7 @@ impl<'a, P: Program> Running<'a, P> {
         match unsafe { open(argc, argv, launch) } {
             Ok(process) => {
                 let dispatch = Dispatch { program: launch.program, process };
-                Ok(Self { dispatch, stage: Stage::Serving, _claim: claim })
+                Ok(Self { dispatch, stage: Stage::Serving, is_cut: false, _claim: claim })
             }
             Err(error) => Err(guard(1, || end(&error))),
         }
@@ -133,7 +135,11 @@ impl<'a, P: Program> Running<'a, P> {
     /// exit status at the server's end.
     pub(crate) fn step(&mut self, longest: Option<Duration>) -> Result<Option<c_int>, Lost> {
         if self.stage == Stage::Serving {
-            match self.dispatch.serve_round(longest) {
+            let was_cut = std::mem::replace(&mut self.is_cut, true);
+            let longest = if was_cut { Some(Duration::ZERO) } else { longest };
+            let served = self.dispatch.serve_round(longest);
+            self.is_cut = false;
+            match served {
                 Ok(None) => return Ok(None),
                 Ok(Some(status)) => self.stage = Stage::Stopped(status),
                 Err(Lost) if process::is_child() => return Err(Lost),
@@ -147,7 +153,7 @@ impl<'a, P: Program> Running<'a, P> {
     /// How long somebody else may sleep.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         match self.stage {
-            Stage::Serving => self.dispatch.timeout(),
+            Stage::Serving if !self.is_cut => self.dispatch.timeout(),
             _ => Some(Duration::ZERO),
         }
     }

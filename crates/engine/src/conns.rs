@@ -10,6 +10,8 @@ use crate::id::ConnId;
 pub(crate) struct Conns {
     /// Which table it is.
     shard: u8,
+    /// The generation of the first connection in each slot.
+    first: NonZeroU32,
     slots: Vec<Slot>,
     vacant: Option<u32>,
     len: usize,
@@ -28,12 +30,25 @@ enum Content {
 }
 
 impl Conns {
-    /// The table of a shard, with room for so many.
-    pub(crate) fn new(shard: u8, capacity: usize) -> Result<Self, TryReserveError> {
+    /// The table of a shard, with room for so many, whose generations begin here.
+    pub(crate) fn new(
+        shard: u8,
+        first: NonZeroU32,
+        capacity: usize,
+    ) -> Result<Self, TryReserveError> {
         let capacity = capacity.min(ConnId::INDICES);
         let mut slots = Vec::new();
         slots.try_reserve_exact(capacity)?;
-        Ok(Self { shard, slots, vacant: None, len: 0, capacity })
+        Ok(Self { shard, first, slots, vacant: None, len: 0, capacity })
+    }
+
+    /// The first generation of which no connection has had an id, nor has in any other slot.
+    pub(crate) fn next_generation(&self) -> NonZeroU32 {
+        let next = |slot: &Slot| match slot.content {
+            Content::Conn(_) => slot.generation.saturating_add(1),
+            Content::Vacant { .. } => slot.generation,
+        };
+        self.slots.iter().map(next).max().unwrap_or(self.first)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -67,7 +82,7 @@ impl Conns {
             slot.content = Content::Conn(conn);
             return Some(ConnId::new(self.shard, index as usize, slot.generation));
         }
-        let id = ConnId::new(self.shard, self.slots.len(), NonZeroU32::MIN);
+        let id = ConnId::new(self.shard, self.slots.len(), self.first);
         self.slots.push(Slot { generation: id.generation(), content: Content::Conn(conn) });
         Some(id)
     }
@@ -138,7 +153,7 @@ mod tests {
     /// CONTRACT S6: an id names one connection, however often its slot is used.
     #[test]
     fn stale_ids_are_recognised() {
-        let mut conns = Conns::new(0, 2).unwrap();
+        let mut conns = Conns::new(0, NonZeroU32::MIN, 2).unwrap();
         let first = conns.insert(conn()).unwrap();
         let second = conns.insert(conn()).unwrap();
         assert!(conns.insert(conn()).is_none());
@@ -153,9 +168,30 @@ mod tests {
         assert_eq!(conns.first_from(2), None);
     }
 
+    /// A table that begins behind another one gives none of its ids.
+    #[test]
+    fn a_table_after_another() {
+        let mut earlier = Conns::new(0, NonZeroU32::MIN, 2).unwrap();
+        assert_eq!(earlier.next_generation(), NonZeroU32::MIN);
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            ids.push(earlier.insert(conn()).unwrap());
+            earlier.remove(ids[ids.len() - 1]);
+        }
+        assert_eq!(earlier.next_generation().get(), 4);
+        ids.push(earlier.insert(conn()).unwrap());
+        assert_eq!(earlier.next_generation().get(), 5);
+        let mut later = Conns::new(0, earlier.next_generation(), 2).unwrap();
+        for _ in 0..2 {
+            let id = later.insert(conn()).unwrap();
+            assert!(!ids.contains(&id));
+        }
+        assert!(ids.iter().all(|id| !later.has(*id)));
+    }
+
     #[test]
     fn a_slot_without_further_generations_is_retired() {
-        let mut conns = Conns::new(0, 1).unwrap();
+        let mut conns = Conns::new(0, NonZeroU32::MIN, 1).unwrap();
         let first = conns.insert(conn()).unwrap();
         conns.remove(first);
         conns.slots[0].generation = NonZeroU32::new(u32::MAX - 1).unwrap();
@@ -168,7 +204,7 @@ mod tests {
 
     #[test]
     fn any_bits_are_safe() {
-        let conns = Conns::new(0, 1).unwrap();
+        let conns = Conns::new(0, NonZeroU32::MIN, 1).unwrap();
         assert!(ConnId::from_bits(0).is_none());
         assert!(ConnId::from_bits(u64::from(u32::MAX)).is_none());
         for bits in [1 << 32, u64::MAX, 0x7fff_ffff_dead_beef] {

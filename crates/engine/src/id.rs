@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-/// Names a connection for as long as the server runs: no two ever have the same one, whichever loop has them.
+/// Names a connection for as long as the process runs: no two ever have the same one, whichever loop has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId {
     /// The kind of what is named, the shard, and the index in its table, from the highest bit to the lowest.
@@ -10,7 +10,7 @@ pub struct ConnId {
     generation: NonZeroU32,
 }
 
-/// Names a timer that was set, for as long as the server runs: no two ever have the same one, and no connection has
+/// Names a timer that was set, for as long as the process runs: no two ever have the same one, and no connection has
 /// the number of one. In the order in which they were set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimerId {

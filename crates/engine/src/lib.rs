@@ -27,6 +27,7 @@ mod reactor;
 mod ready;
 mod shares;
 mod shutdown;
+mod spent;
 mod stats;
 mod sys;
 mod table;

@@ -112,6 +112,8 @@ impl Ready {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
     use crate::conn::tests::conn;
 
@@ -140,7 +142,7 @@ mod tests {
 
     #[test]
     fn each_has_one_turn_a_round() {
-        let mut conns = Conns::new(0, 3).unwrap();
+        let mut conns = Conns::new(0, NonZeroU32::MIN, 3).unwrap();
         let mut ready = Ready::new(3).unwrap();
         let [a, b, c] = [(); 3].map(|()| conns.insert(conn()).unwrap());
         for id in [b, a, b, a] {
@@ -160,7 +162,7 @@ mod tests {
     /// Connections that have ended leave their places when these are needed.
     #[test]
     fn the_lists_never_grow() {
-        let mut conns = Conns::new(0, 1).unwrap();
+        let mut conns = Conns::new(0, NonZeroU32::MIN, 1).unwrap();
         let mut ready = Ready::new(1).unwrap();
         let capacity = (ready.now.capacity(), ready.dirty.capacity(), ready.next.capacity());
         for _ in 0..100 {

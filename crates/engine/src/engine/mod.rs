@@ -20,6 +20,7 @@ use crate::id::ConnId;
 use crate::reactor::Reactor;
 use crate::ready::Ready;
 use crate::shares::Shares;
+use crate::spent::FirstIds;
 use crate::timers::{Due, Timers};
 
 /// The table of the only loop.
@@ -36,6 +37,13 @@ pub struct Engine {
     pub(crate) cx: Context,
 }
 
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let generation = self.conns.next_generation();
+        FirstIds { generation, timers: self.timers.one_shots.count() }.keep();
+    }
+}
+
 /// How the loop goes on.
 enum Progress {
     /// A turn has begun.
@@ -50,12 +58,13 @@ impl Engine {
     /// the process in which it is used: a kqueue does not survive a fork.
     pub fn new(config: Config, connections: Arc<Connections>) -> io::Result<Self> {
         let sockets = config.max_sockets();
+        let first = FirstIds::new();
         let out_of_memory = |_| io::Error::from(io::ErrorKind::OutOfMemory);
         Ok(Self {
-            conns: Conns::new(SHARD, sockets).map_err(out_of_memory)?,
+            conns: Conns::new(SHARD, first.generation, sockets).map_err(out_of_memory)?,
             ready: Ready::new(sockets).map_err(out_of_memory)?,
             reactor: Reactor::new()?,
-            timers: Timers::new(),
+            timers: Timers::new(first.timers),
             shares: Shares::new(),
             cx: Context::new(config, connections).map_err(out_of_memory)?,
         })

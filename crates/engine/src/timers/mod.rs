@@ -63,11 +63,11 @@ impl Lifecycle {
 }
 
 impl Timers {
-    /// Timers that await nothing yet.
-    pub(crate) fn new() -> Self {
+    /// Timers that await nothing yet, before which so many of the caller's were set.
+    pub(crate) fn new(earlier: u64) -> Self {
         Self {
             deadlines: Deadlines::default(),
-            one_shots: OneShots::default(),
+            one_shots: OneShots::new(earlier),
             tick: None,
             shed_at: None,
             drain_expires_at: None,

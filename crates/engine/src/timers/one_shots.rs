@@ -25,6 +25,16 @@ pub(crate) struct OneShots {
 }
 
 impl OneShots {
+    /// No timers, before which so many were set.
+    pub(crate) fn new(earlier: u64) -> Self {
+        Self { count: earlier, ..Self::default() }
+    }
+
+    /// How many were ever set.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Sets a timer; `None` where there is no memory for it, or no id. It counts from now, and where the caller deals
     /// with a timer with the same key from when that was due: periods that have passed are left out.
     pub(crate) fn set(&mut self, shard: u8, after: Duration, key: Key) -> Option<TimerId> {

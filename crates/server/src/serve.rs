@@ -201,8 +201,8 @@ impl<P: Program> Dispatch<'_, P> {
         match event {
             Event::Opened(id) => self.open(id)?,
             Event::Closed(id) => {
+                let _ending = Ending(id);
                 self.program.close(from_id(id));
-                step(|it| it.handshakes.close(id))?;
             }
             Event::Drained(id) => self.program.drain(from_id(id)),
             Event::Tick => tick()?,
@@ -254,6 +254,16 @@ impl<P: Program> Dispatch<'_, P> {
                 _ => handshakes.refuse(engine, id),
             }
         })
+    }
+}
+
+/// The end of a connection: what is kept for it is forgotten when its callback has returned, or an exception has left it.
+struct Ending(ConnId);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // Without a loop nothing is kept.
+        let _ = step(|it| it.handshakes.close(self.0));
     }
 }
 

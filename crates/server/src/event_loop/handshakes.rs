@@ -27,8 +27,10 @@ pub(crate) struct Handshakes {
 }
 
 impl Handshakes {
-    /// Notes that the callback is about to run; `protocol` is what was chosen without it.
+    /// Notes that the callback is about to run; `protocol` is what was chosen without it. The last callback may have
+    /// been left by an exception.
     pub(crate) fn begin(&mut self, protocol: Option<&[u8]>) -> Result<(), TryReserveError> {
+        self.end();
         self.protocol = None;
         if let Some(name) = protocol {
             self.choose(name)?;

@@ -44,6 +44,7 @@ mod memory;
 mod options;
 mod ordinary_user;
 mod out_of_memory;
+mod own_main;
 mod packages;
 mod pages;
 mod peers;

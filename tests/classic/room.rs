@@ -23,12 +23,13 @@ fn it_stands_at_the_end_of_the_arrows() {
     assert!(names.clone().any(|it| it == "dorrit-classic"));
 }
 
-/// DESIGN, rooms: the same file names as src/, so that the two read as a diff of each other.
+/// DESIGN, rooms: file names of src/, so that the two read as a diff of each other; it has not all of the functions.
 #[test]
 fn its_files_are_those_of_the_newer_library() {
     let names = |dir: &Path| -> BTreeSet<_> {
         let entries = std::fs::read_dir(dir).expect("a directory").flatten();
         entries.map(|entry| entry.file_name()).collect()
     };
-    assert_eq!(names(&root().join("crates/classic/src")), names(&root().join("src")));
+    let [ours, newer] = ["crates/classic/src", "src"].map(|dir| names(&root().join(dir)));
+    assert!(ours.is_subset(&newer) && ours.contains("callbacks.rs".as_ref()), "{ours:?} {newer:?}");
 }

@@ -118,7 +118,7 @@ install:
 	@$(PLACES); set -ex; \
 	$(INSTALL) -d "$$lib" "$$include" "$$man" "$$pc" "$$data" "$$rc" "$$examples" \
 		"$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic" \
-		"$$examples/chat" "$$examples/proxies"; \
+		"$$examples/chat" "$$examples/terminal" "$$examples/proxies"; \
 	for name in $$libraries; do \
 		names $$name; \
 		$(INSTALL) -m 755 "$$target/$$built" "$$lib/$$real"; \
@@ -141,6 +141,7 @@ install:
 	$(INSTALL) -m 644 c-examples/Makefile c-examples/*.c "$$examples"; \
 	$(INSTALL) -m 644 c-examples/classic/*.c "$$examples/classic"; \
 	$(INSTALL) -m 644 c-examples/chat/index.html "$$examples/chat"; \
+	$(INSTALL) -m 644 c-examples/terminal/index.html "$$examples/terminal"; \
 	$(INSTALL) -m 644 c-examples/proxies/* "$$examples/proxies"; \
 	$(TELL_LINKER)
 
@@ -157,11 +158,11 @@ uninstall:
 	for page in man/*.3; do rm -f "$$man/$${page##*/}"; done; \
 	for link in $$manlinks; do rm -f "$$man/$${link%%:*}.3"; done; \
 	for file in c-examples/Makefile c-examples/*.c c-examples/classic/*.c \
-		c-examples/chat/index.html c-examples/proxies/*; do \
+		c-examples/chat/index.html c-examples/terminal/index.html c-examples/proxies/*; do \
 		rm -f "$$examples/$${file#c-examples/}"; \
 	done; \
 	for ours in "$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic" \
-		"$$examples/chat" "$$examples/proxies" "$$examples" "$$data"; do \
+		"$$examples/chat" "$$examples/terminal" "$$examples/proxies" "$$examples" "$$data"; do \
 		[ ! -d "$$ours" ] || rmdir "$$ours"; \
 	done; \
 	$(TELL_LINKER)

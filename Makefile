@@ -119,7 +119,7 @@ install:
 	@$(PLACES); set -ex; \
 	$(INSTALL) -d "$$lib" "$$include" "$$man" "$$pc" "$$data" "$$rc" "$$examples" \
 		"$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic" \
-		"$$examples/chat" "$$examples/ctypes" "$$examples/proxies"; \
+		"$$examples/chat" "$$examples/terminal" "$$examples/ctypes" "$$examples/proxies"; \
 	for name in $$libraries; do \
 		names $$name; \
 		$(INSTALL) -m 755 "$$target/$$built" "$$lib/$$real"; \
@@ -143,6 +143,7 @@ install:
 	$(INSTALL) -m 644 c-examples/classic/*.c "$$examples/classic"; \
 	$(INSTALL) -m 644 c-examples/ctypes/*.py "$$examples/ctypes"; \
 	$(INSTALL) -m 644 c-examples/chat/index.html "$$examples/chat"; \
+	$(INSTALL) -m 644 c-examples/terminal/index.html "$$examples/terminal"; \
 	$(INSTALL) -m 644 c-examples/proxies/* "$$examples/proxies"; \
 	$(TELL_LINKER)
 
@@ -159,11 +160,13 @@ uninstall:
 	for page in man/*.3; do rm -f "$$man/$${page##*/}"; done; \
 	for link in $$manlinks; do rm -f "$$man/$${link%%:*}.3"; done; \
 	for file in c-examples/Makefile c-examples/*.c c-examples/*.cc c-examples/classic/*.c \
-		c-examples/chat/index.html c-examples/ctypes/*.py c-examples/proxies/*; do \
+		c-examples/chat/index.html c-examples/terminal/index.html c-examples/ctypes/*.py \
+		c-examples/proxies/*; do \
 		rm -f "$$examples/$${file#c-examples/}"; \
 	done; \
 	for ours in "$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic" \
-		"$$examples/chat" "$$examples/ctypes" "$$examples/proxies" "$$examples" "$$data"; do \
+		"$$examples/chat" "$$examples/terminal" "$$examples/ctypes" "$$examples/proxies" \
+		"$$examples" "$$data"; do \
 		[ ! -d "$$ours" ] || rmdir "$$ours"; \
 	done; \
 	$(TELL_LINKER)

@@ -7,4 +7,5 @@ mod picture;
 mod site;
 mod tab;
 
-pub(crate) use devtools::chromium_program;
+pub(crate) use devtools::{Browser, chromium_program};
+pub(crate) use tab::Tab;

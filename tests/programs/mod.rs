@@ -1,6 +1,8 @@
 //! The programs of c-examples that do something else beside WebSockets, each with what is its real
 //! counterpart there.
 
+mod terminal;
+mod terminal_page;
 mod udp;
 
 use std::path::{Path, PathBuf};
@@ -52,6 +54,6 @@ fn by_the_makefile() {
         let paths = installation().join("lib/pkgconfig");
         output(command.current_dir(dir.path()).env("PKG_CONFIG_PATH", paths));
         let is_built = |name: &str| dir.path().join("bin").join(name).exists();
-        assert!(is_built("udp"));
+        assert!(is_built("udp") && is_built("terminal"));
     }
 }

@@ -6,16 +6,12 @@
  *	limit echo | broadcast unix:PATH | tcp:PORT
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include "listen.h"
 
 /* More than a UNIX socket holds by default: smaller ones cost more where messages are large. */
 #define BUFFER 262144
@@ -32,28 +28,6 @@ static char buffer[BUFFER];
 /* Those who are connected, where there are broadcasts. */
 static int clients[MAX_FD], client_count;
 static int is_broadcast;
-
-static int listen_at(const char *address)
-{
-	if (strncmp(address, "unix:", 5) == 0) {
-		struct sockaddr_un sun = { .sun_family = AF_UNIX };
-		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-		strncpy(sun.sun_path, address + 5, sizeof sun.sun_path - 1);
-		if (bind(fd, (struct sockaddr *)&sun, sizeof sun) == 0 && listen(fd, 4096) == 0)
-			return fd;
-	} else if (strncmp(address, "tcp:", 4) == 0) {
-		struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(atoi(address + 4)) };
-		int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-		sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-		if (bind(fd, (struct sockaddr *)&sin, sizeof sin) == 0 && listen(fd, 4096) == 0)
-			return fd;
-	}
-	perror(address);
-	exit(1);
-}
 
 static void wait_for(int poll, int fd, unsigned int events, int operation)
 {

@@ -1,6 +1,7 @@
 //! What is measured, and what is aimed at.
 
 use crate::echo::Talk;
+use crate::post::THREADS;
 use crate::wire::{Content, Language};
 
 /// What a server program must be able to do.
@@ -16,6 +17,8 @@ pub enum Mode {
     Work,
     /// Echo of text, and of a binary message as often as it can be queued.
     Queue,
+    /// Calls from other threads that have a function run on the server's.
+    Post,
 }
 
 impl Mode {
@@ -27,6 +30,7 @@ impl Mode {
             Self::Compress => "compress",
             Self::Work => "work",
             Self::Queue => "queue",
+            Self::Post => "post",
         }
     }
 }
@@ -66,6 +70,12 @@ pub enum Work {
     Queue {
         size: usize,
     },
+    /// One call at a time.
+    Post,
+    /// So many calls from each thread.
+    Posts {
+        each: u32,
+    },
 }
 
 /// One number of a trial, as it is compared.
@@ -83,6 +93,8 @@ pub enum Metric {
     Held,
     /// The trial's own comparison of two states of one server.
     Change,
+    /// The median of the latencies.
+    Median,
     /// The 99th percentile of the latencies, in milliseconds.
     Tail,
     /// By how many milliseconds it is longer in the second state of a trial than in the first.
@@ -123,17 +135,19 @@ pub struct Column {
 }
 
 impl Column {
-    /// What all servers are compared by in this column: the first goal's, or the share of it.
+    /// What all servers are compared by in this column: the first goal's, or the share of it; where there is none, the
+    /// rate.
     pub fn measure(&self) -> (Metric, Against) {
-        let goal = self.goals[0];
-        (goal.metric, goal.against)
+        self.goals
+            .first()
+            .map_or((Metric::Rate, Against::Limit), |goal| (goal.metric, goal.against))
     }
 
     /// Into how many a round is divided, where a server is soon ready for the next: what the machine does
     /// besides changes slowly, and falls out of the ratio the better, the sooner one turn follows the other.
     pub fn slices(&self) -> u32 {
         match self.work {
-            Work::Echo { .. } | Work::Connect { .. } => 5,
+            Work::Echo { .. } | Work::Connect { .. } | Work::Post | Work::Posts { .. } => 5,
             Work::Broadcast { connections, .. } if connections <= 1000 => 5,
             _ => 1,
         }
@@ -304,5 +318,23 @@ pub fn all(changes: Changes) -> Vec<Column> {
         queue("queue1", 1),
         queue("queue20", 20),
         queue("queue200", 200),
+        Column {
+            name: "post",
+            title: "post from another thread, one at a time: until its function runs".into(),
+            unit: "post",
+            mode: Mode::Post,
+            work: Work::Post,
+            goals: vec![goal(Metric::Median, Against::Limit, AtMost(1.5))],
+            is_for_all: false,
+        },
+        Column {
+            name: "posts",
+            title: format!("posts from {THREADS} threads at a time"),
+            unit: "post",
+            mode: Mode::Post,
+            work: Work::Posts { each: 250_000 },
+            goals: vec![],
+            is_for_all: false,
+        },
     ]
 }

@@ -1,7 +1,7 @@
 //! Measures libdorrit(3) against a bare epoll loop and against other WebSocket servers.
 //!
 //! `columns` says what is measured and aimed at; `servers` builds and starts them; `echo`, `broadcast`,
-//! `connect` and `queue` are the loads; `trial` measures one server once; `run` has them take turns.
+//! `connect`, `queue` and `post` are the loads; `trial` measures one server once; `run` has them take turns.
 
 mod broadcast;
 mod client;
@@ -10,6 +10,7 @@ mod connect;
 mod echo;
 mod machine;
 mod plot;
+mod post;
 mod queue;
 mod report;
 mod run;

@@ -24,37 +24,29 @@ pub fn column(results: &Results, servers: &[Server]) -> String {
 fn table(results: &Results, servers: &[Server]) -> Vec<Vec<String>> {
     let column = &results.column;
     let (metric, against) = column.measure();
-    let is_memory = matches!(metric, Metric::Memory | Metric::Held);
-    let head = if is_memory {
-        let what = if metric == Metric::Held { "held" } else { "bytes" };
-        vec!["server".into(), what.into(), "min-max".into(), "to uws".into()]
-    } else {
-        let unit = column.unit;
-        let ratio = match (metric, against) {
-            (Metric::Change, _) => "change",
-            (Metric::Tail, _) => "p99 ms",
-            (Metric::TailAdded, _) => "ms more",
-            (_, Against::Uws) => "to uws",
-            _ => "CPU",
-        };
-        [
-            "server",
-            ratio,
-            "min-max",
-            "rate",
-            &format!("ns/{unit}"),
-            "user",
-            "busy",
-            "p50 us",
-            "p99 us",
-        ]
-        .iter()
-        .map(|&text| text.to_owned())
-        .collect()
+    let compared = match (metric, against) {
+        (Metric::Memory, _) => "bytes",
+        (Metric::Held, _) => "held",
+        (Metric::Change, _) => "change",
+        (Metric::Rate, _) => "rate",
+        (Metric::Median, _) => "p50",
+        (Metric::Tail, _) => "p99 ms",
+        (Metric::TailAdded, _) => "ms more",
+        (_, Against::Uws) => "to uws",
+        _ => "CPU",
     };
-    let mut lines = vec![head];
+    let unit = column.unit;
+    let (a_second, nanoseconds) = (format!("{unit}s/s"), format!("ns/{unit}"));
+    let more = match metric {
+        Metric::Memory | Metric::Held => vec!["to uws"],
+        Metric::Median => vec!["p50 us", "p99 us"],
+        Metric::Rate => vec![&*a_second, &nanoseconds],
+        _ => vec!["rate", &nanoseconds, "user", "busy", "p50 us", "p99 us"],
+    };
+    let head = ["server", compared, "min-max"].into_iter().chain(more);
+    let mut lines = vec![head.map(str::to_owned).collect()];
     for (index, server) in servers.iter().enumerate() {
-        let Some(first) = results.figure(index, |figures| figures.cpu) else { continue };
+        let Some(cpu) = results.figure(index, |figures| figures.cpu) else { continue };
         let spread = |values: Option<Vec<f64>>| {
             values.map_or(String::new(), |values| {
                 let least = values.iter().copied().fold(f64::INFINITY, f64::min);
@@ -69,30 +61,29 @@ fn table(results: &Results, servers: &[Server]) -> Vec<Vec<String>> {
         let figure = |which: &dyn Fn(&crate::trial::Figures) -> f64| {
             results.figure(index, which).unwrap_or(0.0)
         };
-        lines.push(if is_memory {
-            vec![
-                server.name.clone(),
-                ratio(metric, against),
-                spread(all),
-                ratio(metric, Against::Uws),
-            ]
-        } else {
-            vec![
-                server.name.clone(),
-                ratio(metric, against),
-                spread(all),
+        let p50 = number(figure(&|figures| figures.p50 / 1000.0));
+        let p99 = number(figure(&|figures| figures.p99 / 1000.0));
+        let more = match metric {
+            Metric::Memory | Metric::Held => vec![ratio(metric, Against::Uws)],
+            Metric::Median => vec![p50, p99],
+            Metric::Rate => {
+                vec![format!("{:.0}", figure(&|figures| figures.rate)), format!("{cpu:.0}")]
+            }
+            _ => vec![
                 // The rate is compared with the limit's, or uWebSockets' where the limit has none.
                 match ratio(Metric::Rate, Against::Limit).as_str() {
                     "-" => ratio(Metric::Rate, Against::Uws),
                     rate => rate.to_owned(),
                 },
-                format!("{first:.0}"),
+                format!("{cpu:.0}"),
                 format!("{:.0}%", 100.0 * figure(&|figures| figures.user)),
                 format!("{:.0}%", 100.0 * figure(&|figures| figures.busy)),
-                number(figure(&|figures| figures.p50 / 1000.0)),
-                number(figure(&|figures| figures.p99 / 1000.0)),
-            ]
-        });
+                p50,
+                p99,
+            ],
+        };
+        let line = [server.name.clone(), ratio(metric, against), spread(all)].into_iter();
+        lines.push(line.chain(more).collect());
     }
     lines
 }
@@ -122,6 +113,7 @@ fn goal_text(goal: &Goal) -> String {
         (Metric::Memory, _) => "memory",
         (Metric::Held, _) => "held",
         (Metric::Change, _) => "change",
+        (Metric::Median, _) => "p50",
         (Metric::Tail, _) => "p99",
         (Metric::TailAdded, _) => "p99 more by",
     };
@@ -186,6 +178,8 @@ fn overview(all: &[Results], servers: &[Server]) -> String {
             (Metric::PerCpu, _) => "work per CPU, to uws",
             (Metric::Memory, _) => "bytes",
             (Metric::Held, _) => "held, of what may be queued",
+            (Metric::Rate, _) => "rate, to the limit",
+            (Metric::Median, _) => "p50, to the limit",
             (Metric::Tail, _) => "p99, ms",
             (Metric::TailAdded, _) => "p99, ms more than without",
             _ if matches!(results.column.work, Work::Slow { .. }) => "p99, to its own",
@@ -226,7 +220,7 @@ pub fn page(all: &[Results], servers: &[Server], circumstances: &Circumstances) 
     let _ = writeln!(out, "\n## Goals\n\n{}", goals(all, servers));
     let _ = writeln!(
         out,
-        "## All servers\n\nMedians over the rounds. CPU, bytes and ms: less is better; work per CPU: more is. \
+        "## All servers\n\nMedians over the rounds. CPU, bytes, ms and p50: less is better; work per CPU and rate: more is. \
          `-`: not measured, for the reason given below.\n\n{}\n![The same as a plot](results.svg)\n",
         overview(all, servers)
     );

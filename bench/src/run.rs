@@ -131,6 +131,7 @@ impl Results {
             Metric::PerCpu => 1e9 / figures.cpu,
             Metric::Memory | Metric::Held => figures.memory,
             Metric::Change => figures.change,
+            Metric::Median => figures.p50,
             Metric::Tail => figures.p99 / 1e6,
             Metric::TailAdded => figures.change / 1e6,
         };

@@ -11,6 +11,7 @@ use crate::columns::Work;
 use crate::connect::Connect;
 use crate::echo::{Echo, Talk};
 use crate::machine::{self, Cpu};
+use crate::post::{Post, THREADS};
 use crate::queue;
 use crate::wire::{Content, Language};
 
@@ -179,6 +180,21 @@ pub fn run(
         }
         Work::Queue { size } => {
             Ok(Figures { memory: queue::held(address, pid, size)?, ..Figures::default() })
+        }
+        Work::Post => {
+            let post = Post::new(address, language(Language::WebSocket))?;
+            post.one_by_one(times.warm)?;
+            let latency = post.one_by_one(times.measure)?;
+            Ok(Figures { p50: latency.p50, p99: latency.p99, ..Figures::default() })
+        }
+        Work::Posts { each } => {
+            let post = Post::new(address, language(Language::WebSocket))?;
+            post.at_a_time(each / 10)?;
+            let cpu = Cpu::of(pid)?;
+            let elapsed = post.at_a_time(each)?;
+            let (used, _) = Cpu::of(pid)?.since(cpu);
+            let units = f64::from(THREADS * each);
+            Ok(Figures { rate: units * 1e9 / elapsed, cpu: used / units, ..Figures::default() })
         }
     }
 }

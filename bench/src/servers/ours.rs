@@ -10,9 +10,13 @@ use super::server::{Kind, Server};
 use super::tools::{compile, is_newer, succeed};
 
 pub(super) fn limit(server: &mut Server, places: &Places) -> Result<(), String> {
-    let (source, program) = (places.bench.join("servers/limit.c"), server.place.join("limit"));
-    if !is_newer(&program, &[&source]) {
-        compile(&source, &program, [""; 0])?;
+    let sources = places.bench.join("servers");
+    let headers = ["listen.h", "posting.h"].map(|name| sources.join(name));
+    for name in ["limit", "eventfd"] {
+        let (source, program) = (sources.join(name).with_extension("c"), server.place.join(name));
+        if !is_newer(&program, &[&source, &headers[0], &headers[1]]) {
+            compile(&source, &program, ["-pthread"])?;
+        }
     }
     server.title = "the limit: a bare epoll loop".into();
     Ok(())
@@ -47,8 +51,14 @@ pub(super) fn dorrit(
     server.title = format!("libdorrit {}", version.unwrap_or("").trim_matches('"'));
     let headers = root.join("include");
     let mut failure = Ok(());
-    let programs =
-        [("echo", true), ("broadcast", true), ("full", false), ("work", true), ("queue", false)];
+    let programs = [
+        ("echo", true),
+        ("broadcast", true),
+        ("full", false),
+        ("work", true),
+        ("queue", false),
+        ("post", false),
+    ];
     for (program, is_needed) in programs {
         let source = places.bench.join("servers").join(program).with_extension("c");
         let program = server.place.join(program);
@@ -61,6 +71,7 @@ pub(super) fn dorrit(
                 OsStr::new("-L"),
                 server.place.as_os_str(),
                 OsStr::new("-ldorrit"),
+                OsStr::new("-pthread"),
             ],
         );
         if result.is_err() {

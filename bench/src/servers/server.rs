@@ -62,8 +62,13 @@ impl Server {
             (Kind::Dorrit, Mode::Queue) if !self.place.join("queue").exists() => {
                 Some("this libdorrit has no ws_set_queue_limit")
             }
-            (Kind::Dorrit, Mode::Work | Mode::Queue) | (Kind::Uws, Mode::Work) => None,
-            (_, Mode::Work | Mode::Queue) => Some("is not written for it"),
+            (Kind::Dorrit, Mode::Post) if !self.place.join("post").exists() => {
+                Some("this libdorrit has no ws_post")
+            }
+            (Kind::Dorrit, Mode::Work | Mode::Queue | Mode::Post)
+            | (Kind::Uws, Mode::Work)
+            | (Kind::Limit, Mode::Post) => None,
+            (_, Mode::Work | Mode::Queue | Mode::Post) => Some("is not written for it"),
             (Kind::Tungstenite | Kind::Fastwebsockets, Mode::Compress) => {
                 Some("has no compression")
             }
@@ -81,6 +86,7 @@ impl Server {
                     Mode::Large | Mode::Compress => "full",
                     Mode::Work => "work",
                     Mode::Queue => "queue",
+                    Mode::Post => "post",
                 });
                 command.env("LD_LIBRARY_PATH", &self.place).args(["-x", "-m", "20000"]);
                 match mode {
@@ -94,6 +100,7 @@ impl Server {
                 };
                 return command;
             }
+            Kind::Limit if mode == Mode::Post => program("eventfd"),
             Kind::Limit => program("limit"),
             Kind::Uws => program("uws"),
             Kind::Libwebsockets => program("libwebsockets"),

@@ -12,7 +12,7 @@ use dorrit_proto::{CloseCode, MessageKind, Refusal};
 
 use crate::abi::{READ, WRITE, from_id, guard};
 use crate::error::errno_text;
-use crate::event_loop::{Loop, Task, WatchTask, pop_post, refuse_foreign, with_engine, with_loop};
+use crate::event_loop::{Loop, Task, WatchTask, refuse_foreign, with_engine, with_loop};
 use crate::log::Level;
 use crate::main_process::Process;
 use crate::process::{Notifier, WithoutReserve, trim_memory, without_reserve};
@@ -157,7 +157,7 @@ impl<P: Program> Dispatch<'_, P> {
 
     /// Calls what is posted still.
     pub(crate) fn call_posts(&mut self) {
-        while let Some((task, _)) = guard(None, pop_post) {
+        while let Ok(Some(task)) = step(|it| it.posts.pop()) {
             // SAFETY: the program's function, given to be called here, once.
             unsafe { (task.func)(task.data) };
         }
@@ -342,14 +342,14 @@ fn deal_with(process: &mut Process, event: Event<()>) -> Option<c_int> {
 
 /// Calls what was posted first, and has the next one called in its turn.
 fn call() -> Result<(), Lost> {
-    let next = guard(Err(Lost), || {
-        let next = pop_post();
-        if next.is_some_and(|(_, has_more)| has_more) {
-            with_engine(Engine::request_call).map_err(|_| Lost)?;
+    let next = step(|Loop { engine, posts, .. }| {
+        let next = posts.pop();
+        if posts.is_any() {
+            engine.request_call();
         }
-        Ok(next)
+        next
     })?;
-    if let Some((task, _)) = next {
+    if let Some(task) = next {
         // SAFETY: the program's function, given to be called here, once.
         unsafe { (task.func)(task.data) };
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dorrit_engine::{Engine, Stats};
 
 use super::handshakes::Handshakes;
+use super::posts::TakenPosts;
 use crate::error::Misuse;
 use crate::process::{self, KnownDescriptor, LOOPS};
 use crate::program::OpenArguments;
@@ -18,6 +19,7 @@ pub(crate) struct Loop {
     /// What `ws_open_callback` was given last; its memory is used again.
     pub(crate) arguments: OpenArguments,
     pub(crate) server: Arc<Server>,
+    pub(crate) posts: TakenPosts,
     /// Descriptors of the process that are not the program's, besides the engine's.
     pub(crate) descriptors: Vec<KnownDescriptor>,
 }
@@ -56,7 +58,8 @@ pub(crate) fn with_engine<R>(act: impl FnOnce(&mut Engine) -> R) -> Result<R, Mi
 /// Makes this thread's loop.
 pub(crate) fn begin(engine: Engine, server: Arc<Server>, descriptors: Vec<KnownDescriptor>) {
     let (handshakes, arguments) = (Handshakes::default(), OpenArguments::default());
-    let it = Loop { engine, handshakes, arguments, server, descriptors };
+    let posts = TakenPosts::default();
+    let it = Loop { engine, handshakes, arguments, server, posts, descriptors };
     let _ = with_place(|place| *place = Some(it));
 }
 

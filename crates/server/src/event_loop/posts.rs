@@ -47,16 +47,26 @@ pub(crate) fn has_posts() -> bool {
     !posts().queue.is_empty()
 }
 
-/// The next post, and whether there is another one behind it. Where there is none, the next one to come wakes the loop.
-pub(crate) fn pop_post() -> Option<(Task, bool)> {
-    let mut posts = posts();
-    let post = posts.queue.pop_front();
-    let has_more = !posts.queue.is_empty();
-    posts.is_rung = has_more;
-    if !has_more && posts.queue.capacity() > KEPT {
-        posts.queue.shrink_to(KEPT);
+/// The posts that the loop has taken: those that come meanwhile do not wait for it, nor it for them.
+#[derive(Default)]
+pub(crate) struct TakenPosts(VecDeque<Task>);
+
+impl TakenPosts {
+    /// The next post. Where the loop has none any more, it takes those that have come; the next one to come wakes it.
+    pub(crate) fn pop(&mut self) -> Option<Task> {
+        if self.0.is_empty() {
+            self.0.shrink_to(KEPT);
+            let mut posts = posts();
+            std::mem::swap(&mut self.0, &mut posts.queue);
+            posts.is_rung = false;
+        }
+        self.0.pop_front()
     }
-    post.map(|post| (post, has_more))
+
+    /// Whether the loop has one.
+    pub(crate) fn is_any(&self) -> bool {
+        !self.0.is_empty()
+    }
 }
 
 /// Takes posts from now on, for a server that is about to begin.

@@ -57,5 +57,6 @@ mod slow_peers;
 mod socket_file;
 mod stopping;
 mod systemd;
+mod tasks;
 mod tcp;
 mod threads;

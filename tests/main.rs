@@ -61,5 +61,6 @@ mod socket_file;
 mod stepping;
 mod stopping;
 mod systemd;
+mod tasks;
 mod tcp;
 mod threads;

@@ -266,8 +266,9 @@ LINT_EXAMPLES = \
 			case $$source in \
 			*/loop_glib.c) more=`pkg-config --cflags glib-2.0 2>/dev/null` ;; \
 			*/loop_uv.c) more=`pkg-config --cflags libuv 2>/dev/null` ;; \
+			*/database.c) more=`pkg-config --cflags sqlite3 2>/dev/null` ;; \
 			esac; \
-			case $$source in */loop_*) \
+			case $$source in */loop_* | */database.c) \
 				$$cc -E -I$$include $$more $$source >/dev/null 2>&1 || \
 					{ echo "lint: $$source is left out: its library is not there"; continue; } ;; \
 			esac; \

@@ -1,6 +1,7 @@
 //! The programs of c-examples that do something else beside WebSockets, each with what is its real
 //! counterpart there.
 
+mod database;
 mod terminal;
 mod terminal_page;
 mod udp;
@@ -36,6 +37,11 @@ fn binary(client: &mut Client) -> Vec<u8> {
     frame.payload
 }
 
+/// Whether pkg-config knows a library.
+fn has_library(name: &str) -> bool {
+    Command::new("pkg-config").args(["--exists", name]).status().is_ok_and(|it| it.success())
+}
+
 /// The Makefile that people copy builds them, with either make, and leaves out what it has no library for.
 #[test]
 fn by_the_makefile() {
@@ -55,5 +61,6 @@ fn by_the_makefile() {
         output(command.current_dir(dir.path()).env("PKG_CONFIG_PATH", paths));
         let is_built = |name: &str| dir.path().join("bin").join(name).exists();
         assert!(is_built("udp") && is_built("terminal"));
+        assert_eq!(is_built("database"), has_library("sqlite3"));
     }
 }

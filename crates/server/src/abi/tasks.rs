@@ -58,7 +58,7 @@ pub fn watch(fd: c_int, events: c_int, func: Option<WatchFunc>, data: *mut c_voi
 
 /// Whether a descriptor is the library's.
 fn is_own(it: &Loop, fd: c_int) -> bool {
-    it.engine.owns(fd) || it.descriptors.contains(&fd) || process::is_wake_pipe(fd) || log::owns(fd)
+    it.owns(fd) || process::is_wake_pipe(fd) || log::owns(fd)
 }
 
 /// Whether a descriptor is of a kind that can be waited for: what is on a disk never waits.

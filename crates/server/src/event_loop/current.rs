@@ -8,7 +8,7 @@ use dorrit_engine::{Engine, Stats};
 
 use super::handshakes::Handshakes;
 use crate::error::Misuse;
-use crate::process::{self, LOOPS};
+use crate::process::{self, KnownDescriptor, LOOPS};
 use crate::program::OpenArguments;
 use crate::server::Server;
 
@@ -19,8 +19,22 @@ pub(crate) struct Loop {
     /// What `ws_open_callback` was given last; its memory is used again.
     pub(crate) arguments: OpenArguments,
     pub(crate) server: Arc<Server>,
-    /// Descriptors of the process that are not the program's, besides the engine's.
-    pub(crate) descriptors: Vec<RawFd>,
+    /// Descriptors of the process that are not the program's, besides the engine's. Some may be closed, and their
+    /// numbers the program's.
+    descriptors: Vec<KnownDescriptor>,
+}
+
+impl Loop {
+    /// Notes that these descriptors are not the program's.
+    pub(crate) fn own(&mut self, fds: impl IntoIterator<Item = RawFd>) {
+        self.descriptors.retain(|known| known.still().is_some());
+        self.descriptors.extend(fds.into_iter().filter_map(KnownDescriptor::of));
+    }
+
+    /// Whether a descriptor is not the program's, the engine's among them.
+    pub(crate) fn owns(&self, fd: RawFd) -> bool {
+        self.engine.owns(fd) || self.descriptors.iter().any(|known| known.is(fd))
+    }
 }
 
 /// The place of a loop, which is there from the moment at which the server listens.
@@ -55,9 +69,9 @@ pub(crate) fn with_engine<R>(act: impl FnOnce(&mut Engine) -> R) -> Result<R, Mi
 }
 
 /// Makes this thread's loop.
-pub(crate) fn begin(engine: Engine, server: Arc<Server>, descriptors: Vec<RawFd>) {
+pub(crate) fn begin(engine: Engine, server: Arc<Server>) {
     let (handshakes, arguments) = (Handshakes::default(), OpenArguments::default());
-    let it = Loop { engine, handshakes, arguments, server, descriptors };
+    let it = Loop { engine, handshakes, arguments, server, descriptors: Vec::new() };
     let _ = with_place(|place| *place = Some(it));
 }
 

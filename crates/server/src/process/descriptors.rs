@@ -57,11 +57,21 @@ pub(crate) unsafe fn take_descriptor(number: RawFd) -> Option<OwnedFd> {
 }
 
 impl KnownDescriptor {
+    /// What stands behind this descriptor now; `None` where it is not open.
+    pub(crate) fn of(number: RawFd) -> Option<Self> {
+        Some(Self { number, id: id(number)? })
+    }
+
     /// All descriptors that are open besides the standard streams and `others`, which are open too.
     pub(crate) fn all_but(others: &[RawFd]) -> Vec<Self> {
         let numbers = numbers(others).into_iter();
         let numbers = numbers.filter(|fd| *fd > libc::STDERR_FILENO && !others.contains(fd));
-        numbers.filter_map(|number| Some(Self { number, id: id(number)? })).collect()
+        numbers.filter_map(Self::of).collect()
+    }
+
+    /// Whether it has this number, and is open and the same.
+    pub(crate) fn is(&self, number: RawFd) -> bool {
+        self.number == number && self.still().is_some()
     }
 
     /// The descriptor's number, where it is open and the same.

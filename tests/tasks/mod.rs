@@ -4,6 +4,7 @@
 mod posts;
 mod start;
 mod timers;
+mod walks;
 mod watches;
 
 use crate::harness::{Client, Launch, Server, Variant, until};

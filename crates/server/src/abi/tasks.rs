@@ -45,7 +45,9 @@ pub fn watch(fd: c_int, events: c_int, func: Option<WatchFunc>, data: *mut c_voi
             (_, Some(func)) => {
                 let readiness = Readiness { read: events & READ != 0, write: events & WRITE != 0 };
                 let key = WatchTask { func, data }.key();
-                has_readiness(fd) && without_reserve(|| it.engine.watch(fd, readiness, key)).is_ok()
+                !it.engine.has_ended()
+                    && has_readiness(fd)
+                    && without_reserve(|| it.engine.watch(fd, readiness, key)).is_ok()
             }
         });
         match watched {
@@ -75,7 +77,11 @@ pub fn after(millis: c_uint, func: Option<TaskFunc>, data: *mut c_void) -> *mut 
         let Some(func) = func else { return ptr::null_mut() };
         let after = Duration::from_millis(millis.into());
         let key = Task { func, data }.key();
-        let timer = with_engine(|engine| without_reserve(|| engine.set_timer(after, key)));
+        let timer = with_engine(|engine| {
+            // What is set then is never told.
+            let is_served = !engine.has_ended();
+            is_served.then(|| without_reserve(|| engine.set_timer(after, key))).flatten()
+        });
         let timer = timer.ok().flatten();
         timer.map_or(ptr::null_mut(), |id| ptr::without_provenance_mut(id.to_bits() as usize))
     })

@@ -3,6 +3,7 @@
 
 mod posts;
 mod start;
+mod threads;
 mod timers;
 mod walks;
 mod watches;

@@ -7,8 +7,9 @@ use crate::harness::{Launch, Need, Server, Variant, skipped};
 /// Starts a program of which this function throws, and makes it do so.
 fn throw(source: &'static str, function: &str) {
     let launch = Launch::of(source, Variant::Cxx).env("THROWS", function);
-    // These throw by themselves: the periodic function maybe before anybody has connected.
-    let said = if ["init", "periodic"].contains(&function) {
+    // These throw by themselves, some maybe before anybody has connected.
+    let alone = ["init", "start", "periodic", "post", "timer", "watch"];
+    let said = if alone.contains(&function) {
         let ended = launch.args(["-x"]).run();
         assert_eq!(ended.code, None, "{}", ended.stderr);
         ended.stderr
@@ -45,7 +46,18 @@ fn each_function_may_throw() {
     if skipped(&[Need::Tool(Variant::Cxx.compiler())]) {
         return;
     }
-    for function in ["init", "open", "read", "close", "drain", "periodic", "exit"] {
+    for function in ["init", "start", "open", "read", "close", "drain", "periodic", "exit"] {
+        throw("throws.cc", function);
+    }
+}
+
+/// CONTRACT S26: and so may those that were posted, and those for timers and descriptors.
+#[test]
+fn each_function_of_a_task_may_throw() {
+    if skipped(&[Need::Tool(Variant::Cxx.compiler())]) {
+        return;
+    }
+    for function in ["post", "timer", "watch"] {
         throw("throws.cc", function);
     }
 }

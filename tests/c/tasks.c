@@ -13,7 +13,7 @@
 #endif
 #include <dorrit.h>
 #include <string.h>
-#include <sys/types.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include "journal.h"
@@ -255,6 +255,7 @@ static void run_variable(const char *where, const char *name)
 __attribute__((constructor)) static void before_main(void)
 {
     journal_open();
+    fchmod(journal_fd, 0666); /* the next start, of a hand-over, is another user's */
     run_variable("early", "TASKS_EARLY");
 }
 

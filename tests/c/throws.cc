@@ -5,6 +5,7 @@
 #include <cstring>
 #include <exception>
 #include <stdexcept>
+#include <unistd.h>
 
 static const char *where;
 static bool is_there; /* what a function has on its stack */
@@ -37,6 +38,12 @@ static void end()
 
 static void tick() { throws("periodic"); }
 
+#ifndef THROWS_CLASSIC
+static void posted(void *) { throws("post"); }
+static void timed(void *) { throws("timer"); }
+static void ready(int, int, void *) { throws("watch"); }
+#endif
+
 static void send(void *conn)
 {
     static unsigned char much[65000];
@@ -68,6 +75,21 @@ void ws_close_callback(void *) { throws("close"); }
 int ws_open_callback(void *, char *, char *, char *)
 #else
 void ws_drain_callback(void *) { throws("drain"); }
+
+int ws_start_callback(void)
+{
+    int fd[2];
+
+    throws("start");
+    if (strcmp(where, "post") == 0)
+        ws_post(posted, NULL);
+    if (strcmp(where, "timer") == 0)
+        ws_after(1, timed, NULL);
+    if (strcmp(where, "watch") == 0 && pipe(fd) == 0)
+        ws_watch(fd[1], WS_WRITE, ready, NULL);
+    return 0;
+}
+
 int ws_open_callback(void *, char *)
 #endif
 {

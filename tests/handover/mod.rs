@@ -66,7 +66,7 @@ impl Chain {
     }
 
     /// Waits for one more than so many.
-    fn await_successor(&mut self, before: usize) -> Process {
+    pub(crate) fn await_successor(&mut self, before: usize) -> Process {
         let found = until(|| Some(self.successors()).filter(|all| all.len() > before));
         let found = found.unwrap_or_else(|| panic!("no hand-over:\n{}", self.server.stderr()));
         self.now = found[before];

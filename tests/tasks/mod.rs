@@ -3,7 +3,9 @@
 
 mod posts;
 mod start;
+mod threads;
 mod timers;
+mod walks;
 mod watches;
 
 use crate::harness::{Client, Launch, Server, Variant, until};

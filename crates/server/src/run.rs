@@ -33,12 +33,26 @@ pub unsafe fn run(
     program: &impl Program,
     flavor: &Flavor,
 ) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { try_run(argc, argv, program, flavor) }.unwrap_or(1)
+}
+
+/// The same; `None` beside a server that is there already.
+///
+/// # Safety
+/// `argc` and `argv` are those of `main`.
+unsafe fn try_run(
+    argc: c_int,
+    argv: *const *const c_char,
+    program: &impl Program,
+    flavor: &Flavor,
+) -> Option<c_int> {
     let launch = Launch { program, flavor, host: Host::Server };
     // SAFETY: the caller's promise.
     match unsafe { Running::begin(argc, argv, &launch) } {
-        Ok(running) => running.run(),
-        Err(BUSY) => 1,
-        Err(status) => status,
+        Ok(running) => Some(running.run()),
+        Err(BUSY) => None,
+        Err(status) => Some(status),
     }
 }
 
@@ -56,7 +70,10 @@ pub(crate) unsafe fn run_and_return(
     flavor: &Flavor,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    let status = unsafe { run(argc, argv, program, flavor) };
+    let Some(status) = (unsafe { try_run(argc, argv, program, flavor) }) else {
+        // The signals are those of the server that is there.
+        return 1;
+    };
     guard((), || {
         process::release_signals();
         sigpipe::release();

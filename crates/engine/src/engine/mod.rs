@@ -223,8 +223,8 @@ impl Engine {
         self.accept_some().map(Event::AcceptFailed)
     }
 
-    /// Whether the server is to end and nobody is left.
-    fn has_ended(&self) -> bool {
+    /// Whether the server is to end and nobody is left: [`Event::Stopped`] is all that there is to tell.
+    pub fn has_ended(&self) -> bool {
         self.conns.len() == 0 && self.cx.lifecycle.is_ending()
     }
 }

@@ -45,7 +45,9 @@ pub fn watch(fd: c_int, events: c_int, func: Option<WatchFunc>, data: *mut c_voi
             (_, Some(func)) => {
                 let readiness = Readiness { read: events & READ != 0, write: events & WRITE != 0 };
                 let key = WatchTask { func, data }.key();
-                has_readiness(fd) && without_reserve(|| it.engine.watch(fd, readiness, key)).is_ok()
+                !it.engine.has_ended()
+                    && has_readiness(fd)
+                    && without_reserve(|| it.engine.watch(fd, readiness, key)).is_ok()
             }
         });
         match watched {
@@ -58,10 +60,14 @@ pub fn watch(fd: c_int, events: c_int, func: Option<WatchFunc>, data: *mut c_voi
 
 /// Whether a descriptor is the library's.
 fn is_own(it: &Loop, fd: c_int) -> bool {
+<<<<<<< HEAD
     it.engine.owns(fd)
         || it.descriptors.iter().any(|known| known.is(fd))
         || process::is_wake_pipe(fd)
         || log::owns(fd)
+=======
+    it.owns(fd) || process::is_wake_pipe(fd) || log::owns(fd)
+>>>>>>> 4a77987d105df67855e32c686fde0f4cc96dcfc5
 }
 
 /// Whether a descriptor is of a kind that can be waited for: what is on a disk never waits.
@@ -78,7 +84,11 @@ pub fn after(millis: c_uint, func: Option<TaskFunc>, data: *mut c_void) -> *mut 
         let Some(func) = func else { return ptr::null_mut() };
         let after = Duration::from_millis(millis.into());
         let key = Task { func, data }.key();
-        let timer = with_engine(|engine| without_reserve(|| engine.set_timer(after, key)));
+        let timer = with_engine(|engine| {
+            // What is set then is never told.
+            let is_served = !engine.has_ended();
+            is_served.then(|| without_reserve(|| engine.set_timer(after, key))).flatten()
+        });
         let timer = timer.ok().flatten();
         timer.map_or(ptr::null_mut(), |id| ptr::without_provenance_mut(id.to_bits() as usize))
     })

@@ -19,9 +19,28 @@ pub(crate) struct Loop {
     /// What `ws_open_callback` was given last; its memory is used again.
     pub(crate) arguments: OpenArguments,
     pub(crate) server: Arc<Server>,
+<<<<<<< HEAD
     pub(crate) posts: TakenPosts,
     /// Descriptors of the process that are not the program's, besides the engine's.
     pub(crate) descriptors: Vec<KnownDescriptor>,
+=======
+    /// Descriptors of the process that are not the program's, besides the engine's. Some may be closed, and their
+    /// numbers the program's.
+    descriptors: Vec<KnownDescriptor>,
+}
+
+impl Loop {
+    /// Notes that these descriptors are not the program's.
+    pub(crate) fn own(&mut self, fds: impl IntoIterator<Item = RawFd>) {
+        self.descriptors.retain(|known| known.still().is_some());
+        self.descriptors.extend(fds.into_iter().filter_map(KnownDescriptor::of));
+    }
+
+    /// Whether a descriptor is not the program's, the engine's among them.
+    pub(crate) fn owns(&self, fd: RawFd) -> bool {
+        self.engine.owns(fd) || self.descriptors.iter().any(|known| known.is(fd))
+    }
+>>>>>>> 4a77987d105df67855e32c686fde0f4cc96dcfc5
 }
 
 /// The place of a loop, which is there from the moment at which the server listens.
@@ -56,10 +75,16 @@ pub(crate) fn with_engine<R>(act: impl FnOnce(&mut Engine) -> R) -> Result<R, Mi
 }
 
 /// Makes this thread's loop.
+<<<<<<< HEAD
 pub(crate) fn begin(engine: Engine, server: Arc<Server>, descriptors: Vec<KnownDescriptor>) {
     let (handshakes, arguments) = (Handshakes::default(), OpenArguments::default());
     let posts = TakenPosts::default();
     let it = Loop { engine, handshakes, arguments, server, posts, descriptors };
+=======
+pub(crate) fn begin(engine: Engine, server: Arc<Server>) {
+    let (handshakes, arguments) = (Handshakes::default(), OpenArguments::default());
+    let it = Loop { engine, handshakes, arguments, server, descriptors: Vec::new() };
+>>>>>>> 4a77987d105df67855e32c686fde0f4cc96dcfc5
     let _ = with_place(|place| *place = Some(it));
 }
 

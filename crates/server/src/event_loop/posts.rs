@@ -63,9 +63,9 @@ impl TakenPosts {
         self.0.pop_front()
     }
 
-    /// Whether the loop has one.
+    /// Whether there is one, for which the loop may have been woken already.
     pub(crate) fn is_any(&self) -> bool {
-        !self.0.is_empty()
+        !self.0.is_empty() || has_posts()
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) use self::start::{Host, Start};
 pub(crate) use self::variables::Variables;
 use crate::config::{Options, SetOptions};
 use crate::error::{Ending, StartError};
-use crate::event_loop::pause_posts;
+use crate::event_loop::{pause_posts, with_loop};
 use crate::listen::Activation;
 use crate::log::{self, Destination};
 use crate::main_process::Process;
@@ -94,7 +94,10 @@ impl<P: Program> Launch<'_, P> {
         };
         let start = Start { invocation, inheritance, activation: Activation::default(), notifier };
         match opening::open(self.host, plan, start, variables) {
-            Ok(opened) => Ok(Opening { opened, destination, parent }),
+            Ok(opened) => {
+                let _ = with_loop(|it| it.own(parent.as_ref().map(WaitingParent::descriptor)));
+                Ok(Opening { opened, destination, parent })
+            }
             Err(error) => Err(fail(error, parent)),
         }
     }

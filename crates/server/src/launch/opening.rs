@@ -14,7 +14,7 @@ use super::start::{Host, Start};
 use super::variables::Variables;
 use crate::config::Settings;
 use crate::error::{StartError, errno_text};
-use crate::event_loop::{self, has_posts};
+use crate::event_loop::{self, has_posts, with_loop};
 use crate::files::Files;
 use crate::main_process::Process;
 use crate::pages::Pages;
@@ -147,7 +147,8 @@ impl Parts {
             engine.request_call();
         }
         let descriptors = self.descriptors(&server);
-        event_loop::begin(engine, server, descriptors);
+        event_loop::begin(engine, server);
+        let _ = with_loop(|it| it.own(descriptors));
         Ok(())
     }
 

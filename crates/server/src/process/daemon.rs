@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, PipeReader, PipeWriter, Read as _};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd as _, RawFd};
 
 use rustix::process::setsid;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -76,6 +76,11 @@ fn flush_streams() {
 }
 
 impl WaitingParent {
+    /// The end of the pipe to it.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
     /// Lets the parent leave with status 0. Where it was killed, the daemon serves all the same.
     pub(crate) fn report_ready(self) {
         let _ = sigpipe::write_all(&self.0, &[READY]);

@@ -23,7 +23,7 @@ use super::invocation::Invocation;
 use super::status::{GO, NO, Status};
 use super::supervisor::Supervisor;
 use crate::error::errno_text;
-use crate::event_loop::with_engine;
+use crate::event_loop::{with_engine, with_loop};
 use crate::files::{Files, Pidfile};
 use crate::log::Destination;
 use crate::process::{self, Notifier};
@@ -138,8 +138,11 @@ impl HandOver {
         };
         supervisor.send()?;
         let attempt = Attempt { news, go };
-        with_engine(|engine| engine.watch_control(&attempt.news))
-            .map_err(|_| io::Error::from(ErrorKind::NotFound))??;
+        with_loop(|it| {
+            it.own([attempt.go.as_raw_fd()]);
+            it.engine.watch_control(&attempt.news)
+        })
+        .map_err(|_| io::Error::from(ErrorKind::NotFound))??;
         Ok(attempt)
     }
 

@@ -60,14 +60,7 @@ pub fn watch(fd: c_int, events: c_int, func: Option<WatchFunc>, data: *mut c_voi
 
 /// Whether a descriptor is the library's.
 fn is_own(it: &Loop, fd: c_int) -> bool {
-<<<<<<< HEAD
-    it.engine.owns(fd)
-        || it.descriptors.iter().any(|known| known.is(fd))
-        || process::is_wake_pipe(fd)
-        || log::owns(fd)
-=======
     it.owns(fd) || process::is_wake_pipe(fd) || log::owns(fd)
->>>>>>> 4a77987d105df67855e32c686fde0f4cc96dcfc5
 }
 
 /// Whether a descriptor is of a kind that can be waited for: what is on a disk never waits.

@@ -1,6 +1,7 @@
 //! The loops that the `ws_*` functions act on: each is touched by its own thread alone.
 
 use std::cell::RefCell;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use dorrit_engine::{Engine, Stats};
@@ -19,11 +20,7 @@ pub(crate) struct Loop {
     /// What `ws_open_callback` was given last; its memory is used again.
     pub(crate) arguments: OpenArguments,
     pub(crate) server: Arc<Server>,
-<<<<<<< HEAD
     pub(crate) posts: TakenPosts,
-    /// Descriptors of the process that are not the program's, besides the engine's.
-    pub(crate) descriptors: Vec<KnownDescriptor>,
-=======
     /// Descriptors of the process that are not the program's, besides the engine's. Some may be closed, and their
     /// numbers the program's.
     descriptors: Vec<KnownDescriptor>,
@@ -40,7 +37,6 @@ impl Loop {
     pub(crate) fn owns(&self, fd: RawFd) -> bool {
         self.engine.owns(fd) || self.descriptors.iter().any(|known| known.is(fd))
     }
->>>>>>> 4a77987d105df67855e32c686fde0f4cc96dcfc5
 }
 
 /// The place of a loop, which is there from the moment at which the server listens.
@@ -75,16 +71,10 @@ pub(crate) fn with_engine<R>(act: impl FnOnce(&mut Engine) -> R) -> Result<R, Mi
 }
 
 /// Makes this thread's loop.
-<<<<<<< HEAD
-pub(crate) fn begin(engine: Engine, server: Arc<Server>, descriptors: Vec<KnownDescriptor>) {
-    let (handshakes, arguments) = (Handshakes::default(), OpenArguments::default());
-    let posts = TakenPosts::default();
-    let it = Loop { engine, handshakes, arguments, server, posts, descriptors };
-=======
 pub(crate) fn begin(engine: Engine, server: Arc<Server>) {
     let (handshakes, arguments) = (Handshakes::default(), OpenArguments::default());
-    let it = Loop { engine, handshakes, arguments, server, descriptors: Vec::new() };
->>>>>>> 4a77987d105df67855e32c686fde0f4cc96dcfc5
+    let (posts, descriptors) = (TakenPosts::default(), Vec::new());
+    let it = Loop { engine, handshakes, arguments, server, posts, descriptors };
     let _ = with_place(|place| *place = Some(it));
 }
 

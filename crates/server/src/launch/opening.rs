@@ -18,7 +18,7 @@ use crate::event_loop::{self, has_posts, with_loop};
 use crate::files::Files;
 use crate::main_process::Process;
 use crate::pages::Pages;
-use crate::process::{self, KnownDescriptor, Notifier};
+use crate::process::{self, Notifier};
 use crate::program::Flavor;
 use crate::restart::{self, HandOver, Handoff, Invocation, Predecessor, Progress};
 use crate::server::Server;
@@ -153,14 +153,13 @@ impl Parts {
     }
 
     /// What the process has open that is not the program's, besides what the engine watches.
-    fn descriptors(&self, server: &Server) -> Vec<KnownDescriptor> {
+    fn descriptors(&self, server: &Server) -> Vec<RawFd> {
         let pages = server.pages.as_ref().map(Pages::descriptor);
         let directory = self.invocation.directory.as_ref().map(|it| it.as_raw_fd());
         let manager = self.notifier.descriptor();
         let predecessor = self.predecessor.iter().flat_map(Predecessor::descriptors);
         let others = [pages, directory, manager].into_iter().flatten();
-        let all = self.handoff(&[]).descriptors().into_iter().chain(others).chain(predecessor);
-        all.filter_map(KnownDescriptor::of).collect()
+        self.handoff(&[]).descriptors().into_iter().chain(others).chain(predecessor).collect()
     }
 
     /// What is left to a new start.

@@ -69,16 +69,7 @@ impl KnownDescriptor {
         numbers.filter_map(Self::of).collect()
     }
 
-<<<<<<< HEAD
-    /// A descriptor that is open; `None` where it is not.
-    pub(crate) fn of(number: RawFd) -> Option<Self> {
-        Some(Self { number, id: id(number)? })
-    }
-
-    /// Whether the descriptor has this number, is open, and the same.
-=======
     /// Whether it has this number, and is open and the same.
->>>>>>> 4a77987d105df67855e32c686fde0f4cc96dcfc5
     pub(crate) fn is(&self, number: RawFd) -> bool {
         self.number == number && self.still().is_some()
     }

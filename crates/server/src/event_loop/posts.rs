@@ -55,12 +55,15 @@ impl TakenPosts {
     /// The next post. Where the loop has none any more, it takes those that have come; the next one to come wakes it.
     pub(crate) fn pop(&mut self) -> Option<Task> {
         if self.0.is_empty() {
-            self.0.shrink_to(KEPT);
             let mut posts = posts();
             std::mem::swap(&mut self.0, &mut posts.queue);
             posts.is_rung = false;
         }
-        self.0.pop_front()
+        let post = self.0.pop_front();
+        if self.0.is_empty() && self.0.capacity() > KEPT {
+            self.0.shrink_to(KEPT);
+        }
+        post
     }
 
     /// Whether there is one, for which the loop may have been woken already.

@@ -5,7 +5,7 @@
 use crate::harness::{Client, Frame, Launch, Need, Request, Server, Variant, skipped};
 use crate::linking::valgrind;
 
-const CALLS: [&str; 23] = [
+const CALLS: [&str; 34] = [
     "name",
     "periodic",
     "set",
@@ -26,10 +26,23 @@ const CALLS: [&str; 23] = [
     "protocol",
     "qbytes",
     "code",
+    "post",
+    "watch",
+    "after",
+    "cancel",
+    "step",
+    "begin",
+    "main",
+    "fd",
+    "timeout",
+    "callbacks",
+    "option",
     "close0",
     "close1",
     "closecode",
 ];
+/// The callbacks without a connection of their own that run while others are there.
+const ALONE: [&str; 5] = ["periodic", "post", "timer", "watch", "log"];
 const TARGETS: [&str; 4] = ["own", "other", "closed", "null"];
 
 /// CONTRACT S5, S6, S14, T41.
@@ -56,22 +69,77 @@ fn the_matrix_under_address_sanitizer() {
         .env("ASAN_OPTIONS", "detect_leaks=1:exitcode=99"));
 }
 
+/// CONTRACT S5, S10, S14: each callback may have the server stop, after which everything ends as it must: those who are
+/// there are closed, each once.
+#[test]
+fn the_server_stops_from_within() {
+    for callback in ["open", "read", "drain", "close"].iter().chain(&ALONE) {
+        let mut server = Launch::of("matrix.c", Variant::Default).start();
+        let mut control = server.connect_as("control");
+        let mut other = server.connect_as("other");
+        assert_eq!(control.ask(&format!("arm {callback} stop null")), "armed");
+        // What runs by itself may have stopped it already.
+        let own = (!ALONE.contains(callback)).then(|| server.raw());
+        let own = own.map(|mut own| {
+            own.send_bytes(&Request::new().with("Cookie", "own").bytes());
+            own.text("go");
+            // Nothing drains where the connection is being closed.
+            if *callback == "close" {
+                own.send(&Frame::close(1000, ""));
+            }
+            own
+        });
+        assert_eq!(other.receive().code(), Some(1001), "{callback}");
+        drop((control, other, own));
+        assert_eq!(server.wait(), Some(0), "{callback}: {}", server.journal());
+        has_ended(&server.journal(), callback);
+    }
+}
+
+/// The same before anybody could come, and when it stops already.
+#[test]
+fn the_server_stops_at_its_start_and_its_end() {
+    for callback in ["init", "start"] {
+        let launch = Launch::of("matrix.c", Variant::Default).env("MATRIX_STOP", callback);
+        let ended = launch.args(["-x"]).run();
+        assert_eq!(ended.code, Some(0), "{callback}: {}", ended.stderr);
+        has_ended(&ended.journal(), callback);
+    }
+    let mut server = Launch::of("matrix.c", Variant::Default).env("MATRIX_STOP", "exit").start();
+    let _other = server.connect_as("other");
+    server.stop();
+    has_ended(&server.journal(), "exit");
+}
+
+fn has_ended(journal: &str, callback: &str) {
+    let did = format!("did {callback} stop null: done\n");
+    assert_eq!(journal.matches(&did).count(), 1, "{journal}");
+    let last = journal.lines().last().expect("a line");
+    let (opened, closed) = last.split_once(" closed=").expect("both");
+    assert_eq!(opened.strip_prefix("exit opened="), Some(closed), "every one was closed once");
+    assert!(!journal.contains("fault:"), "{journal}");
+}
+
 fn run(launch: Launch) {
     let mut server = launch.start();
     without_a_connection(&server, "init", &["null", "closed"]);
+    without_a_connection(&server, "start", &["null", "closed"]);
     drop(server.connect_as("gone"));
     server.await_journal("close gone");
     let mut cast =
         Cast { control: server.connect_as("control"), other: server.connect_as("other"), cells: 0 };
-    for callback in ["open", "read", "close"] {
+    for callback in ["open", "read", "drain", "close"] {
         for call in CALLS {
             for target in TARGETS {
                 cast.cell(&server, callback, call, target);
             }
         }
     }
-    cast.arm("periodic", "all", "all");
-    without_a_connection(&server, "periodic", &["null", "closed", "other"]);
+    for callback in ALONE {
+        cast.arm(callback, "all", "all");
+        without_a_connection(&server, callback, &["null", "closed", "other"]);
+        cast.other = server.connect_as("other");
+    }
     cast.control.echo("as ever");
     server.stop();
     without_a_connection(&server, "exit", &["null", "closed", "other"]);
@@ -85,7 +153,11 @@ fn without_a_connection(server: &Server, callback: &str, targets: &[&str]) {
     for call in CALLS {
         for target in targets {
             let line = server.await_journal(&format!("did {callback} {call} {target}: "));
-            let alive = callback == "periodic" && *target == "other";
+            if callback == "log" && call != "post" {
+                // It may call this one alone: what the others do depends on who logs.
+                continue;
+            }
+            let alive = ALONE.contains(&callback) && *target == "other";
             let result = match call {
                 "set" if alive => "kept",
                 "set" => "lost",
@@ -94,7 +166,9 @@ fn without_a_connection(server: &Server, callback: &str, targets: &[&str]) {
                 "qlen" | "qbytes" | "write" => "0",
                 "send" if alive => "1",
                 "send" => "0",
-                other => beyond(other, callback == "init"),
+                other => {
+                    looping(callback, other).unwrap_or_else(|| beyond(other, callback == "init"))
+                }
             };
             // What was written to the other connection just before is in its queue, or is not any
             // more.
@@ -135,6 +209,11 @@ impl Cast {
             "read" => {
                 own.response();
                 own.text("go");
+            }
+            "drain" => {
+                own.response();
+                own.text("go");
+                own.expect_text("go");
             }
             _ => {
                 own.response();
@@ -207,8 +286,27 @@ fn expected(callback: &str, call: &str, target: &str) -> &'static str {
         "target" if callback == "open" && target == "own" => "/chat",
         "choose" | "status" if callback == "open" && target == "own" => "0",
         "code" if callback == "close" && target == "own" => "1000",
-        _ => beyond(call, false),
+        _ => looping(callback, call).unwrap_or_else(|| beyond(call, false)),
     }
+}
+
+/// What concerns the loop, where it is one of these calls.
+fn looping(callback: &str, call: &str) -> Option<&'static str> {
+    let listens = callback != "init" && callback != "exit";
+    Some(match call {
+        "post" if callback == "exit" => "-1",
+        "post" => "0",
+        "watch" if listens => "0",
+        "watch" => "-1",
+        "after" if listens => "set",
+        "after" => "null",
+        "fd" if callback != "init" => "some",
+        "main" => "1",
+        "timeout" => "0",
+        "option" if callback == "init" => "0",
+        "fd" | "step" | "begin" | "callbacks" | "option" => "-1",
+        _ => return None,
+    })
 }
 
 /// What goes beyond the manuals, where there is no request and no connection.

@@ -6,7 +6,8 @@
  * what they are called, "gone" is closed before anything begins. The control connection arms one cell
  * ("arm read write own"), which the next callback of that kind on an "own" connection runs; the
  * journal then says "did read write own: RESULT". The callbacks that have no connection of their own
- * (init, exit, the periodic function) run all that is left of their rows at once.
+ * (init, start, exit, the periodic function, the log's, and what the loop calls) run all that is left of their rows at
+ * once. $MATRIX_STOP names one of the first three, which has the server stop.
  */
 #define _GNU_SOURCE
 #include <dorrit.h>
@@ -26,7 +27,9 @@ static char armed_in[16], armed_call[16], armed_on[16];
 static const char *const calls[] = {
     "name",   "periodic", "set",    "get",    "qlen", "write",    "maxmessage", "compression",
     "protocols", "origins", "ping", "limit",  "header", "target", "choose",     "status",
-    "send",   "protocol", "qbytes", "code",   "close0", "close1", "closecode",
+    "send",   "protocol", "qbytes", "code",   "post",   "watch",    "after",      "cancel",
+    "step",   "begin",  "main",     "fd",     "timeout", "callbacks", "option",   "close0",
+    "close1", "closecode",
 };
 
 enum { CALLS = sizeof calls / sizeof *calls };
@@ -61,6 +64,9 @@ static void *target(const char *on, void *own)
 }
 
 static void tick(void);
+static void run(const char *in, const char *call, const char *on, void *own);
+
+#include "matrix_loop.h" /* what the loop calls, and the functions for it */
 
 /* The calls for what goes beyond the manuals; 0 where it is none of them. */
 static int run_beyond(const char *call, void *conn, char *result)
@@ -112,7 +118,7 @@ static void run(const char *in, const char *call, const char *on, void *own)
     void *conn = target(on, own), *before;
 
     strcpy(result, "done");
-    if (run_beyond(call, conn, result))
+    if (run_beyond(call, conn, result) || run_loop(call, conn, result))
         ;
     else if (strcmp(call, "name") == 0)
         ws_set_name(name);
@@ -154,12 +160,21 @@ static void tick(void)
 {
     callback_begins("the periodic function");
     if (strcmp(armed_in, "periodic") == 0) {
+        if (strcmp(armed_call, "all") == 0)
+            run_row("periodic");
+        else
+            run("periodic", armed_call, armed_on, NULL);
         armed_in[0] = '\0';
-        run_all("periodic", "null");
-        run_all("periodic", "closed");
-        run_all("periodic", "other");
     }
     callback_ends();
+}
+
+static void stop_in(const char *in)
+{
+    const char *where = getenv("MATRIX_STOP");
+
+    if (where != NULL && strcmp(where, in) == 0)
+        run(in, "stop", "null", NULL);
 }
 
 void ws_init_func(void)
@@ -168,6 +183,8 @@ void ws_init_func(void)
 
     journal_open();
     callback_begins("ws_init_func");
+    loop_begins();
+    stop_in("init");
     run_all("init", "null");
     run_all("init", "closed");
     ws_set_name(name);
@@ -175,12 +192,25 @@ void ws_init_func(void)
     callback_ends();
 }
 
+int ws_start_callback(void)
+{
+    callback_begins("ws_start_callback");
+    stop_in("start");
+    run_all("start", "null");
+    run_all("start", "closed");
+    callback_ends();
+    return 0;
+}
+
 void ws_exit_func(void)
 {
     callback_begins("ws_exit_func");
+    stop_in("exit");
     run_all("exit", "null");
     run_all("exit", "closed");
     run_all("exit", "other");
+    if (posts_taken != posts_ran)
+        journal("fault: of %d posts %d were called", posts_taken, posts_ran);
     journal("exit opened=%d closed=%d", opened, closed);
     callback_ends();
 }
@@ -211,13 +241,24 @@ void ws_read_callback(void *conn, int binary, int len, unsigned char *buffer)
     if (self == NULL || !self->open || ws_get_data(conn) != self)
         journal("fault: a message of a connection that is not open");
     else if (strcmp(self->role, "control") == 0 &&
-             sscanf((char *)buffer, "arm %15s %15s %15s", armed_in, armed_call, armed_on) == 3)
+             sscanf((char *)buffer, "arm %15s %15s %15s", armed_in, armed_call, armed_on) == 3) {
+        call_row();
         ws_write_conn(&conn, 1, 0, 5, (unsigned char *)memcpy(buffer, "armed", 5));
-    else {
+    } else {
         run_where_armed("read", self);
         if (ws_write_conn(&conn, 1, binary, (unsigned int)len, buffer) != 0)
             journal("fault: the echo was not queued");
+        if (strcmp(armed_in, "drain") == 0 && strcmp(self->role, "own") == 0 && ws_get_qlen(conn) == 0)
+            journal("fault: the echo is not in the queue");
     }
+    callback_ends();
+}
+
+/* It follows where the program was told that something is queued. */
+void ws_drain_callback(void *conn)
+{
+    callback_begins("ws_drain_callback");
+    run_where_armed("drain", find(conn));
     callback_ends();
 }
 

@@ -13,7 +13,7 @@ use super::bytes::{narrow, widen};
 use super::set_options::SetOptions;
 use super::settings;
 use super::settings::MAX_MESSAGE;
-use super::spec::{OPERANDS, Spec};
+use super::spec::Spec;
 use super::web_origin::Origins;
 use crate::error::StartError;
 use crate::log::{Destination, Level};
@@ -91,18 +91,20 @@ impl Options {
     ) -> Result<Self, StartError> {
         // getopts takes text. Arguments are bytes: each byte goes through as the character of its number.
         let spec = Spec::new(flavor, *BUFFER.end());
-        let mut words: Vec<_> = arguments.iter().map(|argument| widen(argument)).collect();
-        let operands = match flavor.has_extensions {
-            true => words.split_off(spec.options_len(&words)),
-            false => Vec::new(),
-        };
-        let matches = find(&spec, words.clone())?;
-        let set = set.words(|name| is_known(&matches, name) && matches.opt_present(name));
-        let matches = match &set[..] {
+        let (mut words, mut rest) = spec.split(arguments.iter().map(|argument| widen(argument)));
+        if !flavor.has_extensions {
+            words.append(&mut rest);
+        }
+        let matches = find(&spec, &words)?;
+        let mut all = set.words(|name| is_known(&matches, name) && matches.opt_present(name));
+        let matches = match &all[..] {
             [] => matches,
-            _ => find(&spec, set.into_iter().chain(words).collect())?,
+            _ => {
+                all.append(&mut words);
+                find(&spec, &all)?
+            }
         };
-        let operands = operands.iter().skip_while(|word| *word == OPERANDS);
+        let operands = rest.iter().skip(1);
         let options = Self::read(&matches, operands, directory, flavor)?;
         match options.addresses.is_empty() || !options.ports.is_empty() {
             true => Ok(options),
@@ -179,10 +181,10 @@ impl Options {
 }
 
 /// Finds the options among these words; `--help` and `--version` are answered instead.
-fn find(spec: &Spec, words: Vec<String>) -> Result<Matches, StartError> {
+fn find(spec: &Spec, words: &[String]) -> Result<Matches, StartError> {
     let usage =
         |why: &str| StartError::usage(format_args!("{}\n{}", text(&narrow(why)), spec.usage()));
-    let matches = spec.parser().parse(spec.join_numbers(words.into_iter()));
+    let matches = spec.parser().parse(words);
     let matches = matches.map_err(|fail| usage(&fail.to_string()))?;
     if matches.opt_present("help") {
         return Err(StartError::answer(spec.help()));

@@ -35,7 +35,7 @@ pub(crate) struct Spec {
 
 const HELP: &str = "help";
 /// The word behind which operands follow, and no options.
-pub(crate) const OPERANDS: &str = "--";
+const OPERANDS: &str = "--";
 const LISTENING: &str = "Listening";
 const LIMITS: &str = "Limits";
 const PROTOCOL: &str = "Protocol";
@@ -105,22 +105,9 @@ impl Spec {
         Self { manual: flavor.manual, entries, has_h }
     }
 
-    /// How many of the words of a command line are options and their arguments: those before `--`, where that is
-    /// there.
-    pub(crate) fn options_len(&self, words: &[String]) -> usize {
-        let mut index = 0;
-        while let Some(word) = words.get(index).filter(|word| *word != OPERANDS) {
-            index += match self.argument_behind(word) {
-                Some(Argument::One(_)) => 2,
-                Some(Argument::Optional(_) | Argument::None) | None => 1,
-            };
-        }
-        index.min(words.len())
-    }
-
-    /// Puts a number behind the option before it, where that may have an argument: the parser would take
-    /// it for an operand.
-    pub(crate) fn join_numbers(&self, words: impl Iterator<Item = String>) -> Vec<String> {
+    /// Splits a command line before the word [`OPERANDS`], where that is there. In the first part a number is joined to the
+    /// option before it, where that may have an argument: the parser would take it for an operand.
+    pub(crate) fn split(&self, words: impl Iterator<Item = String>) -> (Vec<String>, Vec<String>) {
         let is_number = |word: &String| word.parse::<u64>().is_ok();
         let mut words = words.peekable();
         let mut joined = Vec::new();
@@ -137,8 +124,7 @@ impl Spec {
                 Some(Argument::None) | None => joined.push(word),
             }
         }
-        joined.extend(words);
-        joined
+        (joined, words.collect())
     }
 
     /// What the next word may be to the last option of this one.

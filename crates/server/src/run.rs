@@ -144,27 +144,26 @@ impl<'a, P: Program> Running<'a, P> {
     fn run(mut self) -> c_int {
         let status = self.dispatch.serve();
         process::end_child();
-        self.stage = Stage::Stopped(status);
-        self.finish()
+        self.finish(status)
     }
 
     /// Waits for `longest` at most, or until something happens where that is `None`, and serves one round. Returns the
     /// exit status at the server's end.
     pub(crate) fn step(&mut self, longest: Option<Duration>) -> Result<Option<c_int>, Lost> {
-        if self.stage == Stage::Serving {
-            let was_cut = std::mem::replace(&mut self.is_cut, true);
-            let longest = if was_cut { Some(Duration::ZERO) } else { longest };
-            let served = self.dispatch.serve_round(longest);
-            self.is_cut = false;
-            match served {
-                Ok(None) => return Ok(None),
-                Ok(Some(status)) => self.stage = Stage::Stopped(status),
-                Err(Lost) if process::is_child() => return Err(Lost),
-                // A fault of ours, which was logged, has ended the loop.
-                Err(Lost) => self.stage = Stage::Stopped(1),
-            }
+        if let Stage::Stopped(status) | Stage::Exited(status) = self.stage {
+            return Ok(Some(self.finish(status)));
         }
-        Ok(Some(self.finish()))
+        let was_cut = std::mem::replace(&mut self.is_cut, true);
+        let longest = if was_cut { Some(Duration::ZERO) } else { longest };
+        let served = self.dispatch.serve_round(longest);
+        self.is_cut = false;
+        match served {
+            Ok(None) => Ok(None),
+            Ok(Some(status)) => Ok(Some(self.finish(status))),
+            Err(Lost) if process::is_child() => Err(Lost),
+            // A fault of ours, which was logged, has ended the loop.
+            Err(Lost) => Ok(Some(self.finish(1))),
+        }
     }
 
     /// How long somebody else may sleep.
@@ -175,9 +174,11 @@ impl<'a, P: Program> Running<'a, P> {
         }
     }
 
-    /// Does what is left for a loop that has ended. Returns the exit status.
-    fn finish(&mut self) -> c_int {
-        if let Stage::Stopped(status) = self.stage {
+    /// Does what is left for a loop that has ended with this exit status, and returns that. An exception may cut it: the
+    /// next call goes on.
+    fn finish(&mut self, status: c_int) -> c_int {
+        if self.stage != Stage::Exited(status) {
+            self.stage = Stage::Stopped(status);
             // What is posted from now on comes too late, and its caller learns that.
             close_posts();
             self.dispatch.call_posts();
@@ -186,10 +187,7 @@ impl<'a, P: Program> Running<'a, P> {
             self.dispatch.program.exit();
             process::end_child();
         }
-        match self.stage {
-            Stage::Stopped(status) | Stage::Exited(status) => status,
-            Stage::Serving => 0,
-        }
+        status
     }
 }
 

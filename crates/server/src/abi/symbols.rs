@@ -1,8 +1,8 @@
 //! The table of what a program defines, and `main`, which it may define.
 
-/// Defines a table of addresses that the linker fills: a symbol that nobody defines is 0 there. It can be written to. First the
-/// table's own name, then the functions that a program may define, then the variables that it may have a
-/// copy of.
+/// Defines a table of addresses that the linker fills: a symbol that nobody defines is 0 there. It can be written
+/// to. First the table's own name, then the functions that a program may define, then the variables that it may
+/// have a copy of.
 #[macro_export]
 macro_rules! table {
     ($table:literal: $($function:literal),+; $($variable:literal),+) => {

@@ -4,12 +4,11 @@ mod listeners;
 mod opening;
 mod plan;
 mod start;
-
 mod variables;
 
 use std::ffi::c_int;
 
-pub(crate) use self::opening::Opened;
+use self::opening::Opened;
 use self::plan::Plan;
 pub(crate) use self::start::{Host, Start};
 pub(crate) use self::variables::Variables;
@@ -21,7 +20,6 @@ use crate::log::{self, Destination};
 use crate::main_process::Process;
 use crate::process::{self, Credentials, WaitingParent};
 use crate::program::{Flavor, Program};
-use crate::restart::Invocation;
 use crate::setup::{self, Stage, set_stage};
 
 /// A server that is to start: the program, the library that it is linked with, and whose process it is.
@@ -51,12 +49,7 @@ pub(crate) struct Opening {
 impl<P: Program> Launch<'_, P> {
     /// Does all up to `ws_init_func`, which follows.
     pub(crate) fn prepare(&self, start: Start) -> Result<Prepared, StartError> {
-        let options = self.options(&start.invocation)?;
-        log::set_level(options.log_level);
-        if start.inheritance.is_some() {
-            log::set_destination(options.log_destination());
-        }
-        log::set_program_lines(options.log_destination());
+        let options = self.options(&start)?;
         self.check_program()?;
         let credentials = Credentials::find(&options, self.host == Host::Program)?;
         if options.is_check {
@@ -73,9 +66,7 @@ impl<P: Program> Launch<'_, P> {
         let Prepared { mut options, mut credentials, start, mut variables } = prepared;
         set_stage(Stage::Running);
         if setup::with(|setup| !setup.options.is_empty()).unwrap_or(false) {
-            options = self.options(&start.invocation)?;
-            log::set_level(options.log_level);
-            log::set_program_lines(options.log_destination());
+            options = self.options(&start)?;
             credentials = Credentials::find(&options, self.host == Host::Program)?;
             variables.set(self.program, &options)?;
         }
@@ -127,14 +118,20 @@ impl<P: Program> Launch<'_, P> {
         }
     }
 
-    /// What the command line says, and else the program.
-    fn options(&self, invocation: &Invocation) -> Result<Options, StartError> {
+    /// What the command line says, and else the program, also of the log, which follows from now on.
+    fn options(&self, start: &Start) -> Result<Options, StartError> {
+        let Start { invocation, inheritance, .. } = start;
         let parse = |set: &SetOptions| {
             Options::parse(invocation.options(), set, &invocation.path, self.flavor)
         };
         let parsed = setup::with(|setup| parse(&setup.options));
         let mut options = parsed.unwrap_or_else(|_| Err(StartError::panicked()))?;
         options.is_foreground |= self.host == Host::Program;
+        log::set_level(options.log_level);
+        if inheritance.is_some() {
+            log::set_destination(options.log_destination());
+        }
+        log::set_program_lines(options.log_destination());
         Ok(options)
     }
 

@@ -20,7 +20,7 @@ use crate::main_process::Process;
 use crate::pages::Pages;
 use crate::process::{self, Notifier};
 use crate::program::Flavor;
-use crate::restart::{self, HandOver, Handoff, Invocation, Predecessor, Progress};
+use crate::restart::{self, HandOver, Handoff, Inheritance, Invocation, Predecessor, Progress};
 use crate::server::Server;
 use crate::setup::{self, NAME};
 
@@ -44,7 +44,7 @@ struct Parts {
 /// Makes the files, gives up privileges and listens; or takes over what the start before has left.
 pub(super) fn open(
     host: Host,
-    mut plan: Plan,
+    plan: Plan,
     start: Start,
     variables: Variables,
 ) -> Result<Opened, StartError> {
@@ -60,32 +60,23 @@ pub(super) fn open(
         }
         Host::Program => process::wake_for_requests(),
     }
-    let mut files = Files::default();
-    let mut predecessor = None;
     let is_new_start = inheritance.is_some();
-    let listeners = match inheritance {
-        Some(inheritance) => {
-            (files, predecessor) = (inheritance.files, inheritance.predecessor);
-            Ok(listeners::inherit(inheritance.listeners, inheritance.is_shared))
-        }
-        None => listeners::make(&mut plan, &mut files),
-    };
-    let (listeners, error) = match listeners {
-        Ok(listeners) => (listeners, None),
-        Err(error) => (Vec::new(), Some(error)),
-    };
-    let name = setup::name_or(NAME);
-    let mut parts =
-        Parts { plan, invocation, notifier, variables, wake, files, listeners, predecessor, name };
-    let settled = match error {
-        None => parts.settle(),
-        Some(error) => Err(error),
-    };
-    // From here on, what is dropped is undone.
-    let opened = Opened(Some(parts));
-    settled?;
+    let mut opened = Opened(Some(Parts {
+        plan,
+        invocation,
+        notifier,
+        variables,
+        wake,
+        files: Files::default(),
+        listeners: Vec::new(),
+        predecessor: None,
+        name: setup::name_or(NAME),
+    }));
+    let parts = opened.0.as_mut().ok_or_else(StartError::panicked)?;
+    parts.listen(inheritance)?;
+    parts.settle()?;
     process::disown_children();
-    if let Some(parts) = opened.0.as_ref().filter(|_| !is_new_start && host == Host::Server) {
+    if !is_new_start && host == Host::Server {
         parts.plan.credentials.log(&parts.plan.options);
     }
     Ok(opened)
@@ -128,6 +119,17 @@ impl Drop for Opened {
 }
 
 impl Parts {
+    /// Makes the files and the sockets, or takes those that the start before has left.
+    fn listen(&mut self, inheritance: Option<Inheritance>) -> Result<(), StartError> {
+        let Some(inheritance) = inheritance else {
+            self.listeners = listeners::make(&mut self.plan, &mut self.files)?;
+            return Ok(());
+        };
+        (self.files, self.predecessor) = (inheritance.files, inheritance.predecessor);
+        self.listeners = listeners::inherit(inheritance.listeners, inheritance.is_shared);
+        Ok(())
+    }
+
     /// Becomes who the server is to be, and makes the loop.
     fn settle(&mut self) -> Result<(), StartError> {
         let pages = settle(&self.plan, &mut self.files)?;

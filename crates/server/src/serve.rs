@@ -95,8 +95,7 @@ fn next<const STEPPED: bool>(
 #[inline(always)]
 fn wait(engine: &mut Engine, notifier: &Notifier, longest: Option<Duration>) -> io::Result<bool> {
     let due = due(notifier);
-    let time = due.map(|due| due.saturating_duration_since(Instant::now()));
-    engine.wait(min(time, longest))?;
+    engine.wait(min(time_until(due), longest))?;
     Ok(due.is_some_and(|due| due <= Instant::now()))
 }
 
@@ -104,6 +103,12 @@ fn wait(engine: &mut Engine, notifier: &Notifier, longest: Option<Duration>) -> 
 #[inline(always)]
 fn due(notifier: &Notifier) -> Option<Instant> {
     min(log::due(), notifier.due())
+}
+
+/// How long it is until then, where that is a moment.
+#[inline(always)]
+fn time_until(due: Option<Instant>) -> Option<Duration> {
+    due.map(|due| due.saturating_duration_since(Instant::now()))
 }
 
 /// The lesser one, of those that are there.
@@ -150,8 +155,7 @@ impl<P: Program> Dispatch<'_, P> {
     /// How long somebody else may sleep before there is something to do; `None` is until the descriptor of the loop is
     /// readable.
     pub(crate) fn timeout(&self) -> Option<Duration> {
-        let due = due(&self.process.notifier);
-        let due = due.map(|due| due.saturating_duration_since(Instant::now()));
+        let due = time_until(due(&self.process.notifier));
         with_engine(|engine| min(engine.timeout(), due)).unwrap_or(Some(Duration::ZERO))
     }
 
@@ -159,7 +163,7 @@ impl<P: Program> Dispatch<'_, P> {
     pub(crate) fn call_posts(&mut self) {
         while let Ok(Some(task)) = step(|it| it.posts.pop()) {
             // SAFETY: the program's function, given to be called here, once.
-            unsafe { (task.func)(task.data) };
+            unsafe { task.call() };
         }
     }
 
@@ -208,9 +212,11 @@ impl<P: Program> Dispatch<'_, P> {
             Event::Tick => tick()?,
             Event::Call => call()?,
             // SAFETY: the key of a task, by which `ws_after` has set the timer.
-            Event::Timer(key) => unsafe { Task::call_key(key) },
+            Event::Timer(key) => unsafe { Task::from_key(key).call() },
             // SAFETY: the key of a task, with which `ws_watch` has the descriptor watched.
-            Event::Ready(fd, ready, key) => unsafe { WatchTask::call_key(key, fd, events(ready)) },
+            Event::Ready(fd, ready, key) => unsafe {
+                WatchTask::from_key(key).call(fd, events(ready));
+            },
             event => {
                 let process = &mut self.process;
                 let ended = guard(Err(Lost), || Ok(deal_with(process, event)))?;
@@ -351,7 +357,7 @@ fn call() -> Result<(), Lost> {
     })?;
     if let Some(task) = next {
         // SAFETY: the program's function, given to be called here, once.
-        unsafe { (task.func)(task.data) };
+        unsafe { task.call() };
     }
     Ok(())
 }

@@ -5,10 +5,11 @@ use std::os::fd::BorrowedFd;
 use std::ptr;
 use std::time::Duration;
 
-use dorrit_engine::{Engine, Readiness, TimerId};
+use dorrit_engine::{Engine, Readiness};
 use rustix::fs::{FileType, fstat};
 
 use super::guard::{WRONG_THREAD, guard};
+use super::handle;
 use crate::error::Misuse;
 use crate::event_loop::{Loop, Task, WatchTask, push_post, with_engine, with_loop};
 pub use crate::event_loop::{TaskFunc, WatchFunc};
@@ -82,15 +83,14 @@ pub fn after(millis: c_uint, func: Option<TaskFunc>, data: *mut c_void) -> *mut 
             let is_served = !engine.has_ended();
             is_served.then(|| without_reserve(|| engine.set_timer(after, key))).flatten()
         });
-        let timer = timer.ok().flatten();
-        timer.map_or(ptr::null_mut(), |id| ptr::without_provenance_mut(id.to_bits() as usize))
+        timer.ok().flatten().map_or(ptr::null_mut(), handle::from_timer)
     })
 }
 
 /// The body of `ws_cancel`.
 pub fn cancel(timer: *mut c_void) {
     guard((), || {
-        if let Some(id) = TimerId::from_bits(timer.addr() as u64) {
+        if let Some(id) = handle::to_timer(timer) {
             let _ = with_engine(|engine| engine.cancel_timer(id));
         }
     })

@@ -24,19 +24,26 @@ unsafe impl Send for Task {}
 impl Task {
     /// The task as a timer's key.
     pub(crate) fn key(self) -> Key {
-        Key(self.func as usize, self.data.expose_provenance())
+        key(self.func as *const (), self.data)
     }
 
-    /// Calls the function of a key.
+    /// The task of a key.
     ///
     /// # Safety
-    /// [`Task::key`] has made the key, and the program's promise for the function holds.
-    pub(crate) unsafe fn call_key(Key(func, data): Key) {
-        let func = ptr::with_exposed_provenance::<()>(func);
+    /// [`Task::key`] has made the key.
+    pub(crate) unsafe fn from_key(key: Key) -> Self {
+        let (func, data) = pointers(key);
         // SAFETY: the caller's promise: it is the address of such a function.
-        let func = unsafe { std::mem::transmute::<*const (), TaskFunc>(func) };
+        Self { func: unsafe { std::mem::transmute::<*const (), TaskFunc>(func) }, data }
+    }
+
+    /// Calls the function.
+    ///
+    /// # Safety
+    /// The program's promise for the function holds.
+    pub(crate) unsafe fn call(self) {
         // SAFETY: the caller's promise.
-        unsafe { func(ptr::with_exposed_provenance_mut(data)) }
+        unsafe { (self.func)(self.data) }
     }
 }
 
@@ -50,18 +57,35 @@ pub(crate) struct WatchTask {
 impl WatchTask {
     /// The task as a watch's key.
     pub(crate) fn key(self) -> Key {
-        Key(self.func as usize, self.data.expose_provenance())
+        key(self.func as *const (), self.data)
     }
 
-    /// Calls the function of a key.
+    /// The task of a key.
     ///
     /// # Safety
-    /// [`WatchTask::key`] has made the key, and the program's promise for the function holds.
-    pub(crate) unsafe fn call_key(Key(func, data): Key, fd: RawFd, events: c_int) {
-        let func = ptr::with_exposed_provenance::<()>(func);
+    /// [`WatchTask::key`] has made the key.
+    pub(crate) unsafe fn from_key(key: Key) -> Self {
+        let (func, data) = pointers(key);
         // SAFETY: the caller's promise: it is the address of such a function.
-        let func = unsafe { std::mem::transmute::<*const (), WatchFunc>(func) };
-        // SAFETY: the caller's promise.
-        unsafe { func(fd, events, ptr::with_exposed_provenance_mut(data)) }
+        Self { func: unsafe { std::mem::transmute::<*const (), WatchFunc>(func) }, data }
     }
+
+    /// Calls the function.
+    ///
+    /// # Safety
+    /// The program's promise for the function holds.
+    pub(crate) unsafe fn call(self, fd: RawFd, events: c_int) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.func)(fd, events, self.data) }
+    }
+}
+
+/// A function and its data as the engine keeps them.
+fn key(func: *const (), data: *mut c_void) -> Key {
+    Key(func.expose_provenance(), data.expose_provenance())
+}
+
+/// The function and the data of a key.
+fn pointers(Key(func, data): Key) -> (*const (), *mut c_void) {
+    (ptr::with_exposed_provenance(func), ptr::with_exposed_provenance_mut(data))
 }

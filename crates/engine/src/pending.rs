@@ -21,8 +21,6 @@ pub(crate) struct Pending {
     pub(crate) is_controlled: bool,
     /// The caller has asked for a call.
     pub(crate) is_call_wanted: bool,
-    /// The caller may deal with a timer, or with a descriptor of its own.
-    pub(crate) is_source_told: bool,
     /// What happens between the turns of connections was not dealt with since the last look at the poll.
     pub(crate) is_looking: bool,
 }
@@ -38,7 +36,6 @@ impl Pending {
             last_closed: None,
             is_controlled: false,
             is_call_wanted: false,
-            is_source_told: false,
             is_looking: false,
         };
         // Each connection stands there once, so that they never grow.

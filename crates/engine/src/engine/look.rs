@@ -159,7 +159,6 @@ impl Engine {
         if watched.is_ok() {
             self.with(id, |_, cx| cx.wants.deadline(Kind::Handshake));
         } else {
-            self.cx.descriptors.remove(fd);
             self.conns.remove(id);
         }
         watched

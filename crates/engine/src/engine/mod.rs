@@ -129,8 +129,8 @@ impl Engine {
             if let Some(told) = told {
                 return Progress::Told(told);
             }
-        } else if self.cx.pending.is_source_told {
-            self.take_back_source();
+        } else {
+            self.timers.one_shots.take_back();
         }
         loop {
             if let Some(told) = self.next_owed() {

@@ -87,13 +87,6 @@ impl Engine {
         self.cx.pending.is_call_wanted || self.reactor.watches.is_any_ready()
     }
 
-    /// The caller has dealt with the timer that it was told last.
-    #[inline(never)]
-    pub(super) fn take_back_source(&mut self) {
-        self.cx.pending.is_source_told = false;
-        self.timers.one_shots.take_back();
-    }
-
     /// What comes next of timers, descriptors and calls, unless it is the turn of connections, or time to look at the
     /// poll (CONTRACT S20).
     #[inline(never)]
@@ -105,7 +98,6 @@ impl Engine {
             }
             let told = if self.shares.count() { self.next_of(share) } else { None };
             if told.is_some() {
-                self.cx.pending.is_source_told = true;
                 return told;
             }
             self.shares.end();

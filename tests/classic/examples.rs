@@ -1,12 +1,11 @@
 //! The programs in c-examples/classic, as people copy and build them.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::harness::{
-    Client, Frame, Launch, Need, Op, Request, Server, Variant, installation, library, output,
-    program_dir, root, skipped, target_dir,
+    Client, Frame, Launch, Need, Op, Request, Server, Variant, copied_examples, library,
+    make_examples, program_dir, root, skipped, target_dir,
 };
 
 /// Copies c-examples, as it is in the tree, to that directory.
@@ -25,15 +24,6 @@ fn copy_examples(to: &Path) {
 
 const PROGRAMS: [&str; 3] = ["bin/classic/echo", "bin/classic/session", "bin/classic/rooms"];
 
-/// Builds them there; no warning may come.
-fn build(make: &str, dir: &Path, arguments: &[String]) {
-    let mut command = Command::new(make);
-    command.arg("-C").arg(dir).args(arguments).args(PROGRAMS);
-    command.arg("CFLAGS=-O2 -std=c99 -Wall -Wextra -Werror -pedantic");
-    command.env("PKG_CONFIG_PATH", installation().join("lib/pkgconfig"));
-    output(&mut command);
-}
-
 /// In the source tree: against what cargo has built.
 fn in_the_tree() -> &'static Path {
     static TREE: OnceLock<PathBuf> = OnceLock::new();
@@ -45,7 +35,7 @@ fn in_the_tree() -> &'static Path {
             std::os::unix::fs::symlink(root().join(name), tree.join(name)).expect("a link");
         }
         let target = format!("TARGET={}", target_dir().join("release").display());
-        build("make", &tree.join("c-examples"), &[target]);
+        make_examples("make", &tree.join("c-examples"), [&*target].into_iter().chain(PROGRAMS));
         tree.join("c-examples")
     })
 }
@@ -67,12 +57,9 @@ fn from_an_installed_place() {
         if skipped(&[Need::Tool(make)]) {
             continue;
         }
-        let dir = tempfile::tempdir().expect("a directory");
-        let from = installation().join("share/examples/dorrit");
-        let copied = Command::new("cp").arg("-R").arg(&from).arg(dir.path().join("mine")).status();
-        assert!(copied.expect("cp runs").success());
-        build(make, &dir.path().join("mine"), &[]);
-        let program = dir.path().join("mine/bin/classic/echo");
+        let dir = copied_examples();
+        make_examples(make, dir.path(), PROGRAMS);
+        let program = dir.path().join("bin/classic/echo");
         let mut server =
             Launch::of("classic/plain.c", Variant::Default).with_program(program).start();
         server.connect().echo("hello");

@@ -1,9 +1,12 @@
 //! What make makes of the tree.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+
+use tempfile::TempDir;
 
 use super::command::output;
 use super::library::{library, program_dir, root, target_dir};
@@ -24,6 +27,26 @@ pub(crate) fn installation() -> &'static Path {
         make("make", "install", &[&format!("PREFIX={}", prefix.display())]);
         prefix
     })
+}
+
+/// A copy of the installed examples, as people make one.
+pub(crate) fn copied_examples() -> TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    let from = installation().join("share/examples/dorrit/.");
+    output(Command::new("cp").arg("-R").arg(from).arg(dir.path()));
+    dir
+}
+
+/// Has make build examples there; no warning may come.
+pub(crate) fn make_examples<S: AsRef<OsStr>>(
+    make: &str,
+    dir: &Path,
+    arguments: impl IntoIterator<Item = S>,
+) {
+    let mut command = Command::new(make);
+    command.arg("CFLAGS=-O2 -std=c99 -Wall -Wextra -Werror -pedantic").args(arguments);
+    let paths = installation().join("lib/pkgconfig");
+    output(command.current_dir(dir).env("PKG_CONFIG_PATH", paths));
 }
 
 /// Files below a directory, with what they point to where they are links.

@@ -34,7 +34,7 @@ pub(crate) use disk::{RunFiles, snapshot};
 pub(crate) use ended::Ended;
 pub(crate) use faults::Faults;
 pub(crate) use frame::{Frame, Op};
-pub(crate) use installation::{files, installation, make};
+pub(crate) use installation::{copied_examples, files, installation, make, make_examples};
 pub(crate) use launch::Launch;
 pub(crate) use library::{Package, library, program_dir, root, target_dir};
 pub(crate) use mdoc::{literal_blocks, names, section, synopsis};

@@ -11,7 +11,8 @@ use std::process::Command;
 
 use crate::examples::launch;
 use crate::harness::{
-    Client, Compiler, Launch, Need, Op, Package, installation, output, program_dir, root, skipped,
+    Client, Compiler, Launch, Need, Op, Package, copied_examples, make_examples, program_dir, root,
+    skipped,
 };
 
 /// Compiles one of them as its head says: with what its other libraries are called.
@@ -52,13 +53,8 @@ fn by_the_makefile() {
         if skipped(&[Need::Tool(make)]) {
             continue;
         }
-        let dir = tempfile::tempdir().expect("a directory");
-        let from = installation().join("share/examples/dorrit/.");
-        output(Command::new("cp").arg("-R").arg(from).arg(dir.path()));
-        let mut command = Command::new(make);
-        command.arg("CFLAGS=-O2 -std=c99 -Wall -Wextra -Werror -pedantic").arg("all");
-        let paths = installation().join("lib/pkgconfig");
-        output(command.current_dir(dir.path()).env("PKG_CONFIG_PATH", paths));
+        let dir = copied_examples();
+        make_examples(make, dir.path(), ["all"]);
         let is_built = |name: &str| dir.path().join("bin").join(name).exists();
         assert!(is_built("udp") && is_built("terminal"));
         assert_eq!(is_built("database"), has_library("sqlite3"));

@@ -26,8 +26,15 @@ pub struct Config {
     pub compression: u32,
     /// When silent clients are asked whether they are there; `None` is never.
     pub keepalive: Option<Keepalive>,
+    /// What becomes of requests that ask for an upgrade.
+    pub upgrades: Upgrades,
     /// What becomes of requests that ask for no upgrade.
     pub plain_requests: PlainRequests,
+    /// How long the caller may take to decide on a request, where it puts that off.
+    pub decision_timeout: Duration,
+    /// Whether each connection that is accepted begins with a header of the PROXY protocol, which says who the client
+    /// is.
+    pub is_proxied: bool,
     /// Whether memory could not be had, here or elsewhere in the process, since this was asked last. Where
     /// it was so, [`Event::ShortOfMemory`](crate::Event::ShortOfMemory) follows.
     pub take_shortage: fn() -> bool,
@@ -38,7 +45,18 @@ pub struct Config {
 pub enum PlainRequests {
     /// Plain requests are refused with 426.
     Refused,
-    /// The caller answers them.
+    /// The caller answers those with GET and HEAD. Their bodies are not read: none is kept for another request then.
+    Told,
+    /// The caller answers them all, and has their bodies, which are of so many bytes at most.
+    ToldWithBody(usize),
+}
+
+/// What becomes of requests that ask for an upgrade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upgrades {
+    /// Upgrades are refused with 426: there are plain requests alone.
+    Refused,
+    /// The caller decides.
     Told,
 }
 

@@ -42,10 +42,11 @@ impl Conns {
         Ok(Self { shard, first, slots, vacant: None, len: 0, capacity })
     }
 
-    /// The first generation of which no connection has had an id, nor has in any other slot.
-    pub(crate) fn next_generation(&self) -> NonZeroU32 {
-        let next = |slot: &Slot| match slot.content {
-            Content::Conn(_) => slot.generation.saturating_add(1),
+    /// The first generation of which no connection has had an id, nor has in any other slot. `requests` says how many ids
+    /// a connection has had besides its own.
+    pub(crate) fn next_generation(&self, requests: impl Fn(&Conn) -> u32) -> NonZeroU32 {
+        let next = |slot: &Slot| match &slot.content {
+            Content::Conn(conn) => slot.generation.saturating_add(requests(conn)).saturating_add(1),
             Content::Vacant { .. } => slot.generation,
         };
         self.slots.iter().map(next).max().unwrap_or(self.first)
@@ -64,31 +65,43 @@ impl Conns {
         self.get(id).is_some()
     }
 
-    /// Puts a connection in; `None` where the table is full.
-    pub(crate) fn insert(&mut self, conn: Conn) -> Option<ConnId> {
+    /// The id of the connection that is put in next; `None` where the table is full.
+    pub(crate) fn next_id(&self) -> Option<ConnId> {
         if self.is_full() {
             return None;
         }
-        if self.vacant.is_none() && self.slots.len() == ConnId::INDICES {
-            // All that are left have used their generations up.
-            return None;
-        }
-        self.len += 1;
-        if let Some(index) = self.vacant {
-            let slot = &mut self.slots[index as usize];
-            if let Content::Vacant { next } = slot.content {
-                self.vacant = next;
+        match self.vacant {
+            Some(index) => {
+                let index = index as usize;
+                Some(ConnId::new(self.shard, index, self.slots[index].generation))
             }
-            slot.content = Content::Conn(conn);
-            return Some(ConnId::new(self.shard, index as usize, slot.generation));
+            // All that are left may have used their generations up.
+            None if self.slots.len() == ConnId::INDICES => None,
+            None => Some(ConnId::new(self.shard, self.slots.len(), self.first)),
         }
-        let id = ConnId::new(self.shard, self.slots.len(), self.first);
-        self.slots.push(Slot { generation: id.generation(), content: Content::Conn(conn) });
+    }
+
+    /// Puts a connection in; `None` where the table is full.
+    pub(crate) fn insert(&mut self, conn: Conn) -> Option<ConnId> {
+        let id = self.next_id()?;
+        self.len += 1;
+        match self.slots.get_mut(id.index_in(self.shard)) {
+            Some(slot) => {
+                if let Content::Vacant { next } = slot.content {
+                    self.vacant = next;
+                }
+                slot.content = Content::Conn(conn);
+            }
+            None => {
+                let generation = id.generation();
+                self.slots.push(Slot { generation, content: Content::Conn(conn) });
+            }
+        }
         Some(id)
     }
 
-    /// Takes a connection out.
-    pub(crate) fn remove(&mut self, id: ConnId) -> Option<Conn> {
+    /// Takes a connection out, which has had so many ids besides its own: one for each plain request.
+    pub(crate) fn remove(&mut self, id: ConnId, requests: u32) -> Option<Conn> {
         let slot = self.slots.get_mut(id.index_in(self.shard))?;
         if slot.generation != id.generation() || matches!(slot.content, Content::Vacant { .. }) {
             return None;
@@ -96,8 +109,10 @@ impl Conns {
         let vacant = Content::Vacant { next: self.vacant };
         let Content::Conn(conn) = std::mem::replace(&mut slot.content, vacant) else { return None };
         self.len -= 1;
-        // A slot whose generations are used up is never used again: an id names one connection.
-        if let Some(generation) = slot.generation.checked_add(1).filter(|g| *g != NonZeroU32::MAX) {
+        // A slot whose generations are used up is never used again: an id names one connection, or one request.
+        let used = requests.saturating_add(1);
+        let next = slot.generation.checked_add(used).filter(|next| *next != NonZeroU32::MAX);
+        if let Some(generation) = next {
             slot.generation = generation;
             self.vacant = Some(id.index_in(self.shard) as u32);
         } else {
@@ -129,6 +144,14 @@ impl Conns {
         }
     }
 
+    /// The connection that is where the one with this id is, or was.
+    pub(crate) fn at(&self, id: ConnId) -> Option<(ConnId, &Conn)> {
+        let index = id.index_in(self.shard);
+        let slot = self.slots.get(index)?;
+        let Content::Conn(conn) = &slot.content else { return None };
+        Some((ConnId::new(self.shard, index, slot.generation), conn))
+    }
+
     /// The index of a connection in the table; of another table's, one that this does not have.
     #[inline(always)]
     pub(crate) fn index(&self, id: ConnId) -> usize {
@@ -157,8 +180,8 @@ mod tests {
         let first = conns.insert(conn()).unwrap();
         let second = conns.insert(conn()).unwrap();
         assert!(conns.insert(conn()).is_none());
-        assert!(conns.remove(first).is_some());
-        assert!(conns.remove(first).is_none());
+        assert!(conns.remove(first, 0).is_some());
+        assert!(conns.remove(first, 0).is_none());
         let third = conns.insert(conn()).unwrap();
         assert_eq!(conns.index(third), conns.index(first));
         assert_ne!(third, first);
@@ -172,16 +195,16 @@ mod tests {
     #[test]
     fn a_table_after_another() {
         let mut earlier = Conns::new(0, NonZeroU32::MIN, 2).unwrap();
-        assert_eq!(earlier.next_generation(), NonZeroU32::MIN);
+        assert_eq!(earlier.next_generation(|_| 0), NonZeroU32::MIN);
         let mut ids = Vec::new();
         for _ in 0..3 {
             ids.push(earlier.insert(conn()).unwrap());
-            earlier.remove(ids[ids.len() - 1]);
+            earlier.remove(ids[ids.len() - 1], 0);
         }
-        assert_eq!(earlier.next_generation().get(), 4);
+        assert_eq!(earlier.next_generation(|_| 0).get(), 4);
         ids.push(earlier.insert(conn()).unwrap());
-        assert_eq!(earlier.next_generation().get(), 5);
-        let mut later = Conns::new(0, earlier.next_generation(), 2).unwrap();
+        assert_eq!(earlier.next_generation(|_| 0).get(), 5);
+        let mut later = Conns::new(0, earlier.next_generation(|_| 0), 2).unwrap();
         for _ in 0..2 {
             let id = later.insert(conn()).unwrap();
             assert!(!ids.contains(&id));
@@ -193,11 +216,11 @@ mod tests {
     fn a_slot_without_further_generations_is_retired() {
         let mut conns = Conns::new(0, NonZeroU32::MIN, 1).unwrap();
         let first = conns.insert(conn()).unwrap();
-        conns.remove(first);
+        conns.remove(first, 0);
         conns.slots[0].generation = NonZeroU32::new(u32::MAX - 1).unwrap();
         let last = conns.insert(conn()).unwrap();
         assert_eq!(last.generation().get(), u32::MAX - 1);
-        conns.remove(last);
+        conns.remove(last, 0);
         let next = conns.insert(conn()).unwrap();
         assert_eq!((conns.index(next), next.generation()), (1, NonZeroU32::MIN));
     }

@@ -14,16 +14,20 @@ use crate::id::{ConnId, Key};
 /// given.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<P> {
-    /// A client asks for a connection: see [`Engine::request`](crate::Engine::request), and answer with [`Engine::accept`](crate::Engine::accept)
-    /// or [`Engine::refuse`](crate::Engine::refuse) before the next event. Messages may be sent to it already.
+    /// A client asks for a connection: see [`Engine::request`](crate::Engine::request), and answer with
+    /// [`Engine::accept`](crate::Engine::accept), [`Engine::refuse`](crate::Engine::refuse) or
+    /// [`Engine::respond`](crate::Engine::respond) before the next event, or put that off with
+    /// [`Engine::defer`](crate::Engine::defer). Messages may be sent to it already.
     Opened(ConnId),
-    /// A client asks for a page, where the configuration has those told: see [`Engine::request`](crate::Engine::request),
-    /// and answer with [`Engine::respond`](crate::Engine::respond) or [`Engine::refuse`](crate::Engine::refuse)
-    /// before the next event.
+    /// A client asks for something else, where the configuration has those told: see
+    /// [`Engine::request`](crate::Engine::request) and [`Engine::body`](crate::Engine::body), and answer with
+    /// [`Engine::respond`](crate::Engine::respond) or [`Engine::refuse`](crate::Engine::refuse) before the next event,
+    /// or put that off with [`Engine::defer`](crate::Engine::defer). The id is the request's own, and no connection's.
     Requested(ConnId),
     /// A message has come: its payload, with a zero byte behind it.
     Message(ConnId, MessageKind, P),
-    /// A connection that was accepted has ended. Its id is good until the next event.
+    /// A connection that was accepted has ended; or a request on which the decision was put off was answered otherwise,
+    /// or its client has left. Its id is good until the next event.
     Closed(ConnId),
     /// The timer that [`Engine::set_timer`](crate::Engine::set_timer) has set with this key is due. Its id is stale.
     Timer(Key),

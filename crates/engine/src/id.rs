@@ -51,6 +51,22 @@ impl ConnId {
         (self.place ^ u32::from(shard) << SHARD) as usize
     }
 
+    /// The connection's index in its table.
+    pub(crate) fn index(self) -> usize {
+        self.place as usize & (Self::INDICES - 1)
+    }
+
+    /// The id with another generation.
+    pub(crate) fn with(self, generation: NonZeroU32) -> Self {
+        Self { generation, ..self }
+    }
+
+    /// The id whose generation is so many behind this one's; `None` where there is none.
+    pub(crate) fn later(self, generations: u32) -> Option<Self> {
+        let generation = self.generation.checked_add(generations)?;
+        (generation != NonZeroU32::MAX).then_some(self.with(generation))
+    }
+
     pub(crate) fn generation(self) -> NonZeroU32 {
         self.generation
     }

@@ -15,6 +15,8 @@ pub(crate) struct Pending {
     reports: VecDeque<Told>,
     /// The connection that is to be accepted or refused.
     pub(crate) opening: Option<ConnId>,
+    /// The connection of which the caller was told last that its request was refused.
+    pub(crate) refused: Option<ConnId>,
     /// The connection whose end the caller was told last: its id is good until the next event.
     pub(crate) last_closed: Option<ConnId>,
     /// Something was written to a pipe that is watched.
@@ -33,6 +35,7 @@ impl Pending {
             drained: Vec::new(),
             reports: VecDeque::new(),
             opening: None,
+            refused: None,
             last_closed: None,
             is_controlled: false,
             is_call_wanted: false,

@@ -170,7 +170,7 @@ mod tests {
             push(&mut ready, id, &mut conns);
             push_dirty(&mut ready, id, &mut conns);
             ready.push_next(id, &mut conns);
-            conns.remove(id);
+            conns.remove(id, 0);
         }
         assert_eq!((ready.now.capacity(), ready.dirty.capacity(), ready.next.capacity()), capacity);
         ready.begin_round(&mut conns);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use dorrit_proto::CloseCode;
+use dorrit_proto::{CloseCode, Refusal};
 
-use crate::conn::Phase;
+use crate::conn::{Phase, Standing};
 use crate::engine::Engine;
 use crate::timers::Lifecycle;
 
@@ -36,8 +36,11 @@ impl Engine {
         self.each(|conn, cx| match conn.phase {
             Phase::Open => conn.close(cx, code, ""),
             // No connect is lost to a restart: who has not asked yet may, and is told then.
-            Phase::Handshake if is_restart && conn.response.is_none() => {}
-            Phase::Handshake => conn.end(cx),
+            Phase::Proxied | Phase::Handshake if is_restart && conn.exchange.is_none() => {}
+            Phase::Proxied | Phase::Handshake | Phase::Body => conn.end(cx),
+            Phase::Opening if conn.standing == Standing::Deferred => {
+                conn.refuse(cx, Refusal::Status(503));
+            }
             _ => {}
         });
     }

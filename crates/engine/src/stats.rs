@@ -20,6 +20,8 @@ pub struct Stats {
     pub refused_slow: u64,
     /// Requests that the caller has refused.
     pub refused_caller: u64,
+    /// Plain requests that the caller was told.
+    pub requests: u64,
     /// Messages that the caller was told.
     pub messages_in: u64,
     /// Messages that were queued or sent, once for each connection.
@@ -51,12 +53,20 @@ impl Stats {
             Refusal::Full | Refusal::NoMemory => &mut self.refused_full,
             Refusal::Malformed(_)
             | Refusal::Tls
+            | Refusal::NoProxyHeader
             | Refusal::MethodNotAllowed
             | Refusal::PageMethod
+            | Refusal::BodyTooLarge
+            | Refusal::ExpectationFailed
             | Refusal::UpgradeRequired
-            | Refusal::HeadTooLarge => &mut self.refused_bad,
+            | Refusal::HeadTooLarge
+            | Refusal::UnknownCoding
+            | Refusal::NoTunnel => &mut self.refused_bad,
             Refusal::TooSlow => &mut self.refused_slow,
-            Refusal::Forbidden | Refusal::Origin | Refusal::Status(_) => &mut self.refused_caller,
+            Refusal::Forbidden
+            | Refusal::Origin
+            | Refusal::Status(_)
+            | Refusal::DecisionTimeout => &mut self.refused_caller,
         };
         *count += 1;
     }
@@ -72,6 +82,7 @@ impl AddAssign for Stats {
             refused_bad,
             refused_slow,
             refused_caller,
+            requests,
             messages_in,
             messages_out,
             bytes_in,
@@ -90,6 +101,7 @@ impl AddAssign for Stats {
         self.refused_bad += refused_bad;
         self.refused_slow += refused_slow;
         self.refused_caller += refused_caller;
+        self.requests += requests;
         self.messages_in += messages_in;
         self.messages_out += messages_out;
         self.bytes_in += bytes_in;

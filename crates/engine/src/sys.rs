@@ -1,6 +1,7 @@
 //! The calls on a connection's socket, alike on every system.
 
 use std::io::{self, IoSlice};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -66,6 +67,22 @@ pub(crate) fn prepare(socket: &Stream) -> io::Result<()> {
     rustix::net::sockopt::set_socket_nosigpipe(socket, true)?;
     let _ = socket;
     Ok(())
+}
+
+/// Readies a socket that somebody else has accepted.
+pub(crate) fn adopt(socket: &OwnedFd) -> io::Result<()> {
+    #[cfg(target_vendor = "apple")]
+    rustix::net::sockopt::set_socket_nosigpipe(socket, true)?;
+    rustix::io::ioctl_fionbio(socket, true)?;
+    // It fails for what is no TCP.
+    let _ = rustix::net::sockopt::set_tcp_nodelay(socket, true);
+    Ok(())
+}
+
+/// The address of the peer of a socket, where it has one of IP.
+pub(crate) fn peer_address(socket: impl AsFd) -> Option<IpAddr> {
+    let name = rustix::net::getpeername(socket).ok()??;
+    SocketAddr::try_from(name).ok().map(|address| address.ip())
 }
 
 /// Reads into the spare capacity of `buffer`; 0 is the peer's end of file.

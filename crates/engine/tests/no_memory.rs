@@ -77,7 +77,7 @@ fn an_acceptance_that_finds_none() {
     let mut client = server.client();
     client.write(REQUEST);
     let Event::Opened(id) = server.next() else { panic!("it asks for a connection") };
-    server.engine.accept(id, Some(&LARGE));
+    server.engine.accept(id, Some(&LARGE), b"");
     server.pump();
     server.pump();
     assert_eq!(server.closed, [id]);

@@ -1,11 +1,11 @@
-//! The beginnings and ends of a connection: the caller's, and the client's.
+//! The ends of a connection: the caller's, and the client's.
 
 use std::os::fd::AsRawFd as _;
 
-use dorrit_proto::{AfterFlush, CloseCode, OpCode, Refusal, Violation, encode_accept};
+use dorrit_proto::{AfterFlush, CloseCode, OpCode, Refusal, Violation};
 
-use super::{Conn, Context, Phase, Then};
-use crate::event::{DropCause, Event, OutOfMemory};
+use super::{Conn, Context, Phase, Standing, Then};
+use crate::event::{DropCause, Event};
 use crate::timers::Kind;
 use crate::turn::Step;
 
@@ -24,66 +24,12 @@ pub(super) enum Cause {
 const MAX_REASON: usize = 123;
 
 impl Conn {
-    /// Accepts a connection, with a sub-protocol where one of those was chosen that its request offers.
-    pub(crate) fn accept(&mut self, cx: &mut Context, protocol: Option<&[u8]>) {
-        self.drop_response(cx);
-        // From here on the caller is owed its end, also where the answer cannot be sent (CONTRACT S5).
-        self.is_accepted = true;
-        cx.stats.accepted += 1;
-        if self.phase != Phase::Ended && self.answer(cx, protocol).is_err() {
-            return self.end(cx);
-        }
-        match self.phase {
-            Phase::Opening => {
-                self.phase = Phase::Open;
-                self.watch_idle(cx);
-                if cx.lifecycle.is_stopping() {
-                    self.close(cx, CloseCode::SERVICE_RESTART, "");
-                }
-            }
-            Phase::Ended => cx.wants.end(),
-            _ => {}
-        }
-    }
-
-    fn answer(&mut self, cx: &mut Context, protocol: Option<&[u8]>) -> Result<(), OutOfMemory> {
-        let mut answer = Vec::new();
-        answer.try_reserve_exact(512 + protocol.map_or(0, <[u8]>::len))?;
-        encode_accept(cx.inbox.request.key(), protocol, self.deflate, &mut answer);
-        self.queue_answer(cx, answer)
-    }
-
-    /// Answers a request without a connection. Nothing that was sent before goes out.
-    pub(crate) fn refuse(&mut self, cx: &mut Context, refusal: Refusal) {
-        if cx.pending.opening == Some(cx.id) {
-            cx.pending.opening = None;
-        }
-        if self.is_accepted {
-            return;
-        }
-        cx.stats.refuse(refusal);
-        if self.phase == Phase::Ended {
-            return cx.wants.end();
-        }
-        self.phase = Phase::Flushing(Then::Discard);
-        self.drop_response(cx);
-        self.drop_queue(cx);
-        cx.drop_output();
-        let answer = refusal.encode().map_err(OutOfMemory::from);
-        if answer.and_then(|answer| self.queue_answer(cx, answer)).is_err() {
-            return self.end(cx);
-        }
-        cx.wants.deadline(Kind::Flush);
-    }
-
-    /// Refuses a client whose request is not complete in time (CONTRACT S17).
-    pub(super) fn refuse_slow(&mut self, cx: &mut Context) {
-        self.refuse(cx, Refusal::TooSlow);
-        cx.pending.report(Event::Refused(cx.id, Refusal::TooSlow));
-    }
-
-    /// Closes a connection when its queue is sent, with this code and reason. Nothing more is read from it.
+    /// Closes a connection when its queue is sent, with this code and reason. Nothing more is read from it. Where the
+    /// decision on it was put off, it is refused.
     pub(crate) fn close(&mut self, cx: &mut Context, code: CloseCode, reason: &str) {
+        if self.standing == Standing::Deferred || self.is_plain(cx) {
+            return self.refuse(cx, Refusal::Forbidden);
+        }
         if self.is_write_closed {
             return self.end(cx);
         }
@@ -196,7 +142,7 @@ impl Conn {
             cx.descriptors.remove(transport.as_raw_fd());
         }
         cx.inbox.partials.drop(&mut self.partial, &mut cx.memory);
-        self.drop_response(cx);
+        self.drop_exchange(cx);
         self.drop_inflation(cx);
         cx.drop_output();
         cx.wants.end();

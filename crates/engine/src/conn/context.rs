@@ -9,12 +9,15 @@ use super::wants::Wants;
 use crate::config::Config;
 use crate::connections::Connections;
 use crate::descriptors::Descriptors;
+use crate::exchange::Exchange;
 use crate::id::ConnId;
 use crate::inbox::Inbox;
 use crate::memory::Memory;
 use crate::outbox::Outbox;
 use crate::payload::Payload;
+use crate::peers::Peers;
 use crate::pending::Pending;
+use crate::pool::Pool;
 use crate::stats::Stats;
 use crate::timers::{Clock, Lifecycle};
 use crate::turn::Turn;
@@ -32,6 +35,10 @@ pub(crate) struct Context {
     pub(crate) turn: Option<Turn>,
     pub(crate) inbox: Inbox,
     pub(crate) outbox: Outbox,
+    /// What is kept of plain requests, and of those whose decision is put off.
+    pub(crate) exchanges: Pool<Exchange>,
+    /// Who the clients are.
+    pub(crate) peers: Peers,
     pub(crate) pending: Pending,
     /// Which descriptors are the engine's own.
     pub(crate) descriptors: Descriptors,
@@ -59,6 +66,8 @@ impl Context {
             turn: None,
             inbox: Inbox::new()?,
             outbox: Outbox::new(&config)?,
+            exchanges: Pool::default(),
+            peers: Peers::default(),
             pending: Pending::new(config.max_sockets())?,
             descriptors: Descriptors::default(),
             memory: Memory::new(config.max_memory),

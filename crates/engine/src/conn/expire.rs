@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Conn, Context, Phase, Then};
+use dorrit_proto::Refusal;
+
+use super::{Conn, Context, Phase, Standing, Then};
 use crate::event::{DropCause, Event};
 use crate::timers::{Deadline, Kind};
 
@@ -16,8 +18,14 @@ impl Conn {
     /// Whether a connection still does what a deadline of this kind is for.
     pub(crate) fn awaits(&self, kind: Kind) -> bool {
         match (kind, self.phase) {
-            (Kind::Handshake, phase) => phase == Phase::Handshake && self.response.is_none(),
-            (Kind::Page, _) => self.response.is_some(),
+            (Kind::Handshake, phase) => {
+                matches!(phase, Phase::Proxied | Phase::Handshake) && self.exchange.is_none()
+            }
+            (Kind::Page, phase) => {
+                matches!(phase, Phase::Handshake | Phase::Body | Phase::Flushing(Then::Respond))
+                    && self.exchange.is_some()
+            }
+            (Kind::Decision, _) => self.standing == Standing::Deferred,
             (Kind::Drain, phase) => phase == Phase::Flushing(Then::AwaitClose),
             (Kind::Flush, phase) => {
                 matches!(phase, Phase::Flushing(Then::Discard | Then::Close))
@@ -34,7 +42,7 @@ impl Conn {
         let mark = self.mark(cx, kind);
         let at = match kind {
             Kind::Handshake => cx.clock.deadline(Kind::HANDSHAKE),
-            Kind::Page => cx.outbox.responses[self.response?].watched?,
+            Kind::Page => cx.exchanges[self.exchange?].watched?,
             Kind::Flush | Kind::Close => cx.clock.deadline(Kind::CLOSE),
             Kind::Drain => cx.clock.deadline(Kind::DRAIN),
             Kind::Hold => cx.clock.deadline(Kind::HOLD),
@@ -46,6 +54,7 @@ impl Conn {
                 cx.clock.deadline(idle.saturating_sub(Duration::from_nanos(silent)))
             }
             Kind::Pong => cx.clock.deadline(cx.config.keepalive?.timeout),
+            Kind::Decision => cx.clock.deadline(cx.config.decision_timeout),
         };
         Some(Deadline { at, kind, conn: cx.id, mark })
     }
@@ -55,6 +64,7 @@ impl Conn {
         match kind {
             Kind::Drain | Kind::Hold => self.unsent_bytes(cx) as u64,
             Kind::Page => 0,
+            Kind::Decision => self.requests(cx).into(),
             _ => self.received_at,
         }
     }
@@ -80,6 +90,9 @@ impl Conn {
             Kind::Idle => self.ask(cx),
             Kind::Retry => self.resume(cx),
             Kind::Page => self.expire_page(cx, due),
+            // That is the deadline of an earlier request.
+            Kind::Decision if has_moved => {}
+            Kind::Decision => self.refuse_and_report(cx, Refusal::DecisionTimeout),
             _ => match self.wait_for_turn(cx, due) {
                 Some(later) => return Some(later),
                 None => self.expire_now(cx, due.kind),
@@ -90,7 +103,7 @@ impl Conn {
 
     fn expire_now(&mut self, cx: &mut Context, kind: Kind) {
         match kind {
-            Kind::Handshake => self.refuse_slow(cx),
+            Kind::Handshake => self.refuse_and_report(cx, Refusal::TooSlow),
             Kind::Hold => self.stop_holding(cx),
             Kind::Pong => {
                 cx.stats.dropped_silent += 1;

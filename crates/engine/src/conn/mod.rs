@@ -4,6 +4,7 @@
 mod backlog;
 mod close;
 mod context;
+mod decide;
 mod direct;
 mod expire;
 mod flush;
@@ -11,6 +12,7 @@ mod inflate;
 mod parts;
 mod queue;
 mod receive;
+mod request;
 mod respond;
 mod wants;
 
@@ -19,8 +21,6 @@ use std::os::fd::{AsRawFd as _, RawFd};
 use dorrit_proto::{Closing, Deflate};
 
 use crate::config::{Buffers, Config};
-use crate::inbox::Inbox;
-use crate::outbox::Outbox;
 use crate::pool::PoolKey;
 use crate::reactor::Interest;
 use crate::transport::Transport;
@@ -36,8 +36,8 @@ pub(crate) struct Conn {
     pub(crate) phase: Phase,
     /// What the poll watches the socket for.
     pub(crate) interest: Interest,
-    /// The program has accepted it, so that it is owed its end.
-    pub(crate) is_accepted: bool,
+    /// What the caller has decided on its request.
+    pub(crate) standing: Standing,
     /// The socket takes no more: what is queued is thrown away, what has arrived is still read.
     pub(crate) is_write_closed: bool,
     /// Whether the caller is owed the news that the queue is empty.
@@ -54,8 +54,8 @@ pub(crate) struct Conn {
     pub(crate) can_read: bool,
     /// The socket may take more.
     pub(crate) can_write: bool,
-    /// The end of the stream, or urgent data, was announced: a short read says nothing (CONTRACT S24).
-    pub(crate) reads_to_end: bool,
+    /// What was announced besides bytes to read.
+    pub(crate) announced: Announced,
     /// What is kept of its input was not looked at: it is dealt with before there is more of it.
     pub(crate) has_rest: bool,
     /// What is kept of its input: mostly the start of a request or a frame, of which more must come.
@@ -64,8 +64,8 @@ pub(crate) struct Conn {
     pub(crate) incoming: Option<PoolKey>,
     /// What the socket did not take yet.
     pub(crate) queue: Option<PoolKey>,
-    /// The answer to a plain request: from the first such request until an upgrade.
-    pub(crate) response: Option<PoolKey>,
+    /// The requests that are no upgrade, from the first one until there is one; a request whose decision is put off.
+    pub(crate) exchange: Option<PoolKey>,
     /// What the caller keeps here.
     pub(crate) tag: usize,
     /// How far it is closed by close frames, and with which code.
@@ -79,9 +79,13 @@ pub(crate) struct Conn {
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// The request is not complete.
+    /// What a proxy says of the client is not complete.
+    Proxied,
+    /// The head of the request is not complete.
     Handshake,
-    /// The caller decides whether it is accepted.
+    /// The body of the request is not complete.
+    Body,
+    /// The caller decides on the request.
     Opening,
     /// Messages go both ways.
     Open,
@@ -101,8 +105,31 @@ pub(crate) enum Then {
     AwaitClose,
     Discard,
     Close,
-    /// The body of the answer to a plain request, and the next request.
+    /// What is left of the answer to a plain request, and the next request.
     Respond,
+}
+
+/// What the caller has decided on the request of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing yet; or it wants no connection.
+    Asking,
+    /// The caller will decide later, and is owed the request's end.
+    Deferred,
+    /// After that another answer was given, or the client has left: the caller is about to be told of the end.
+    Over,
+    /// It wants the connection, and is owed its end.
+    Accepted,
+}
+
+/// What the poll has announced of a socket besides bytes to read: a short read says nothing then (CONTRACT S24).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Announced {
+    Nothing,
+    /// Urgent data, or something of the other side.
+    Something,
+    /// The end of the client's side of the stream.
+    End,
 }
 
 /// Why a message is too much for a queue.
@@ -172,12 +199,12 @@ impl Listed {
 
 impl Conn {
     /// A connection whose request is still to come.
-    pub(crate) fn new(transport: Transport) -> Self {
+    pub(crate) fn new(transport: Transport, is_proxied: bool) -> Self {
         Self {
             transport: Some(transport),
-            phase: Phase::Handshake,
+            phase: if is_proxied { Phase::Proxied } else { Phase::Handshake },
             interest: Interest::Read,
-            is_accepted: false,
+            standing: Standing::Asking,
             is_write_closed: false,
             drain: Drain::None,
             excess: Excess::None,
@@ -186,12 +213,12 @@ impl Conn {
             listed: Listed::default(),
             can_read: false,
             can_write: false,
-            reads_to_end: false,
+            announced: Announced::Nothing,
             has_rest: false,
             partial: None,
             incoming: None,
             queue: None,
-            response: None,
+            exchange: None,
             tag: 0,
             closing: Closing::OPEN,
             deflate: None,
@@ -204,13 +231,27 @@ impl Conn {
         let is_end = event.is_read_closed() || event.is_write_closed() || event.is_error();
         self.can_read |= event.is_readable() || is_end || event.is_priority();
         self.can_write |= event.is_writable() || is_end;
-        self.reads_to_end |= is_end || event.is_priority();
+        if event.is_read_closed() || event.is_error() {
+            self.announced = Announced::End;
+        } else if is_end || event.is_priority() {
+            self.announced = self.announced.max(Announced::Something);
+        }
+    }
+
+    /// Whether the caller has accepted it.
+    pub(crate) fn is_accepted(&self) -> bool {
+        self.standing == Standing::Accepted
+    }
+
+    /// Whether it is to be read to its end, or until nothing is there (CONTRACT S24).
+    pub(crate) fn reads_to_end(&self) -> bool {
+        self.announced != Announced::Nothing
     }
 
     /// Whether what arrives is read.
     pub(crate) fn is_reading(&self) -> bool {
         use Phase::*;
-        matches!(self.phase, Handshake | Open | AwaitingClose | Discarding)
+        matches!(self.phase, Proxied | Handshake | Body | Open | AwaitingClose | Discarding)
     }
 
     /// Whether the start of a request or frame is kept until the rest of it comes.
@@ -218,7 +259,13 @@ impl Conn {
         use Phase::*;
         matches!(
             self.phase,
-            Handshake | Open | Flushing(Then::AwaitClose | Then::Respond) | AwaitingClose
+            Proxied
+                | Handshake
+                | Body
+                | Opening
+                | Open
+                | Flushing(Then::AwaitClose | Then::Respond)
+                | AwaitingClose
         )
     }
 
@@ -243,11 +290,13 @@ impl Conn {
     }
 
     /// How much memory is held for it besides what is being decompressed, in bytes.
-    pub(crate) fn held(&self, inbox: &Inbox, outbox: &Outbox) -> usize {
+    pub(crate) fn held(&self, cx: &Context) -> usize {
+        let Context { inbox, outbox, exchanges, .. } = cx;
         let queue = self.queue.map_or(0, |key| outbox.queues[key].held());
         let incoming = self.incoming.map_or(0, |key| inbox.incoming[key].capacity());
         let partial = self.partial.map_or(0, |key| inbox.partials.held(key));
-        queue + incoming + partial
+        let exchange = self.exchange.map_or(0, |key| exchanges[key].held());
+        queue + incoming + partial + exchange
     }
 }
 
@@ -257,7 +306,7 @@ pub(crate) mod tests {
 
     pub(crate) fn conn() -> Conn {
         let (socket, _) = std::os::unix::net::UnixStream::pair().unwrap();
-        Conn::new(Transport::Plain(std::os::fd::OwnedFd::from(socket).into()))
+        Conn::new(Transport::Plain(std::os::fd::OwnedFd::from(socket).into()), false)
     }
 
     /// A connection that was told of once stands in the list once.

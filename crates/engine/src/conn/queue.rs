@@ -199,7 +199,28 @@ impl Conn {
         Ok(())
     }
 
-    /// Sends the answer to a request before all that is queued already.
+    /// Queues an answer to a request, in two parts, behind all that is queued already.
+    pub(super) fn queue_response(
+        &mut self,
+        cx: &mut Context,
+        parts: [&[u8]; 2],
+    ) -> Result<(), OutOfMemory> {
+        if self.is_output(cx) && cx.outbox.output.push_answer(parts) {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(parts[0].len() + parts[1].len())?;
+        parts.into_iter().for_each(|part| bytes.extend_from_slice(part));
+        cx.outbox.frames.reserve()?;
+        let key = self.reserve_queue(cx)?;
+        let Outbox { queues, frames, .. } = &mut cx.outbox;
+        let message = frames.insert(bytes, 0);
+        queues[key].push_new(message, frames);
+        self.flush_soon(cx);
+        Ok(())
+    }
+
+    /// Queues the answer that accepts a request before all that is queued already.
     pub(super) fn queue_answer(
         &mut self,
         cx: &mut Context,

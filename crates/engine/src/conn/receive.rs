@@ -4,7 +4,7 @@ use std::io;
 
 use dorrit_proto::{OpCode, Received, Violation, receive_frame};
 
-use super::{Conn, Context, Listed, Phase};
+use super::{Announced, Conn, Context, Listed, Phase, Standing};
 use crate::event::{DropCause, Event, Told};
 use crate::inbox::MIN_SPARE;
 use crate::sys;
@@ -15,6 +15,10 @@ impl Conn {
     /// Returns what there is to tell already.
     pub(crate) fn begin_turn(&mut self, cx: &mut Context) -> Option<Told> {
         self.listed.leave(Listed::NOW);
+        if self.phase == Phase::Opening {
+            self.await_decision(cx);
+            return None;
+        }
         let can_write = std::mem::take(&mut self.can_write);
         let mut sent = 0;
         if self.queue.is_some() || matches!(self.phase, Phase::Flushing(_)) {
@@ -39,7 +43,7 @@ impl Conn {
         self.can_read = false;
         let start = cx.inbox.clear_input();
         let received = self.transport.as_ref()?.receive(&mut cx.inbox.input);
-        let more = self.reads_to_end || cx.inbox.input.len() == cx.inbox.input.capacity();
+        let more = self.reads_to_end() || cx.inbox.input.len() == cx.inbox.input.capacity();
         cx.turn = Some(Turn::new(cx.id, start, start, false, more));
         self.received(cx, received);
         None
@@ -58,7 +62,7 @@ impl Conn {
             return None;
         }
         if let Some((key, received)) = self.receive_in_place(cx) {
-            let more = self.reads_to_end || received.is_full;
+            let more = self.reads_to_end() || received.is_full;
             let start = cx.inbox.clear_input();
             cx.turn = Some(Turn::new(cx.id, start, start, false, more));
             let len = self.received(cx, received.len)?;
@@ -80,7 +84,7 @@ impl Conn {
             (Ok(()), None) => Ok(0),
             (Err(_), _) => Err(io::ErrorKind::OutOfMemory.into()),
         };
-        let more = self.reads_to_end || input.len() == input.capacity();
+        let more = self.reads_to_end() || input.len() == input.capacity();
         cx.turn = Some(Turn::new(cx.id, pos, seen, is_own, more));
         self.received(cx, received);
     }
@@ -114,7 +118,7 @@ impl Conn {
             turn.more = false;
         }
         if received.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
-            self.reads_to_end = false;
+            self.announced = Announced::Nothing;
         } else {
             self.retry(cx);
         }
@@ -135,8 +139,10 @@ impl Conn {
                 Phase::Opening | Phase::Flushing(_) | Phase::Discarding | Phase::Ended => {
                     Step::Pause
                 }
-                _ if is_over => Step::Pause,
+                _ if is_over || self.standing == Standing::Over => Step::Pause,
+                Phase::Proxied => self.receive_proxied(cx, pos),
                 Phase::Handshake => self.receive_request(cx),
+                Phase::Body => self.receive_body(cx, pos),
                 Phase::Open => self.receive_frame(cx, pos),
                 Phase::AwaitingClose => self.receive_close(cx, pos),
             };
@@ -147,32 +153,6 @@ impl Conn {
                 Step::Pause => return self.end_turn(cx, true),
             }
         }
-    }
-
-    #[inline(never)]
-    fn receive_request(&mut self, cx: &mut Context) -> Step {
-        let (pos, seen) = cx.turn.as_ref().map_or((0, 0), |turn| (turn.pos, turn.seen));
-        let input = &cx.inbox.input[pos..];
-        let judged = match cx.inbox.request.receive(input, seen.saturating_sub(pos)) {
-            Ok(None) => return Step::End,
-            Ok(Some(len)) => {
-                cx.consume(len);
-                if let Some(step) = self.receive_plain(cx) {
-                    return step;
-                }
-                cx.inbox.request.judge()
-            }
-            Err(refusal) => Err(refusal),
-        };
-        let judged = judged.and_then(|()| cx.is_full().map_or(Ok(()), Err));
-        if let Err(refusal) = judged {
-            self.refuse(cx, refusal);
-            return Step::Event(Event::Refused(cx.id, refusal));
-        }
-        self.phase = Phase::Opening;
-        self.deflate = cx.inbox.request.deflate().filter(|_| cx.config.compression > 0);
-        cx.pending.opening = Some(cx.id);
-        Step::Event(Event::Opened(cx.id))
     }
 
     fn receive_frame(&mut self, cx: &mut Context, pos: usize) -> Step {
@@ -235,11 +215,16 @@ impl Conn {
         if turn.is_own || turn.pos < cx.inbox.input.len() {
             self.put_input_back(cx, &turn, has_rest);
         }
-        self.send_output(cx);
+        if self.phase == Phase::Opening {
+            self.hold_output(cx);
+        } else {
+            self.send_output(cx);
+            self.await_flush(cx);
+        }
         if turn.more {
             self.resume(cx);
         }
-        if self.phase == Phase::Ended && !self.is_accepted {
+        if self.phase == Phase::Ended && !self.is_accepted() {
             cx.wants.end();
         }
         None

@@ -1,74 +1,94 @@
-//! The answers to plain requests: a head and a part of a file, sent in turns like all else.
+//! The answers to plain requests: short ones are sent in the turn, others in turns like all else.
 
 use std::io::IoSlice;
 use std::time::Duration;
 
 use super::expire::LOOK;
-use super::{Conn, Context, Phase, Then};
-use crate::config::{PlainRequests, TURN};
-use crate::event::{Event, OutOfMemory};
-use crate::outbox::Response;
+use super::{Conn, Context, Phase, Standing, Then};
+use crate::config::TURN;
+use crate::event::OutOfMemory;
+use crate::exchange::{Exchange, Response, ResponseBody};
 use crate::pool::PoolKey;
 use crate::sys::Sent;
 use crate::timers::{Deadline, Kind, Moment};
-use crate::turn::Step;
+
+/// How many bytes of a body must come in a second, beyond the time that there is for every request.
+const LEAST_RATE: usize = 500;
 
 impl Conn {
-    /// Answers a plain request.
-    pub(crate) fn respond(&mut self, cx: &mut Context, response: Response) {
+    /// Answers a request: a plain one, behind which others may follow, or one for an upgrade, which is refused by that.
+    pub(crate) fn respond(&mut self, cx: &mut Context, response: Response<'_>) {
+        if self.is_accepted() || self.standing == Standing::Over {
+            return;
+        }
+        let Some(key) = self.exchange.filter(|_| self.is_plain(cx)) else {
+            cx.stats.refused_caller += 1;
+            return match response.body {
+                ResponseBody::Bytes(body) => self.answer_last(cx, [response.head, body]),
+                ResponseBody::File(..) => self.end(cx),
+            };
+        };
+        self.decide(cx);
         if self.phase == Phase::Ended {
             return cx.wants.end();
         }
-        if self.begin_response(cx, response).is_err() {
+        if self.begin_response(cx, key, response).is_err() {
             self.end(cx);
         }
     }
 
-    fn begin_response(&mut self, cx: &mut Context, response: Response) -> Result<(), OutOfMemory> {
-        // Whatever was queued for it meanwhile was for a connection that it is not.
-        self.drop_queue(cx);
-        cx.drop_output();
-        cx.outbox.responses.reserve()?;
-        let key = *self.response.get_or_insert_with(|| cx.outbox.responses.take());
+    fn begin_response(
+        &mut self,
+        cx: &mut Context,
+        key: PoolKey,
+        response: Response<'_>,
+    ) -> Result<(), OutOfMemory> {
         let Response { head, body, keeps_alive } = response;
-        let (file, left) = body.unzip();
-        let progress = &mut cx.outbox.responses[key];
-        (progress.file, progress.left) = (file, left.unwrap_or(0));
-        (progress.sent, progress.keeps_alive) = (0, keeps_alive);
+        let exchange = &mut cx.exchanges[key];
+        if self.standing == Standing::Asking {
+            exchange.generation = None;
+        }
+        (exchange.sent, exchange.left, exchange.keeps_alive) = (0, 0, keeps_alive);
+        let body = match body {
+            ResponseBody::Bytes(body) => body,
+            ResponseBody::File(file, len) => {
+                (exchange.file, exchange.left) = (Some(file), len);
+                &[]
+            }
+        };
+        let is_whole = exchange.file.is_none();
+        self.queue_response(cx, [head, body])?;
+        if is_whole && self.queue.is_none() && cx.is_turn() {
+            cx.note_output();
+            self.end_response(cx, key);
+            return Ok(());
+        }
         self.phase = Phase::Flushing(Then::Respond);
-        self.queue_answer(cx, head)?;
-        expect(cx, key, Kind::DRAIN);
+        self.expect(cx, key, Kind::DRAIN);
         Ok(())
     }
 
-    /// Tells the caller of a plain request, where it wants to hear of them.
-    pub(super) fn receive_plain(&mut self, cx: &mut Context) -> Option<Step> {
-        if cx.config.plain_requests == PlainRequests::Refused {
-            return None;
-        }
-        match cx.inbox.request.judge_plain() {
-            Ok(None) => None,
-            Ok(Some(_)) => {
-                self.phase = Phase::Opening;
-                cx.pending.opening = Some(cx.id);
-                Some(Step::Event(Event::Requested(cx.id)))
-            }
-            Err(refusal) => {
-                self.refuse(cx, refusal);
-                Some(Step::Event(Event::Refused(cx.id, refusal)))
-            }
+    /// Waits for the answers of a turn that the client has not taken before there is another one.
+    pub(super) fn await_flush(&mut self, cx: &mut Context) {
+        if self.phase == Phase::Handshake
+            && self.queue.is_some()
+            && let Some(key) = self.exchange
+        {
+            self.phase = Phase::Flushing(Then::Respond);
+            self.expect(cx, key, Kind::DRAIN);
         }
     }
 
     /// Sends a turn's worth of the file, when all before it is sent.
     pub(super) fn send_body(&mut self, cx: &mut Context) {
-        let Some(key) = self.response else { return self.end(cx) };
-        let progress = &mut cx.outbox.responses[key];
-        if progress.left == 0 {
-            return self.end_response(cx, key);
+        let Some(key) = self.exchange else { return self.end(cx) };
+        let exchange = &cx.exchanges[key];
+        if exchange.left == 0 {
+            self.end_response(cx, key);
+            return self.go_on_with_requests(cx);
         }
-        let len = progress.left.min(TURN as u64) as usize;
-        if progress.read(&mut cx.outbox.body, len).is_err() {
+        let len = exchange.left.min(TURN as u64) as usize;
+        if exchange.read(&mut cx.outbox.body, len).is_err() {
             return self.end(cx);
         }
         let body = &cx.outbox.body;
@@ -77,15 +97,16 @@ impl Conn {
             Sent::Later => return self.retry(cx),
             Sent::Refused | Sent::Failed => return self.end(cx),
         };
-        let progress = &mut cx.outbox.responses[key];
-        progress.sent += sent as u64;
-        progress.left -= sent as u64;
-        let (is_blocked, is_over) = (sent < body.len(), progress.left == 0);
+        let exchange = &mut cx.exchanges[key];
+        exchange.sent += sent as u64;
+        exchange.left -= sent as u64;
+        let (is_blocked, is_over) = (sent < body.len(), exchange.left == 0);
         if sent > 0 {
-            expect(cx, key, Kind::DRAIN);
+            self.expect(cx, key, Kind::DRAIN);
         }
         if is_over {
             self.end_response(cx, key);
+            self.go_on_with_requests(cx);
         } else if is_blocked {
             cx.wants.watch(true);
         } else {
@@ -93,64 +114,117 @@ impl Conn {
         }
     }
 
-    /// Goes on with a connection whose request is answered.
+    /// Goes on with a connection whose request is answered: with the next one, or to its end.
     fn end_response(&mut self, cx: &mut Context, key: PoolKey) {
-        let progress = &mut cx.outbox.responses[key];
-        if !progress.keeps_alive || cx.lifecycle.is_stopping() {
-            self.drop_response(cx);
-            self.phase = Phase::Flushing(Then::Discard);
-            cx.wants.deadline(Kind::Flush);
-            return self.proceed(cx);
+        let exchange = &mut cx.exchanges[key];
+        exchange.file = None;
+        if exchange.keeps_alive && !cx.lifecycle.is_stopping() {
+            self.phase = Phase::Handshake;
+            self.expect(cx, key, Kind::HANDSHAKE);
+            return;
         }
-        progress.file = None;
-        self.phase = Phase::Handshake;
-        cx.wants.watch(false);
-        expect(cx, key, Kind::HANDSHAKE);
-        self.resume(cx);
+        self.drop_exchange(cx);
+        self.phase = Phase::Flushing(Then::Discard);
+        cx.wants.deadline(Kind::Flush);
+    }
+
+    /// Goes on behind an answer that was not given in the turn.
+    fn go_on_with_requests(&mut self, cx: &mut Context) {
+        match self.phase {
+            Phase::Handshake => {
+                cx.wants.watch(false);
+                self.resume(cx);
+            }
+            _ => self.proceed(cx),
+        }
     }
 
     /// Ends a connection whose client has not done its next step, if that is so.
     pub(super) fn expire_page(&mut self, cx: &mut Context, expired: Deadline) {
-        let Some(key) = self.response else { return };
-        let progress = &mut cx.outbox.responses[key];
-        if progress.watched != Some(expired.at) {
+        let Some(key) = self.exchange else { return };
+        let exchange = &cx.exchanges[key];
+        if exchange.watched != Some(expired.at) {
             // An earlier one has taken its place.
             return;
         }
-        if let Some(due) = progress.due.filter(|due| *due > expired.at) {
-            return watch_page(cx, key, due);
+        if let Some(due) = exchange.due.filter(|due| *due > expired.at) {
+            return watch(cx, key, due);
         }
         if self.listed.is_any() {
             let at = cx.clock.deadline(LOOK);
-            return watch_page(cx, key, at);
+            return watch(cx, key, at);
         }
+        let has_moved = self.unsent_bytes(cx) != exchange.unsent;
         match self.phase {
-            Phase::Handshake if self.partial.is_some() => self.refuse_slow(cx),
+            Phase::Flushing(_) if has_moved => {
+                cx.exchanges[key].watched = None;
+                self.expect(cx, key, Kind::DRAIN);
+            }
+            Phase::Handshake if self.partial.is_some() => {
+                self.refuse_and_report(cx, dorrit_proto::Refusal::TooSlow);
+            }
+            Phase::Body => self.refuse_and_report(cx, dorrit_proto::Refusal::TooSlow),
             // It has nothing more to ask, which is no fault.
             _ => self.end(cx),
         }
     }
 
-    /// Closes the file, and frees what is kept of the answers.
-    pub(super) fn drop_response(&mut self, cx: &mut Context) {
-        if let Some(key) = self.response.take() {
-            cx.outbox.drop_response(key);
+    /// Expects the client's next step so long from now. A connection has one such deadline, which is moved when it
+    /// comes.
+    fn expect(&self, cx: &mut Context, key: PoolKey, after: Duration) {
+        let at = cx.clock.deadline(after);
+        self.expect_at(cx, key, at);
+    }
+
+    fn expect_at(&self, cx: &mut Context, key: PoolKey, at: Moment) {
+        cx.exchanges[key].unsent = self.unsent_bytes(cx);
+        let exchange = &mut cx.exchanges[key];
+        exchange.due = Some(at);
+        if exchange.watched.is_none_or(|watched| watched > at) {
+            watch(cx, key, at);
         }
     }
-}
 
-/// Expects the client's next step so long from now. A connection has one such deadline, which is moved
-/// when it comes.
-fn expect(cx: &mut Context, key: PoolKey, after: Duration) {
-    let at = cx.clock.deadline(after);
-    let progress = &mut cx.outbox.responses[key];
-    progress.due = Some(at);
-    if progress.watched.is_none_or(|watched| watched > at) {
-        watch_page(cx, key, at);
+    /// Expects the rest of the body of a request: for as long as any request may take, and longer by what has come.
+    pub(super) fn expect_body(&self, cx: &mut Context, key: PoolKey) {
+        let now = cx.clock.deadline(Duration::ZERO);
+        let exchange = &mut cx.exchanges[key];
+        let began = *exchange.began.get_or_insert(now);
+        let more = Duration::from_secs((exchange.body.len() / LEAST_RATE) as u64);
+        self.expect_at(cx, key, began + Kind::HANDSHAKE + more);
+    }
+
+    /// Frees what is kept of the requests, but for what says which ids they had.
+    pub(crate) fn drop_exchange(&mut self, cx: &mut Context) {
+        let Some(key) = self.exchange else { return };
+        let exchange = &mut cx.exchanges[key];
+        exchange.drop_request(&mut cx.memory);
+        let generation = exchange.generation.filter(|_| self.standing != Standing::Asking);
+        let requests = exchange.requests;
+        *exchange = Exchange { generation, requests, ..Exchange::default() };
+        if requests == 0 {
+            cx.exchanges.give_back(key);
+            self.exchange = None;
+        }
+    }
+
+    /// Frees all that is kept of the requests. Returns how many ids they had.
+    pub(crate) fn give_exchange_back(&mut self, cx: &mut Context) -> u32 {
+        let Some(key) = self.exchange.take() else { return 0 };
+        let exchange = &mut cx.exchanges[key];
+        exchange.drop_request(&mut cx.memory);
+        let requests = std::mem::take(exchange).requests;
+        cx.exchanges.give_back(key);
+        requests
+    }
+
+    /// How many plain requests it has made.
+    pub(crate) fn requests(&self, cx: &Context) -> u32 {
+        self.exchange.map_or(0, |key| cx.exchanges[key].requests)
     }
 }
 
-fn watch_page(cx: &mut Context, key: PoolKey, at: Moment) {
-    cx.outbox.responses[key].watched = Some(at);
+fn watch(cx: &mut Context, key: PoolKey, at: Moment) {
+    cx.exchanges[key].watched = Some(at);
     cx.wants.deadline(Kind::Page);
 }

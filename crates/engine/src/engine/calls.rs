@@ -5,12 +5,11 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dorrit_proto::{CloseCode, Plain, Refusal, Request};
+use dorrit_proto::CloseCode;
 
 use super::Engine;
 use crate::conn::Conn;
 use crate::id::ConnId;
-use crate::outbox::Response;
 use crate::reactor::Listener;
 use crate::stats::Stats;
 
@@ -48,83 +47,42 @@ impl Engine {
         }
     }
 
-    /// What the caller keeps with a connection; 0 where nothing was set or the connection has ended.
+    /// What the caller keeps with a connection or a request; 0 where nothing was set or it has ended.
     pub fn tag(&self, id: ConnId) -> usize {
-        self.conns.get(id).map_or(0, |conn| conn.tag)
+        self.known(id).map_or(0, |(_, conn)| conn.tag)
     }
 
-    /// Keeps a number with a connection until it has ended.
+    /// Keeps a number with a connection, or with a request that is to be decided on, until it has ended.
     pub fn set_tag(&mut self, id: ConnId, tag: usize) {
-        if let Some(conn) = self.conns.get_mut(id) {
-            conn.tag = tag;
-        }
-    }
-
-    /// The request of the connection that [`Event::Opened`](crate::Event::Opened) told last, until it is accepted or
-    /// refused.
-    pub fn request(&self, id: ConnId) -> Option<&Request> {
-        (self.cx.pending.opening == Some(id)).then_some(&self.cx.inbox.request)
-    }
-
-    /// What the plain request asks for that [`Event::Requested`](crate::Event::Requested) told last. A server that is
-    /// nearly full, or that is to end, keeps no connection for another request.
-    pub fn plain(&self, id: ConnId) -> Option<Plain> {
-        let plain = self.request(id)?.judge_plain().ok().flatten()?;
-        let is_ending = self.cx.lifecycle.is_ending();
-        let has_room = self.conns.len() <= self.cx.config.max_connections && !is_ending;
-        Some(Plain { keeps_alive: plain.keeps_alive && has_room, ..plain })
-    }
-
-    /// Accepts the connection that [`Event::Opened`](crate::Event::Opened) told, with a sub-protocol where one of
-    /// those was chosen that [`Engine::request`] offers.
-    pub fn accept(&mut self, id: ConnId, protocol: Option<&[u8]>) {
-        if self.cx.pending.opening.take_if(|opening| *opening == id).is_some()
-            && self.with(id, |conn, cx| conn.accept(cx, protocol)).is_some()
-        {
-            self.cx.open += 1;
-            self.cx.connections.add();
-        }
-    }
-
-    /// Answers a request without a connection. Nothing that was sent before goes out.
-    pub fn refuse(&mut self, id: ConnId, refusal: Refusal) {
-        self.with(id, |conn, cx| conn.refuse(cx, refusal));
-    }
-
-    /// Answers the request that [`Event::Requested`](crate::Event::Requested) told. The file is read while it is sent;
-    /// where it has become shorter, or cannot be read, the connection is cut.
-    pub fn respond(&mut self, id: ConnId, response: Response) {
-        if self.cx.pending.opening.take_if(|opening| *opening == id).is_some() {
-            self.with(id, |conn, cx| conn.respond(cx, response));
-        }
+        self.with_known(id, |conn, _| conn.tag = tag);
     }
 
     /// Closes a connection when its queue is sent, with this code and reason, of which 123 bytes are
-    /// sent at most. Nothing more is read from it.
+    /// sent at most. Nothing more is read from it. A request on which the decision was put off is refused.
     pub fn close(&mut self, id: ConnId, code: CloseCode, reason: &str) {
-        self.with(id, |conn, cx| conn.close(cx, code, reason));
+        self.with_known(id, |conn, cx| conn.close(cx, code, reason));
     }
 
     /// Closes a connection now, and throws its queue away.
     pub fn close_now(&mut self, id: ConnId) {
-        self.with(id, Conn::close_now);
+        self.with_known(id, Conn::close_now);
     }
 
     /// The code of the close frame that ended this connection, the peer's or ours, whichever came first;
     /// [`CloseCode::NO_STATUS`] where it had none, [`CloseCode::ABNORMAL`] where there was none.
     pub fn close_code(&self, id: ConnId) -> CloseCode {
-        self.conns.get(id).map_or(CloseCode::ABNORMAL, |conn| conn.closing.code())
+        self.known(id).map_or(CloseCode::ABNORMAL, |(_, conn)| conn.closing.code())
     }
 
     /// How many frames wait for this connection (CONTRACT D11). Where that is not 0, the caller is told
     /// when it is (CONTRACT S25).
     pub fn queued_frames(&mut self, id: ConnId) -> u32 {
-        self.with(id, |conn, cx| conn.queued_frames(cx)).unwrap_or(0)
+        self.with_known(id, |conn, cx| conn.queued_frames(cx)).unwrap_or(0)
     }
 
     /// How many bytes wait for this connection, their frames' headers included. Where that is not 0, the
     /// caller is told when it is (CONTRACT S25).
     pub fn queued_bytes(&mut self, id: ConnId) -> usize {
-        self.with(id, |conn, cx| conn.queued_bytes(cx)).unwrap_or(0)
+        self.with_known(id, |conn, cx| conn.queued_bytes(cx)).unwrap_or(0)
     }
 }

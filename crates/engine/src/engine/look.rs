@@ -1,6 +1,7 @@
 //! Looking at the poll: waiting, and accepting.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
@@ -138,7 +139,7 @@ impl Engine {
         let mut batch = Batch::default();
         while !self.conns.is_full() {
             match self.reactor.listeners.accept(number, turn, &mut batch)? {
-                Some(socket) => self.insert(socket)?,
+                Some((socket, address)) => self.insert(socket, address)?,
                 None => break,
             }
         }
@@ -146,20 +147,21 @@ impl Engine {
     }
 
     /// Takes a new connection in. Where that cannot be, it is closed.
-    fn insert(&mut self, socket: Stream) -> io::Result<()> {
+    fn insert(&mut self, socket: Stream, address: Option<IpAddr>) -> io::Result<()> {
         if sys::prepare(&socket).is_err() {
             // Its client has gone.
             return Ok(());
         }
         let fd = socket.as_raw_fd();
-        let conn = Conn::new(Transport::Plain(socket));
+        let conn = Conn::new(Transport::Plain(socket), self.cx.config.is_proxied);
         let Some(id) = self.conns.insert(conn) else { return Ok(()) };
+        self.cx.peers.set(id.index(), address);
         let own = &mut self.cx.descriptors;
         let watched = self.reactor.register(fd, id, Interest::Read, own);
         if watched.is_ok() {
             self.with(id, |_, cx| cx.wants.deadline(Kind::Handshake));
         } else {
-            self.conns.remove(id);
+            self.conns.remove(id, 0);
         }
         watched
     }

@@ -2,14 +2,13 @@
 
 mod calls;
 mod look;
+mod requests;
 mod settle;
 mod sources;
 
 use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
-
-use dorrit_proto::Refusal;
 
 use crate::config::Config;
 use crate::conn::{Conn, Context};
@@ -39,7 +38,7 @@ pub struct Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        let generation = self.conns.next_generation();
+        let generation = self.conns.next_generation(|conn| conn.requests(&self.cx));
         FirstIds { generation, timers: self.timers.one_shots.count() }.keep();
     }
 }
@@ -115,10 +114,11 @@ impl Engine {
     fn proceed(&mut self) -> Progress {
         self.cx.clock.take_over();
         if let Some(id) = self.cx.pending.last_closed.take() {
-            self.remove(id);
+            self.forget(id);
         }
+        self.cx.pending.refused = None;
         if let Some(id) = self.cx.pending.opening {
-            self.refuse(id, Refusal::Forbidden);
+            self.with(id, Conn::leave_undecided);
         }
         let mut told = None;
         if let Some(turn) = &self.cx.turn {

@@ -1,7 +1,7 @@
 //! Operations on connections, and what follows from them: in one place, for all.
 
 use super::Engine;
-use crate::conn::{Conn, Context, Wants};
+use crate::conn::{Conn, Context, Standing, Wants};
 use crate::conns::Conns;
 use crate::id::ConnId;
 use crate::reactor::{Interest, SHORT_PAUSE};
@@ -97,25 +97,44 @@ impl Engine {
         })
     }
 
-    /// Owes the caller the end of a connection that it has accepted, and removes another one, unless it is to be
-    /// decided on, or its turn is not over.
+    /// Owes the caller the end of a connection that it has accepted, or has put off, and removes another one, unless it
+    /// is to be decided on, or its turn is not over.
     fn settle_end(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get(id) else { return };
-        if conn.is_accepted {
-            self.cx.pending.push_closed(id);
-        } else if self.cx.pending.opening != Some(id) && !self.cx.is_turn_of(id) {
-            self.remove(id);
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if conn.standing == Standing::Accepted {
+            return self.cx.pending.push_closed(id);
+        }
+        if self.cx.pending.opening == Some(id) {
+            return;
+        }
+        match conn.standing {
+            Standing::Deferred => conn.end_deferral(self.cx.lend(id)),
+            // It is removed when the caller was told.
+            Standing::Over | Standing::Accepted => {}
+            Standing::Asking if self.cx.is_turn_of(id) => {}
+            Standing::Asking => self.remove(id),
         }
     }
 
+    /// Forgets what the caller was told the end of.
+    pub(crate) fn forget(&mut self, told: ConnId) {
+        let Some(id) = self.resolve(told) else { return };
+        if self.conns.get(id).is_some_and(|conn| conn.is_accepted()) {
+            return self.remove(id);
+        }
+        self.with(id, Conn::forget_request);
+    }
+
     /// Frees the place of a connection that has ended.
-    pub(crate) fn remove(&mut self, id: ConnId) {
+    fn remove(&mut self, id: ConnId) {
+        let mut requests = 0;
         self.act(id, |conn, cx| {
             conn.drop_queue(cx);
             conn.drop_incoming(cx);
+            requests = conn.give_exchange_back(cx);
         });
-        if let Some(conn) = self.conns.remove(id)
-            && conn.is_accepted
+        if let Some(conn) = self.conns.remove(id, requests)
+            && conn.is_accepted()
         {
             self.cx.open -= 1;
             self.cx.connections.remove();
@@ -190,8 +209,7 @@ impl Engine {
         let mut most = (MUCH, None);
         let mut next = self.conns.first_from(0);
         while let Some(id) = next {
-            let held =
-                self.conns.get(id).map_or(0, |conn| conn.held(&self.cx.inbox, &self.cx.outbox));
+            let held = self.conns.get(id).map_or(0, |conn| conn.held(&self.cx));
             let held = held + self.cx.inbox.inflations.held(id);
             if held > most.0 {
                 most = (held, Some(id));

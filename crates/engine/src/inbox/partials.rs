@@ -64,6 +64,15 @@ impl Partials {
         Ok(self.insert(bytes, 0, memory))
     }
 
+    /// Keeps what somebody else has read.
+    pub(crate) fn keep_read(
+        &mut self,
+        read: &[u8],
+        memory: &mut Memory,
+    ) -> Result<PoolKey, TryReserveError> {
+        self.keep_copy(read, false, memory)
+    }
+
     fn insert(&mut self, bytes: Vec<u8>, pos: usize, memory: &mut Memory) -> PoolKey {
         let key = self.pool.take();
         memory.change(0, bytes.capacity());

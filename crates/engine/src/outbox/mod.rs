@@ -1,10 +1,9 @@
-//! What is sent: the output of the turn, the queues, the frames in them, and answers to plain requests.
+//! What is sent: the output of the turn, the queues, and the frames in them.
 
 mod deflaters;
 mod frames;
 mod output;
 mod queue;
-mod response;
 
 use std::collections::TryReserveError;
 
@@ -18,8 +17,6 @@ pub(crate) use deflaters::{PLAIN, Prepared, VARIANTS, Variant, variant};
 pub(crate) use frames::{FrameId, Frames};
 pub(crate) use output::{MIN_DIRECT, Output};
 pub(crate) use queue::Queue;
-pub(crate) use response::Progress;
-pub use response::Response;
 
 use deflaters::Deflaters;
 
@@ -30,8 +27,6 @@ pub(crate) struct Outbox {
     pub(crate) queues: Pool<Queue>,
     pub(crate) frames: Frames,
     deflaters: Deflaters,
-    /// How far the answers to plain requests have come.
-    pub(crate) responses: Pool<Progress>,
     /// The part of a file that is being sent.
     pub(crate) body: Vec<u8>,
 }
@@ -54,7 +49,6 @@ impl Outbox {
             queues: Pool::default(),
             frames: Frames::default(),
             deflaters: Deflaters::default(),
-            responses: Pool::default(),
             body: Vec::new(),
         })
     }
@@ -131,12 +125,6 @@ impl Outbox {
     pub(crate) fn drop_queue(&mut self, key: PoolKey) {
         self.queues[key].clear(&mut self.frames);
         self.queues.give_back(key);
-    }
-
-    /// Closes the file of an answer, and frees what is kept of it.
-    pub(crate) fn drop_response(&mut self, key: PoolKey) {
-        self.responses[key] = Progress::default();
-        self.responses.give_back(key);
     }
 }
 

@@ -97,6 +97,18 @@ impl Output {
         true
     }
 
+    /// Puts parts of an answer behind all else, of which nothing is a frame; false where there is no room.
+    pub(crate) fn push_answer(&mut self, parts: [&[u8]; 2]) -> bool {
+        let len = parts[0].len() + parts[1].len();
+        let Some(room) = self.buffer.get_mut(self.len..self.len + len) else { return false };
+        let (head, body) = room.split_at_mut(parts[0].len());
+        head.copy_from_slice(parts[0]);
+        body.copy_from_slice(parts[1]);
+        self.len += len;
+        self.skip = self.len;
+        true
+    }
+
     /// Frames a plain message of less than 64 KiB into it, in one frame; false where it is longer, or there
     /// is no room.
     #[inline(always)]

@@ -208,6 +208,10 @@ impl Queue {
     /// last.
     fn finished_frames(&mut self, bytes: &[u8]) -> u32 {
         let mut finished = 0;
+        if self.frames == 0 {
+            // Answers to requests are none.
+            return 0;
+        }
         loop {
             let len = frame_len(&bytes[self.frame_end..]).unwrap_or(bytes.len());
             let end = self.frame_end.saturating_add(len);

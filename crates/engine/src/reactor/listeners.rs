@@ -1,7 +1,7 @@
 //! The sockets that are listened on, and accepting from them.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
@@ -105,8 +105,8 @@ impl Listener {
         registry.deregister(&mut SourceFd(&self.as_fd().as_raw_fd()))
     }
 
-    /// Accepts a connection that is to be sent so many bytes in a turn.
-    fn accept(&self, turn: usize) -> io::Result<Stream> {
+    /// Accepts a connection that is to be sent so many bytes in a turn. Returns who the client is, too.
+    fn accept(&self, turn: usize) -> io::Result<(Stream, Option<IpAddr>)> {
         match &self.socket {
             Socket::Unix(socket) => {
                 let (stream, _) = socket.accept()?;
@@ -114,14 +114,14 @@ impl Listener {
                 if turn > TURN {
                     let _ = set_socket_send_buffer_size(&stream, turn);
                 }
-                Ok(OwnedFd::from(stream).into())
+                Ok((OwnedFd::from(stream).into(), None))
             }
             Socket::Tcp(socket) => {
-                let (stream, _) = socket.accept()?;
+                let (stream, address) = socket.accept()?;
                 // What a turn produces goes out with one call, which must not wait for an
                 // acknowledgement. It fails for a client that has gone, as reading will.
                 let _ = stream.set_nodelay(true);
-                Ok(OwnedFd::from(stream).into())
+                Ok((OwnedFd::from(stream).into(), Some(address.ip())))
             }
         }
     }
@@ -222,7 +222,7 @@ impl Listeners {
         number: usize,
         turn: usize,
         batch: &mut Batch,
-    ) -> io::Result<Option<Stream>> {
+    ) -> io::Result<Option<(Stream, Option<IpAddr>)>> {
         let Some(acceptor) = self.0.get_mut(number) else { return Ok(None) };
         while batch.calls < BATCH && acceptor.is_ready && acceptor.retry_at.is_none() {
             batch.calls += 1;

@@ -130,6 +130,12 @@ impl Reactor {
         self.poll.registry().reregister(&mut SourceFd(&fd), token, interest.asked())
     }
 
+    /// Watches a descriptor no more that was one of the engine's own.
+    pub(crate) fn deregister(&self, fd: RawFd, own: &mut Descriptors) {
+        own.remove(fd);
+        let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
+    }
+
     /// Watches the reading end of a pipe, which is the engine's own as long.
     pub(crate) fn watch_control(
         &mut self,

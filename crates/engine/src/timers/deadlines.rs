@@ -12,8 +12,10 @@ use crate::id::ConnId;
 pub(crate) enum Kind {
     /// The request is complete (CONTRACT S17).
     Handshake,
-    /// The next plain request is complete, or something of the answer to the last one was taken.
+    /// The next plain request is complete, or more of it has come, or something of the answer to the last one was taken.
     Page,
+    /// The caller has decided on a request.
+    Decision,
     /// All was taken by a peer that is being dropped or has closed.
     Flush,
     /// The connection has ended, since its close frame, or all that there was for it, went out (CONTRACT S8).
@@ -31,9 +33,10 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Handshake,
         Self::Page,
+        Self::Decision,
         Self::Flush,
         Self::Close,
         Self::Drain,

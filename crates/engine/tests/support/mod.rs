@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use dorrit_engine::{
     Buffers, Config, ConnId, Connections, DropCause, Engine, Event, Key, Listener, OverflowPolicy,
-    PlainRequests, QueueLimit, Readiness, Response,
+    PlainRequests, QueueLimit, Readiness, Response, ResponseBody, Upgrades,
 };
 use dorrit_proto::{
     Binary, CloseCode, Fragments, MessageKind, OpCode, Refusal, Role, Rules, unmask,
@@ -34,7 +34,10 @@ pub const CONFIG: Config = Config {
     max_memory: None,
     compression: 0,
     keepalive: None,
+    upgrades: Upgrades::Told,
     plain_requests: PlainRequests::Refused,
+    decision_timeout: Duration::from_secs(60),
+    is_proxied: false,
     take_shortage: || false,
 };
 
@@ -193,7 +196,7 @@ impl Server {
         match self.next() {
             Event::Opened(id) => {
                 if (self.on_open)(&mut self.engine, id) {
-                    self.engine.accept(id, None);
+                    self.engine.accept(id, None, b"");
                     self.opened.push(id);
                 } else {
                     self.engine.refuse(id, Refusal::Forbidden);
@@ -204,8 +207,12 @@ impl Server {
                 self.targets.push(self.engine.request(id).unwrap().target().to_vec());
                 let body = self.page.as_ref().filter(|_| !plain.is_head);
                 let (length, keeps_alive) = (body.map_or(0, |(_, len)| *len), plain.keeps_alive);
-                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").into();
-                let body = body.map(|(file, len)| (file.try_clone().unwrap(), *len));
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+                let body = match body {
+                    Some((file, len)) => ResponseBody::File(file.try_clone().unwrap(), *len),
+                    None => ResponseBody::Bytes(b""),
+                };
+                let head = head.as_bytes();
                 self.engine.respond(id, Response { head, body, keeps_alive });
             }
             Event::Message(id, kind, payload) => {

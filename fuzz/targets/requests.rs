@@ -30,7 +30,8 @@ fn receive(input: &[u8], cuts: impl Iterator<Item = usize>) -> String {
 
 fn describe(request: &Request, len: usize) -> String {
     let mut answer = Vec::new();
-    encode_accept(request.key(), request.protocols().next(), request.deflate(), &mut answer);
+    let protocol = request.protocols().next();
+    encode_accept(request.key(), protocol, request.deflate(), b"", &mut answer);
     let judged = (request.judge(), request.judge_plain(), len);
     format!("{judged:?} {:?} {:?} {answer:?}", request.target(), request.host())
 }

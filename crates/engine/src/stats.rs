@@ -51,12 +51,20 @@ impl Stats {
             Refusal::Full | Refusal::NoMemory => &mut self.refused_full,
             Refusal::Malformed(_)
             | Refusal::Tls
+            | Refusal::NoProxyHeader
             | Refusal::MethodNotAllowed
             | Refusal::PageMethod
+            | Refusal::BodyTooLarge
+            | Refusal::ExpectationFailed
             | Refusal::UpgradeRequired
-            | Refusal::HeadTooLarge => &mut self.refused_bad,
+            | Refusal::HeadTooLarge
+            | Refusal::UnknownCoding
+            | Refusal::NoTunnel => &mut self.refused_bad,
             Refusal::TooSlow => &mut self.refused_slow,
-            Refusal::Forbidden | Refusal::Origin | Refusal::Status(_) => &mut self.refused_caller,
+            Refusal::Forbidden
+            | Refusal::Origin
+            | Refusal::Status(_)
+            | Refusal::DecisionTimeout => &mut self.refused_caller,
         };
         *count += 1;
     }

@@ -2,19 +2,21 @@
 
 use std::collections::TryReserveError;
 use std::mem::MaybeUninit;
-use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memchr_iter;
 
 use crate::deflate::Deflate;
+use crate::fields::{is_host, is_token};
 use crate::response::Refusal;
 
 /// The longest head of a request, in bytes, its empty line included.
 pub const MAX_HEAD: usize = 16384;
 /// The most header lines that a request may have.
 pub const MAX_HEADERS: usize = 128;
+/// The most empty lines that a request may have before it (RFC 9112 2.2).
+const MAX_EMPTY_LINES: usize = 8;
 /// How a client begins that speaks TLS: the type of a record, and the first byte of its version
 /// (RFC 8446 5.1). No method has such bytes.
 const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
@@ -24,28 +26,28 @@ const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
 #[derive(Debug)]
 pub struct Request {
     head: Vec<u8>,
-    target: Range<usize>,
-    headers: Vec<(Range<usize>, Range<usize>)>,
-    method: Method,
+    method: Part,
+    target: Part,
+    headers: Vec<Line>,
     /// The request is of HTTP/1.1.
     is_current: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Method {
-    Get,
-    Head,
-    Other,
+/// Where a part of the head is. No head is too long for it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Part {
+    start: u16,
+    end: u16,
 }
 
-/// How a plain request is to be answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plain {
-    /// The request asks for the head of the answer alone (RFC 9110 9.3.2).
-    pub is_head: bool,
-    /// Another request may follow on the connection (RFC 9112 9.3).
-    pub keeps_alive: bool,
+/// Where a header line is.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    name: Part,
+    value: Part,
 }
+
+const _: () = assert!(MAX_HEAD <= u16::MAX as usize);
 
 impl Request {
     /// An empty request, to receive into.
@@ -53,25 +55,44 @@ impl Request {
         let (mut head, mut headers) = (Vec::new(), Vec::new());
         head.try_reserve_exact(MAX_HEAD)?;
         headers.try_reserve_exact(MAX_HEADERS)?;
-        Ok(Self { head, target: 0..0, headers, method: Method::Other, is_current: false })
+        let (method, target) = (Part::default(), Part::default());
+        Ok(Self { head, method, target, headers, is_current: false })
+    }
+
+    /// A copy that has no more memory than it needs, for a request that is answered later.
+    pub fn keep(&self) -> Result<Self, TryReserveError> {
+        let (mut head, mut headers) = (Vec::new(), Vec::new());
+        head.try_reserve_exact(self.head.len())?;
+        head.extend_from_slice(&self.head);
+        headers.try_reserve_exact(self.headers.len())?;
+        headers.extend_from_slice(&self.headers);
+        Ok(Self { head, headers, ..*self })
+    }
+
+    /// How much memory the request has, in bytes.
+    pub fn held(&self) -> usize {
+        self.head.capacity() + self.headers.capacity() * size_of::<Line>()
     }
 
     /// Takes a request's head from the start of `input`, of which the first `seen` bytes were there
-    /// at the last call. Returns the head's length in bytes, or `Ok(None)` while it is not whole.
+    /// at the last call. Returns the head's length in bytes, that of empty lines before it included, or
+    /// `Ok(None)` while it is not whole.
     ///
     /// A head that is whole may be refused later, by [`Request::judge`] or [`Request::judge_plain`]: each
     /// request that was received is to be judged by one of them.
     pub fn receive(&mut self, input: &[u8], seen: usize) -> Result<Option<usize>, Refusal> {
-        let Some(len) = find_end(input, seen)? else { return Ok(None) };
-        self.parse(&input[..len])?;
-        Ok(Some(len))
+        let start = skip_empty_lines(input)?;
+        let Some(end) = find_end(input, start.max(seen))? else { return Ok(None) };
+        self.parse(&input[start..end])?;
+        Ok(Some(end))
     }
 
     /// Reads a head that is whole.
     fn parse(&mut self, head: &[u8]) -> Result<(), Refusal> {
         self.head.clear();
-        self.head.extend_from_slice(head);
         self.headers.clear();
+        self.head.try_reserve(head.len()).map_err(|_| Refusal::NoMemory)?;
+        self.head.extend_from_slice(head);
         let mut lines = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let mut parsed = httparse::Request::new(&mut []);
         match parsed.parse_with_uninit_headers(&self.head, &mut lines) {
@@ -79,59 +100,25 @@ impl Request {
             Err(httparse::Error::TooManyHeaders) => return Err(Refusal::HeadTooLarge),
             _ => return Err(Refusal::Malformed("this is no HTTP request")),
         }
-        let start = self.head.as_ptr().addr();
-        let range = |part: &[u8]| {
-            let offset = part.as_ptr().addr() - start;
-            offset..offset + part.len()
+        let head_start = self.head.as_ptr().addr();
+        let part = |part: &[u8]| {
+            let start = part.as_ptr().addr() - head_start;
+            Part { start: start as u16, end: (start + part.len()) as u16 }
         };
-        self.target = range(parsed.path.unwrap_or_default().as_bytes());
-        let lines = parsed.headers.iter();
-        self.headers.extend(lines.map(|line| (range(line.name.as_bytes()), range(line.value))));
+        self.method = part(parsed.method.unwrap_or_default().as_bytes());
+        self.target = part(parsed.path.unwrap_or_default().as_bytes());
         self.is_current = parsed.version == Some(1);
-        self.method = match parsed.method {
-            Some("GET") => Method::Get,
-            Some("HEAD") => Method::Head,
-            _ => Method::Other,
-        };
+        self.headers.try_reserve(parsed.headers.len()).map_err(|_| Refusal::NoMemory)?;
+        let lines = parsed.headers.iter();
+        self.headers.extend(
+            lines.map(|line| Line { name: part(line.name.as_bytes()), value: part(line.value) }),
+        );
         Ok(())
-    }
-
-    /// Whether this is a valid plain request, with GET or HEAD; `None` where it asks for an upgrade to
-    /// WebSocket, of which [`Request::judge`] is the judge.
-    pub fn judge_plain(&self) -> Result<Option<Plain>, Refusal> {
-        if self.has_token("upgrade", "websocket") {
-            return Ok(None);
-        }
-        if self.method == Method::Other {
-            return Err(Refusal::PageMethod);
-        }
-        self.judge_target()?;
-        // RFC 9112 3.2, 6.1, 6.3.
-        let has_host = matches!(self.single("host"), Ok(Some(_)));
-        if self.is_current && !has_host || self.single("host").is_err() {
-            return Err(Refusal::Malformed("there must be one Host header"));
-        }
-        let has_coding = self.header("transfer-encoding").next().is_some();
-        let length = match self.single("content-length") {
-            Ok(Some(_)) if has_coding => Err(()),
-            Ok(Some(digits)) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
-                Ok(digits)
-            }
-            Ok(None) => Ok(&b"0"[..]),
-            _ => Err(()),
-        };
-        let Ok(length) = length else {
-            return Err(Refusal::Malformed("the length of the body is not clear"));
-        };
-        // A body is never read: nothing can follow it.
-        let has_body = has_coding || length.iter().any(|digit| *digit != b'0');
-        let keeps_alive = self.is_current && !has_body && !self.has_token("connection", "close");
-        Ok(Some(Plain { is_head: self.method == Method::Head, keeps_alive }))
     }
 
     /// Whether this is a valid request for an upgrade to WebSocket version 13.
     pub fn judge(&self) -> Result<(), Refusal> {
-        if self.method != Method::Get {
+        if self.method() != b"GET" {
             return Err(Refusal::MethodNotAllowed);
         }
         self.judge_target()?;
@@ -143,7 +130,7 @@ impl Request {
             return Err(Refusal::UpgradeRequired);
         }
         match self.single("host") {
-            Ok(Some(host)) if !host.is_empty() => {}
+            Ok(Some(host)) if is_host(host) => {}
             _ => return Err(Refusal::Malformed("there must be one Host header")),
         }
         match self.single("sec-websocket-version") {
@@ -161,7 +148,7 @@ impl Request {
     }
 
     /// Whether the target is a path (RFC 9112 3.2): the origin form, or the absolute form that proxies send.
-    fn judge_target(&self) -> Result<(), Refusal> {
+    pub(crate) fn judge_target(&self) -> Result<(), Refusal> {
         let target = self.target();
         let absolute = [&b"http://"[..], b"https://", b"ws://", b"wss://"].into_iter();
         let is_absolute = |scheme: &[u8]| {
@@ -183,20 +170,38 @@ impl Request {
         Ok(())
     }
 
+    /// The request's method as sent, such as `GET`.
+    pub fn method(&self) -> &[u8] {
+        self.part(self.method)
+    }
+
     /// The request's target as sent, such as `/path?query`.
     pub fn target(&self) -> &[u8] {
-        &self.head[self.target.clone()]
+        self.part(self.target)
+    }
+
+    /// Whether the request is of HTTP/1.1, and not of HTTP/1.0.
+    pub fn is_current(&self) -> bool {
+        self.is_current
+    }
+
+    /// The names and values of the request's header lines, in their order; as sent, without the white space
+    /// around them.
+    pub fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+        self.headers.iter().map(|line| (self.part(line.name), self.part(line.value)))
+    }
+
+    fn part(&self, part: Part) -> &[u8] {
+        &self.head[usize::from(part.start)..usize::from(part.end)]
     }
 
     /// The values of the request's header with this name, in any case, in the order of their lines; as sent,
     /// without the white space around them.
     pub fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + Clone {
-        let lines = self.headers.iter();
+        let lines = self.headers();
         lines
-            .filter(move |(found, _)| {
-                self.head[found.clone()].eq_ignore_ascii_case(name.as_bytes())
-            })
-            .map(|(_, value)| &self.head[value.clone()])
+            .filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
     }
 
     /// Appends the values of a header of the request to `out`, with `separator` between them.
@@ -258,10 +263,13 @@ impl Request {
     }
 }
 
-/// Whether `name` is a token (RFC 9110 5.6.2), as the name of a sub-protocol must be.
-pub fn is_token(name: &[u8]) -> bool {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !name.is_empty() && name.iter().all(is_part)
+/// Where the request begins that may have empty lines before it.
+fn skip_empty_lines(input: &[u8]) -> Result<usize, Refusal> {
+    let lines = input.chunks_exact(2).take(MAX_EMPTY_LINES + 1);
+    match lines.take_while(|line| line == b"\r\n").count() {
+        count @ ..=MAX_EMPTY_LINES => Ok(2 * count),
+        _ => Err(Refusal::Malformed("too many empty lines before the request")),
+    }
 }
 
 /// The length of the head at the start of `input`, of which the first `seen` bytes were looked at

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
+use crate::answer::phrase;
 use crate::deflate::Deflate;
 
 /// Why a request gets no connection. The answer that says so is the last thing that its client hears.
@@ -20,18 +21,30 @@ pub enum Refusal {
     Forbidden,
     /// 403: the request comes from a page of an origin that may not connect.
     Origin,
-    /// The program does not want the connection, and says so with a status of its own, 400 to 599.
+    /// The program does not want the connection, and says so with a status of its own, 300 to 599.
     Status(u16),
+    /// 400: a connection does not begin with a header of the PROXY protocol.
+    NoProxyHeader,
     /// 405: the request for an upgrade is not a GET.
     MethodNotAllowed,
     /// 405: the request is plain, and neither a GET nor a HEAD.
     PageMethod,
     /// 408: the request was not complete in time.
     TooSlow,
+    /// 413: the request's body is larger than is taken here.
+    BodyTooLarge,
+    /// 417: the request expects what is not known here.
+    ExpectationFailed,
     /// 426: the request asks for no upgrade, or for one to another version of the protocol.
     UpgradeRequired,
     /// 431: the request's head is too large, or has too many lines.
     HeadTooLarge,
+    /// 501: the request's body has a coding that is not known here.
+    UnknownCoding,
+    /// 501: the request asks for a tunnel, by CONNECT.
+    NoTunnel,
+    /// 503: the program did not decide in time.
+    DecisionTimeout,
     /// 503: the server has as many connections as it may.
     Full,
     /// 503: the server holds as much memory for its clients as it may.
@@ -44,21 +57,22 @@ impl Refusal {
         self.parts().0
     }
 
-    /// The status code, its words, and the headers that only this answer has.
-    fn parts(self) -> (u16, &'static str, &'static str) {
+    /// The status code, and the headers that only this answer has.
+    fn parts(self) -> (u16, &'static str) {
         match self {
-            Self::Malformed(_) | Self::Tls => (400, "Bad Request", ""),
-            Self::Forbidden | Self::Origin => (403, "Forbidden", ""),
-            Self::Status(status) => (status, phrase(status), ""),
-            Self::MethodNotAllowed => (405, "Method Not Allowed", "Allow: GET\r\n"),
-            Self::PageMethod => (405, "Method Not Allowed", "Allow: GET, HEAD\r\n"),
-            Self::TooSlow => (408, "Request Timeout", ""),
+            Self::Malformed(_) | Self::Tls | Self::NoProxyHeader => (400, ""),
+            Self::Forbidden | Self::Origin => (403, ""),
+            Self::Status(status) => (status, ""),
+            Self::MethodNotAllowed => (405, "Allow: GET\r\n"),
+            Self::PageMethod => (405, "Allow: GET, HEAD\r\n"),
+            Self::TooSlow => (408, ""),
+            Self::BodyTooLarge => (413, ""),
+            Self::ExpectationFailed => (417, ""),
             // RFC 9110 15.5.22 wants Upgrade, and RFC 6455 4.4 the version.
-            Self::UpgradeRequired => {
-                (426, "Upgrade Required", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n")
-            }
-            Self::HeadTooLarge => (431, "Request Header Fields Too Large", ""),
-            Self::Full | Self::NoMemory => (503, "Service Unavailable", ""),
+            Self::UpgradeRequired => (426, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"),
+            Self::HeadTooLarge => (431, ""),
+            Self::UnknownCoding | Self::NoTunnel => (501, ""),
+            Self::Full | Self::NoMemory | Self::DecisionTimeout => (503, ""),
         }
     }
 
@@ -71,11 +85,19 @@ impl Refusal {
             }
             Self::Origin => "pages of this origin may not connect",
             Self::Forbidden | Self::Status(_) => "the server does not want this connection",
+            Self::NoProxyHeader => {
+                "this server is reached by way of a proxy that speaks the PROXY protocol"
+            }
             Self::MethodNotAllowed => "an upgrade is asked for with GET",
             Self::PageMethod => "pages are asked for with GET or HEAD",
             Self::TooSlow => "the request took too long",
+            Self::BodyTooLarge => "the request's body is too large",
+            Self::ExpectationFailed => "nothing but 100-continue can be expected",
             Self::UpgradeRequired => "this is a WebSocket server: ask for an upgrade to version 13",
             Self::HeadTooLarge => "the request's headers are too large or too many",
+            Self::UnknownCoding => "a body may be chunked, and have no other coding",
+            Self::NoTunnel => "this server makes no tunnels",
+            Self::DecisionTimeout => "the server did not decide in time",
             Self::Full => "the server has as many connections as it may",
             Self::NoMemory => "the server holds as much memory as it may",
         }
@@ -83,7 +105,8 @@ impl Refusal {
 
     /// The whole answer to the request: the status line, the headers and one line of text.
     pub fn encode(self) -> Result<Vec<u8>, TryReserveError> {
-        let (status, phrase, headers) = self.parts();
+        let (status, headers) = self.parts();
+        let phrase = phrase(status);
         let text = self.reason();
         let connection = if self == Self::UpgradeRequired { "Upgrade, close" } else { "close" };
         let mut out = Vec::new();
@@ -101,27 +124,6 @@ impl Refusal {
 /// No answer to a request is longer, in bytes.
 const MAX_ANSWER: usize = 512;
 
-/// The words for a status that a program may answer with (RFC 9110 15).
-fn phrase(status: u16) -> &'static str {
-    match status {
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        409 => "Conflict",
-        410 => "Gone",
-        421 => "Misdirected Request",
-        429 => "Too Many Requests",
-        500 => "Internal Server Error",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        ..500 => "Refused",
-        _ => "Failed",
-    }
-}
-
 /// The value of Sec-WebSocket-Accept for the value of a Sec-WebSocket-Key (RFC 6455 4.2.2).
 pub fn accept_key(key: &[u8]) -> [u8; 28] {
     let digest = Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
@@ -132,11 +134,13 @@ pub fn accept_key(key: &[u8]) -> [u8; 28] {
 }
 
 /// Appends to `out` the answer that accepts the request with this Sec-WebSocket-Key, with the sub-protocol
-/// that was chosen of those that it offers, and the compression that was agreed.
+/// that was chosen of those that it offers, the compression that was agreed, and the program's own header
+/// lines, each with its CR LF.
 pub fn encode_accept(
     key: &[u8],
     protocol: Option<&[u8]>,
     deflate: Option<Deflate>,
+    headers: &[u8],
     out: &mut Vec<u8>,
 ) {
     out.extend_from_slice(
@@ -152,7 +156,9 @@ pub fn encode_accept(
         out.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
         deflate.encode(out);
     }
-    out.extend_from_slice(b"\r\n\r\n");
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(headers);
+    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]
@@ -169,8 +175,15 @@ mod tests {
     #[test]
     fn the_chosen_protocol_is_named() {
         let mut out = Vec::new();
-        encode_accept(b"dGhlIHNhbXBsZSBub25jZQ==", Some(b"chat"), None, &mut out);
+        encode_accept(b"dGhlIHNhbXBsZSBub25jZQ==", Some(b"chat"), None, b"", &mut out);
         assert!(out.ends_with(b"K+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n"));
+    }
+
+    #[test]
+    fn the_programs_lines_end_the_head() {
+        let mut out = Vec::new();
+        encode_accept(b"dGhlIHNhbXBsZSBub25jZQ==", None, None, b"A: b\r\nC: d\r\n", &mut out);
+        assert!(out.ends_with(b"K+xOo=\r\nA: b\r\nC: d\r\n\r\n"));
     }
 
     #[test]
@@ -187,6 +200,14 @@ mod tests {
             Refusal::HeadTooLarge,
             Refusal::Full,
             Refusal::NoMemory,
+            Refusal::Status(307),
+            Refusal::Status(511),
+            Refusal::NoProxyHeader,
+            Refusal::BodyTooLarge,
+            Refusal::ExpectationFailed,
+            Refusal::UnknownCoding,
+            Refusal::NoTunnel,
+            Refusal::DecisionTimeout,
         ] {
             let answer = String::from_utf8(refusal.encode().unwrap()).unwrap();
             assert!(answer.len() <= MAX_ANSWER);

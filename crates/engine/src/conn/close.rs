@@ -49,7 +49,7 @@ impl Conn {
     fn answer(&mut self, cx: &mut Context, protocol: Option<&[u8]>) -> Result<(), OutOfMemory> {
         let mut answer = Vec::new();
         answer.try_reserve_exact(512 + protocol.map_or(0, <[u8]>::len))?;
-        encode_accept(cx.inbox.request.key(), protocol, self.deflate, &mut answer);
+        encode_accept(cx.inbox.request.key(), protocol, self.deflate, b"", &mut answer);
         self.queue_answer(cx, answer)
     }
 

@@ -46,9 +46,11 @@ impl Conn {
         if cx.config.plain_requests == PlainRequests::Refused {
             return None;
         }
-        match cx.inbox.request.judge_plain() {
+        let request = &cx.inbox.request;
+        let judged = request.judge_plain();
+        match judged.and_then(|plain| plain.map(|_| request.judge_page()).transpose()) {
             Ok(None) => None,
-            Ok(Some(_)) => {
+            Ok(Some(())) => {
                 self.phase = Phase::Opening;
                 cx.pending.opening = Some(cx.id);
                 Some(Step::Event(Event::Requested(cx.id)))

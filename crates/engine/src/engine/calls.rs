@@ -69,10 +69,11 @@ impl Engine {
     /// What the plain request asks for that [`Event::Requested`](crate::Event::Requested) told last. A server that is
     /// nearly full, or that is to end, keeps no connection for another request.
     pub fn plain(&self, id: ConnId) -> Option<Plain> {
-        let plain = self.request(id)?.judge_plain().ok().flatten()?;
+        let plain = self.request(id)?.judge_plain().ok().flatten()?.without_body();
         let is_ending = self.cx.lifecycle.is_ending();
         let has_room = self.conns.len() <= self.cx.config.max_connections && !is_ending;
-        Some(Plain { keeps_alive: plain.keeps_alive && has_room, ..plain })
+        let keeps_alive = plain.keeps_alive && plain.is_current && has_room;
+        Some(Plain { keeps_alive, ..plain })
     }
 
     /// Accepts the connection that [`Event::Opened`](crate::Event::Opened) told, with a sub-protocol where one of

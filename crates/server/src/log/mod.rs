@@ -8,7 +8,8 @@ mod sink;
 mod standard_error;
 mod syslogd;
 
-pub(crate) use access::AccessDestination;
+#[allow(unused_imports, reason = "opened by what serves requests")]
+pub(crate) use access::{AccessDestination, AccessLog, Entry};
 pub(crate) use level::Level;
 pub(crate) use lines::{
     close, due, error, info, limited, notice, set_level, silence, warning, write_left_out,

@@ -277,7 +277,7 @@ extern int ws_start_callback(void);
  *
  * It is called on whichever thread logs, never twice at a time, and never from within itself: what
  * it would have to tell then is lost, and counted. Of the library's functions it may call
- * `ws_post()` and `ws_stop()`; the others do nothing. No exception may leave it.
+ * `ws_post()` and `ws_stop()`; what the others do there is not defined. No exception may leave it.
  */
 extern void ws_log_callback(int priority, const char *line);
 
@@ -567,16 +567,19 @@ int ws_begin(int argc, char **argv);
 
 /**
  * Returns a descriptor that is readable when `ws_step()` has work, for a loop of the program's own:
- * poll(2), epoll(7), kqueue(2), GLib's, libuv's, libev's. It is the library's, and the same until the server ends.
- * Whoever waits for it waits no longer than `ws_get_timeout()` says. -1 where no server listens, on
- * another thread than the server's, or in a child process.
+ * poll(2), epoll(7), kqueue(2), GLib's, libuv's, libev's. It is the library's, there in `ws_start_callback()` first, and
+ * the same until `ws_exit_func()` has returned, which still finds it. Whoever waits for it waits no longer than
+ * `ws_get_timeout()` says. -1 before that and after it, so in `ws_init_func()` too, on another thread than the
+ * server's, or in a child process.
  */
 int ws_get_fd(void);
 
 /**
  * Returns after how many milliseconds `ws_step()` has work though the descriptor of `ws_get_fd()`
- * is not readable: 0 while work is left, -1 where that is never. To be asked for anew each time before the
- * program waits, as each call of the library's can change it. On the server's thread; -1 elsewhere.
+ * is not readable: 0 while work is left, and within each of the program's functions that the library calls, from
+ * `ws_init_func()` to `ws_exit_func()`; -1 where that is never. To be asked for anew each time before the
+ * program waits, as each call of the library's can change it. On the server's thread; -1 elsewhere, and where there
+ * is no server.
  */
 int ws_get_timeout(void);
 

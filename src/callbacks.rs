@@ -79,7 +79,7 @@ unsafe extern "C" {
     ///
     /// It is called on whichever thread logs, never twice at a time, and never from within itself: what
     /// it would have to tell then is lost, and counted. Of the library's functions it may call
-    /// `ws_post()` and `ws_stop()`; the others do nothing. No exception may leave it.
+    /// `ws_post()` and `ws_stop()`; what the others do there is not defined. No exception may leave it.
     fn ws_log_callback(priority: c_int, line: *const c_char);
 }
 

@@ -58,17 +58,20 @@ pub unsafe extern "C-unwind" fn ws_begin(argc: c_int, argv: *mut *mut c_char) ->
 }
 
 /// Returns a descriptor that is readable when `ws_step()` has work, for a loop of the program's own:
-/// poll(2), epoll(7), kqueue(2), GLib's, libuv's, libev's. It is the library's, and the same until the server ends.
-/// Whoever waits for it waits no longer than `ws_get_timeout()` says. -1 where no server listens, on
-/// another thread than the server's, or in a child process.
+/// poll(2), epoll(7), kqueue(2), GLib's, libuv's, libev's. It is the library's, there in `ws_start_callback()` first, and
+/// the same until `ws_exit_func()` has returned, which still finds it. Whoever waits for it waits no longer than
+/// `ws_get_timeout()` says. -1 before that and after it, so in `ws_init_func()` too, on another thread than the
+/// server's, or in a child process.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_get_fd() -> c_int {
     own_main::get_fd()
 }
 
 /// Returns after how many milliseconds `ws_step()` has work though the descriptor of `ws_get_fd()`
-/// is not readable: 0 while work is left, -1 where that is never. To be asked for anew each time before the
-/// program waits, as each call of the library's can change it. On the server's thread; -1 elsewhere.
+/// is not readable: 0 while work is left, and within each of the program's functions that the library calls, from
+/// `ws_init_func()` to `ws_exit_func()`; -1 where that is never. To be asked for anew each time before the
+/// program waits, as each call of the library's can change it. On the server's thread; -1 elsewhere, and where there
+/// is no server.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_get_timeout() -> c_int {
     SERVER.timeout()

@@ -12,6 +12,7 @@ mod config;
 mod error;
 mod event_loop;
 mod files;
+mod forwarded;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod launch;

@@ -1,6 +1,6 @@
 //! The command line (CONTRACT D20).
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,18 @@ use dorrit_engine::{Keepalive, OverflowPolicy, QueueLimit};
 use getopts::Matches;
 
 use super::bytes::{narrow, widen};
+use super::network::{TcpKeepalive, addresses, forwarded, ports, tcp_keepalive};
 use super::set_options::SetOptions;
 use super::settings;
 use super::settings::MAX_MESSAGE;
 use super::spec::Spec;
+use super::values::{
+    all, decimal, is_given, is_known, last, number, paths, seconds, size, text, wrong,
+};
 use super::web_origin::Origins;
 use crate::error::StartError;
-use crate::log::{Destination, Level};
+use crate::forwarded::Forwarded;
+use crate::log::{AccessDestination, Destination, Level};
 use crate::program::{Flavor, RequestFields};
 
 /// What the command line says.
@@ -52,6 +57,23 @@ pub(crate) struct Options {
     pub(crate) queue_limit: Option<QueueLimit>,
     /// `--max-memory`: the budget of the whole server, in bytes.
     pub(crate) max_memory: Option<usize>,
+    /// `--max-body`: the longest body of a request, in bytes.
+    #[allow(dead_code, reason = "read by what serves requests")]
+    pub(crate) max_body: usize,
+    /// `--defer-timeout`: how long an answer may be put off.
+    #[allow(dead_code, reason = "read by what serves requests")]
+    pub(crate) defer_timeout: Duration,
+    /// `--forwarded`: which entry of which header is the client's address.
+    #[allow(dead_code, reason = "read by what serves requests")]
+    pub(crate) forwarded: Option<Forwarded>,
+    /// `--proxy-protocol`: connections begin with a header of the PROXY protocol.
+    #[allow(dead_code, reason = "read by what serves requests")]
+    pub(crate) is_proxied: bool,
+    /// `--tcp-keepalive`: when the system probes silent peers.
+    pub(crate) tcp_keepalive: Option<TcpKeepalive>,
+    /// `--access-log`: where a line for each request goes.
+    #[allow(dead_code, reason = "read by what serves requests")]
+    pub(crate) access_log: Option<AccessDestination>,
     /// What `ws_open_callback` is given, as `-h` says where there is that option.
     pub(crate) fields: RequestFields,
     /// `--log-level`: which lines are written.
@@ -78,6 +100,10 @@ const CONNECTIONS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
 const LEAST_MEMORY: usize = 1 << 20;
 /// What `--drain` may be, in seconds: up to a day.
 const DRAIN: std::ops::RangeInclusive<usize> = 0..=86_400;
+/// What `--defer-timeout` may be, in seconds: up to a day.
+const DEFER_TIMEOUT: std::ops::RangeInclusive<usize> = 1..=86_400;
+/// The longest body of a request where `--max-body` does not say otherwise, in bytes.
+const MAX_BODY: usize = 1 << 16;
 
 impl Options {
     /// Reads the arguments behind the program's name, and what the program has set, of which each option counts that is
@@ -96,7 +122,7 @@ impl Options {
             words.append(&mut rest);
         }
         let matches = find(&spec, &words)?;
-        let mut all = set.words(|name| is_known(&matches, name) && matches.opt_present(name));
+        let mut all = set.words(|name| is_given(&matches, name));
         let matches = match &all[..] {
             [] => matches,
             _ => {
@@ -148,13 +174,19 @@ impl Options {
             keepalive: keepalive(matches)?,
             queue_limit: queue_limit(matches)?,
             max_memory: max_memory(matches)?,
+            max_body: max_body(matches)?.unwrap_or(MAX_BODY),
+            defer_timeout: seconds(matches, "defer-timeout", DEFER_TIMEOUT, 60)?,
+            forwarded: forwarded(matches)?,
+            is_proxied: is_given(matches, "proxy-protocol"),
+            tcp_keepalive: tcp_keepalive(matches)?,
+            access_log: access_log(matches, directory)?,
             fields: match flavor.without_h {
                 Some(fields) if !matches.opt_present("h") => fields,
                 _ => RequestFields::Cookie,
             },
             log_level: log_level(matches)?,
             is_log_on_stderr: matches.opt_present("log-stderr"),
-            drain: Duration::from_secs(number(matches, "drain", DRAIN)?.unwrap_or(10) as u64),
+            drain: seconds(matches, "drain", DRAIN, 10)?,
             is_foreground: matches.opt_present("x"),
             is_check: matches.opt_present("check"),
             operands: operands.map(|operand| narrow(operand)).collect(),
@@ -196,83 +228,6 @@ fn find(spec: &Spec, words: &[String]) -> Result<Matches, StartError> {
         Some(operand) => Err(usage(&format!("{operand}: not an option"))),
         None => Ok(matches),
     }
-}
-
-/// A value as it is shown.
-fn text(value: &OsStr) -> String {
-    value.to_string_lossy().into_owned()
-}
-
-/// The values of an option, in their order.
-fn all(matches: &Matches, option: &str) -> Vec<OsString> {
-    let values = if is_known(matches, option) { matches.opt_strs(option) } else { Vec::new() };
-    values.iter().map(|value| narrow(value)).collect()
-}
-
-/// The value of an option that takes one; the last one where it is given more than once.
-fn last(matches: &Matches, option: &str) -> Option<OsString> {
-    all(matches, option).pop()
-}
-
-/// The number that is the value of an option, in this range.
-fn number(
-    matches: &Matches,
-    option: &str,
-    range: std::ops::RangeInclusive<usize>,
-) -> Result<Option<usize>, StartError> {
-    let value = last(matches, option);
-    value.map(|value| within(option, &text(&value), range)).transpose()
-}
-
-/// The number that this value of an option is, in this range.
-fn within(
-    option: &str,
-    value: &str,
-    range: std::ops::RangeInclusive<usize>,
-) -> Result<usize, StartError> {
-    let why = format!("must be a number from {} to {}", range.start(), range.end());
-    let number = decimal(value).filter(|number| range.contains(number));
-    number.ok_or_else(|| wrong(option, value, &why))
-}
-
-/// The number that a text of digits alone is.
-pub(crate) fn decimal<N: std::str::FromStr>(text: &str) -> Option<N> {
-    let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| is_decimal)
-}
-
-/// An error: the value of an option cannot be, for this reason.
-fn wrong(option: &str, value: &str, why: &str) -> StartError {
-    let dashes = if option.len() > 1 { "--" } else { "-" };
-    StartError::option(&format!("{dashes}{option}"), value, why)
-}
-
-/// Reads `-p PORT`, given once for each. Each 0 is a free one.
-fn ports(matches: &Matches) -> Result<Vec<u16>, StartError> {
-    let mut ports = Vec::new();
-    for value in all(matches, "p") {
-        let port = within("p", &text(&value), 0..=u16::MAX.into())? as u16;
-        if port == 0 || !ports.contains(&port) {
-            ports.push(port);
-        }
-    }
-    Ok(ports)
-}
-
-/// Reads `-i ADDRESS`, given once for each.
-fn addresses(matches: &Matches) -> Result<Vec<IpAddr>, StartError> {
-    const OPTION: &str = "i";
-    let mut addresses = Vec::new();
-    for value in all(matches, OPTION) {
-        let value = text(&value);
-        let address = value.parse();
-        let address =
-            address.map_err(|_| wrong(OPTION, &value, "must be an IPv4 or IPv6 address"))?;
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    Ok(addresses)
 }
 
 /// Reads `--compress[=LEVEL]`.
@@ -322,12 +277,23 @@ fn max_memory(matches: &Matches) -> Result<Option<usize>, StartError> {
     bytes.map(Some).ok_or_else(|| wrong(OPTION, &value, "must be bytes, at least 1M, as in 512M"))
 }
 
-/// A number of bytes, or with K, M or G behind it of kibi-, mebi- or gibibytes.
-fn size(text: &str) -> Option<usize> {
-    let units = [('K', 1 << 10), ('M', 1 << 20), ('G', 1 << 30)];
-    let unit = |(letter, unit): (char, usize)| Some((text.strip_suffix(letter)?, unit));
-    let (digits, unit) = units.into_iter().find_map(unit).unwrap_or((text, 1));
-    decimal::<usize>(digits)?.checked_mul(unit)
+/// Reads `--max-body BYTES`.
+fn max_body(matches: &Matches) -> Result<Option<usize>, StartError> {
+    const OPTION: &str = "max-body";
+    let Some(value) = last(matches, OPTION).map(|value| text(&value)) else { return Ok(None) };
+    size(&value).map(Some).ok_or_else(|| wrong(OPTION, &value, "must be bytes, as in 65536 or 1M"))
+}
+
+/// Reads `--access-log FILE|syslog`, the file taken from this directory.
+fn access_log(
+    matches: &Matches,
+    directory: &Path,
+) -> Result<Option<AccessDestination>, StartError> {
+    const OPTION: &str = "access-log";
+    match last(matches, OPTION) {
+        Some(value) if value == "syslog" => Ok(Some(AccessDestination::Syslog)),
+        _ => Ok(paths(matches, OPTION, directory)?.pop().map(AccessDestination::File)),
+    }
 }
 
 /// Reads `--ping IDLE[,TIMEOUT]`.
@@ -349,26 +315,6 @@ fn log_level(matches: &Matches) -> Result<Level, StartError> {
     };
     let why = "must be error, warning, notice, info or debug";
     Level::parse(&value).ok_or_else(|| wrong(OPTION, &value, why))
-}
-
-/// Whether the library has this option.
-fn is_known(matches: &Matches, option: &str) -> bool {
-    matches.opt_defined(option)
-}
-
-/// The paths that are an option's values, taken from this directory, each once.
-fn paths(matches: &Matches, option: &str, directory: &Path) -> Result<Vec<PathBuf>, StartError> {
-    let mut paths = Vec::new();
-    for value in all(matches, option) {
-        if value.is_empty() {
-            return Err(wrong(option, "\"\"", "must be a path"));
-        }
-        // The last one stands last.
-        let path = directory.join(value);
-        paths.retain(|earlier| *earlier != path);
-        paths.push(path);
-    }
-    Ok(paths)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStringExt as _;
 
 use super::*;
+use crate::forwarded::Header;
 use dorrit_engine::Buffers;
 use dorrit_proto::{Binary, Fragments};
 
@@ -82,7 +84,7 @@ fn answers() {
         let answer = |option| parse(&[before, &[option]].concat()).unwrap_err();
         let help = answer("--help");
         assert_eq!((help.ending.status(), &help.text), (0, &answer("-h").text));
-        assert!(help.text.lines().count() <= 28, "{}", help.text);
+        assert!(help.text.lines().count() <= 34, "{}", help.text);
         assert!(help.text.lines().all(|line| line.len() <= 80), "{}", help.text);
         assert_eq!(answer("--version").ending.status(), 0);
     }
@@ -252,6 +254,106 @@ fn drain() {
         let error = drain(&["--drain", bad]).unwrap_err();
         assert!(error.text.starts_with(&format!("--drain {bad}: ")), "{}", error.text);
     }
+}
+
+#[test]
+fn bodies_and_late_answers() {
+    let options = parse(&[]).unwrap();
+    assert_eq!((options.max_body, options.defer_timeout.as_secs()), (65536, 60));
+    let body = |value: &str| parse(&["--max-body", value]).map(|options| options.max_body);
+    for (value, bytes) in [("0", 0), ("1", 1), ("64K", 65536), ("3M", 3 << 20), ("1G", 1 << 30)] {
+        assert_eq!(body(value).unwrap(), bytes, "{value}");
+    }
+    for bad in ["", "-1", "K", "1k", "1KB", "99999999999999G"] {
+        let error = body(bad).unwrap_err();
+        assert!(error.text.starts_with(&format!("--max-body {bad}: ")), "{}", error.text);
+    }
+    let timeout = |value: &str| {
+        parse(&["--defer-timeout", value]).map(|options| options.defer_timeout.as_secs())
+    };
+    assert_eq!((timeout("1").unwrap(), timeout("86400").unwrap()), (1, 86_400));
+    for bad in ["0", "86401", "-1", "", "ten"] {
+        assert_eq!(timeout(bad).unwrap_err().ending.status(), 1, "{bad}");
+    }
+}
+
+#[test]
+fn who_the_client_is() {
+    let options = parse(&[]).unwrap();
+    assert_eq!((options.forwarded, options.is_proxied), (None, false));
+    let forwarded = |value: &str| parse(&["--forwarded", value]).map(|it| it.forwarded.unwrap());
+    for (value, nth, header) in [
+        ("1", 1, None),
+        ("100", 100, None),
+        ("2,X-Forwarded-For", 2, Some(Header::XForwardedFor)),
+        ("3,forwarded", 3, Some(Header::Forwarded)),
+        ("3,FORWARDED", 3, Some(Header::Forwarded)),
+    ] {
+        assert_eq!(forwarded(value).unwrap(), Forwarded { nth, header }, "{value}");
+    }
+    for bad in ["0", "101", "", "-1", "1,", "1,x-real-ip", ",forwarded", "1, forwarded", "one"] {
+        let error = forwarded(bad).unwrap_err();
+        assert!(error.text.starts_with(&format!("--forwarded {bad}: ")), "{}", error.text);
+    }
+    let options = parse(&["--proxy-protocol", "--forwarded", "1"]).unwrap();
+    assert_eq!((options.is_proxied, options.forwarded.unwrap().nth), (true, 1));
+    assert_eq!(parse(&["--proxy-protocol=2"]).unwrap_err().ending.status(), 2);
+}
+
+#[test]
+fn tcp_keepalive() {
+    assert_eq!(parse(&[]).unwrap().tcp_keepalive, None);
+    let keepalive =
+        |value: &str| parse(&["--tcp-keepalive", value]).map(|it| it.tcp_keepalive.unwrap());
+    for (value, time, probes, interval) in
+        [("60,5,10", 60, 5, 10), ("1,1,1", 1, 1, 1), ("32767,127,32767", 32767, 127, 32767)]
+    {
+        let [time, interval] = [time, interval].map(Duration::from_secs);
+        assert_eq!(keepalive(value).unwrap(), TcpKeepalive { time, probes, interval });
+    }
+    for bad in ["", "60", "60,5", "0,5,10", "60,0,10", "60,5,0", "32768,5,10", "60,128,10"] {
+        assert!(keepalive(bad).is_err(), "{bad}");
+    }
+    for bad in ["60,5,32768", "60,5,10,1", "60, 5, 10", "60,5,10,", "a,b,c"] {
+        let error = keepalive(bad).unwrap_err();
+        assert!(error.text.starts_with(&format!("--tcp-keepalive {bad}: ")), "{}", error.text);
+    }
+}
+
+/// CONTRACT S19: a relative path is taken from the directory of the start.
+#[test]
+fn the_access_log() {
+    let log = |value: &str| parse(&["--access-log", value]).map(|it| it.access_log.unwrap());
+    assert_eq!(parse(&[]).unwrap().access_log, None);
+    assert_eq!(log("syslog").unwrap(), AccessDestination::Syslog);
+    for (value, path) in
+        [("a.log", "/start/a.log"), ("/var/a.log", "/var/a.log"), ("./syslog", "/start/./syslog")]
+    {
+        assert_eq!(log(value).unwrap(), AccessDestination::File(path.into()));
+    }
+    assert_eq!(log("").unwrap_err().ending.status(), 1);
+    let last = parse(&["--access-log", "syslog", "--access-log", "a"]).unwrap().access_log;
+    assert_eq!(last, Some(AccessDestination::File("/start/a".into())));
+}
+
+/// The older library has none of what the manual of 2022 does not know.
+#[test]
+fn not_in_the_older_library() {
+    let classic = Flavor { has_extensions: false, ..FLAVOR };
+    for arguments in [
+        &["--max-body", "1"][..],
+        &["--defer-timeout", "1"],
+        &["--forwarded", "1"],
+        &["--proxy-protocol"],
+        &["--access-log", "a"],
+        &["--tcp-keepalive", "60,5,10"],
+    ] {
+        let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
+        let refused = Options::parse(&arguments, &SetOptions::NONE, Path::new("/start"), &classic);
+        assert_eq!(refused.unwrap_err().ending.status(), 2, "{arguments:?}");
+    }
+    let none = Options::parse(&[], &SetOptions::NONE, Path::new("/start"), &classic).unwrap();
+    assert!(!none.is_proxied && none.access_log.is_none());
 }
 
 #[test]

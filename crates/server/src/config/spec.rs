@@ -58,6 +58,14 @@ impl Spec {
         add(more, LISTENING, "p", One("port"), "a port of TCP*; without -l nothing else");
         add(more, LISTENING, "i", One("address"), "where, with -p* [127.0.0.1]");
         add(more, LISTENING, "w", One("directory"), "serve the pages in it, for trying out [none]");
+        add(more, LISTENING, "proxy-protocol", None, "a proxy says first who the client is [off]");
+        add(
+            more,
+            LISTENING,
+            "tcp-keepalive",
+            One("t,n,i"),
+            "probe after t s, n times, each i s [off]",
+        );
         add(true, LIMITS, "m", One("count"), &format!("the most connections [{most}]"));
         add(true, LIMITS, "b", One("bytes"), &format!("the longest message, and 5 [{max_buffer}]"));
         add(
@@ -69,6 +77,8 @@ impl Spec {
         );
         add(more, LIMITS, "max-queue", One("bytes[,skip]"), "queue up to this for a client [64M]");
         add(more, LIMITS, "max-memory", One("bytes"), "hold up to this for all clients [no limit]");
+        add(more, LIMITS, "max-body", One("bytes"), "take bodies of requests up to this [64K]");
+        add(more, LIMITS, "defer-timeout", One("seconds"), "wait so long for a late answer [60]");
         add(
             more,
             PROTOCOL,
@@ -84,6 +94,13 @@ impl Spec {
             One("idle[,timeout]"),
             "ask a silent client, give it up [50,20]",
         );
+        add(
+            more,
+            PROTOCOL,
+            "forwarded",
+            One("n[,header]"),
+            "n-th from the right is the client [none]",
+        );
         add(has_h, PROTOCOL, "h", None, "tell the program the cookie, not the host");
         add(true, PROCESS, "f", One("file"), "the program's own configuration");
         add(true, PROCESS, "u", One("user"), "run as this user, a name or number [nobody]");
@@ -97,6 +114,7 @@ impl Spec {
             "error, warning, notice, info or debug [info]",
         );
         add(true, PROCESS, "log-stderr", None, "a daemon too logs to standard error");
+        add(more, PROCESS, "access-log", One("file|syslog"), "a line for each request [none]");
         add(true, PROCESS, "drain", One("seconds"), "after SIGHUP, serve clients so long [10]");
         let short = if has_h { "" } else { "; so does -h" };
         add(true, PROCESS, "check", None, "judge options and program, and leave");

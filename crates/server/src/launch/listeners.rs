@@ -1,6 +1,6 @@
 //! The sockets to listen on: made, passed, or left by the start before.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
 use dorrit_engine::Listener;
@@ -12,8 +12,14 @@ use crate::files::{Files, Pidfile, pidfile_path};
 use crate::listen;
 use crate::setup::{self, NAME};
 
-/// Makes the files, and the sockets to listen on.
+/// Makes the files, and the sockets to listen on, which are as the options ask for.
 pub(super) fn make(plan: &mut Plan, files: &mut Files) -> Result<Vec<Arc<Listener>>, StartError> {
+    let listeners = open(plan, files)?;
+    keep_alive(plan, &listeners)?;
+    Ok(listeners)
+}
+
+fn open(plan: &mut Plan, files: &mut Files) -> Result<Vec<Arc<Listener>>, StartError> {
     if geteuid().is_root() && !plan.options.is_foreground {
         files.pidfile = Some(Pidfile::write(&pidfile_path(&setup::name_or(NAME)))?);
     }
@@ -36,7 +42,20 @@ pub(super) fn make(plan: &mut Plan, files: &mut Files) -> Result<Vec<Arc<Listene
 }
 
 /// The sockets that the start before has left; others may listen on them too.
-pub(super) fn inherit(sockets: Vec<OwnedFd>, is_shared: bool) -> Vec<Arc<Listener>> {
+pub(super) fn inherit(
+    plan: &Plan,
+    sockets: Vec<OwnedFd>,
+    is_shared: bool,
+) -> Result<Vec<Arc<Listener>>, StartError> {
     let listeners = sockets.into_iter().map(listen::listener);
-    listeners.map(|it| Arc::new(if is_shared { it.shared() } else { it })).collect()
+    let listeners: Vec<_> =
+        listeners.map(|it| Arc::new(if is_shared { it.shared() } else { it })).collect();
+    keep_alive(plan, &listeners)?;
+    Ok(listeners)
+}
+
+/// Has the system probe silent peers, where that is asked for.
+fn keep_alive(plan: &Plan, listeners: &[Arc<Listener>]) -> Result<(), StartError> {
+    let Some(keepalive) = plan.options.tcp_keepalive else { return Ok(()) };
+    listeners.iter().try_for_each(|listener| listen::keep_alive(listener.as_fd(), keepalive))
 }

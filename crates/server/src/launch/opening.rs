@@ -126,7 +126,8 @@ impl Parts {
             return Ok(());
         };
         (self.files, self.predecessor) = (inheritance.files, inheritance.predecessor);
-        self.listeners = listeners::inherit(inheritance.listeners, inheritance.is_shared);
+        let (sockets, is_shared) = (inheritance.listeners, inheritance.is_shared);
+        self.listeners = listeners::inherit(&self.plan, sockets, is_shared)?;
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, bind, getsockname, listen, sockopt};
 
 use super::unix::{BACKLOG, stream_socket};
+use crate::config::TcpKeepalive;
 use crate::error::{StartError, errno_text};
 
 /// Listens on this port of each address. Port 0 is a free one, for each its own.
@@ -42,6 +43,24 @@ fn bind_address(address: SocketAddr) -> Result<TcpListener, Errno> {
     Ok(TcpListener::from(socket))
 }
 
+/// Has the system probe the silent peers of what is accepted on this listening socket, where it is one of TCP:
+/// connections take these options from their listener.
+pub(crate) fn keep_alive(
+    socket: BorrowedFd<'_>,
+    keepalive: TcpKeepalive,
+) -> Result<(), StartError> {
+    let Some(address) = address(socket) else { return Ok(()) };
+    let set = || {
+        sockopt::set_socket_keepalive(socket, true)?;
+        sockopt::set_tcp_keepidle(socket, keepalive.time)?;
+        sockopt::set_tcp_keepcnt(socket, keepalive.probes)?;
+        sockopt::set_tcp_keepintvl(socket, keepalive.interval)
+    };
+    set().map_err(|error: Errno| {
+        StartError::option("--tcp-keepalive on", address, errno_text(&error.into()))
+    })
+}
+
 /// A listener of a socket that listens already, on TCP or in the UNIX domain.
 pub(crate) fn listener(socket: OwnedFd) -> Listener {
     match address(socket.as_fd()) {
@@ -67,4 +86,48 @@ pub(crate) fn place(socket: BorrowedFd<'_>) -> Option<String> {
 /// The address that a listening socket is bound to, where it is one of TCP.
 fn address(socket: BorrowedFd<'_>) -> Option<SocketAddr> {
     getsockname(socket).ok().and_then(|name| name.try_into().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
+    use std::time::Duration;
+
+    use super::*;
+
+    const KEEPALIVE: TcpKeepalive = TcpKeepalive {
+        time: Duration::from_secs(61),
+        probes: 5,
+        interval: Duration::from_secs(11),
+    };
+
+    #[test]
+    fn what_is_accepted_is_kept_alive() {
+        for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+            let listener = open_tcp(0, &[address]).unwrap().remove(0);
+            assert!(!sockopt::socket_keepalive(&listener).unwrap());
+            keep_alive(listener.as_fd(), KEEPALIVE).unwrap();
+            let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (accepted, _) = listener.accept().unwrap();
+            assert!(sockopt::socket_keepalive(&accepted).unwrap());
+            assert_eq!(sockopt::tcp_keepidle(&accepted).unwrap(), KEEPALIVE.time);
+            assert_eq!(sockopt::tcp_keepcnt(&accepted).unwrap(), KEEPALIVE.probes);
+            assert_eq!(sockopt::tcp_keepintvl(&accepted).unwrap(), KEEPALIVE.interval);
+        }
+    }
+
+    #[test]
+    fn a_unix_socket_is_left_alone() {
+        let socket = stream_socket(AddressFamily::UNIX).unwrap();
+        keep_alive(socket.as_fd(), KEEPALIVE).unwrap();
+        assert!(!sockopt::socket_keepalive(&socket).unwrap());
+    }
+
+    #[test]
+    fn an_error_names_the_option() {
+        let listener = open_tcp(0, &[Ipv4Addr::LOCALHOST.into()]).unwrap().remove(0);
+        let error = keep_alive(listener.as_fd(), TcpKeepalive { probes: 1000, ..KEEPALIVE });
+        let text = error.unwrap_err().text;
+        assert!(text.starts_with("--tcp-keepalive on 127.0.0.1:"), "{text}");
+    }
 }

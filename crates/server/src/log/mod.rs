@@ -1,5 +1,6 @@
 //! The log: syslog(3) for a daemon, standard error in the foreground (CONTRACT D7).
 
+mod access;
 mod level;
 mod lines;
 mod rate_limit;
@@ -7,6 +8,8 @@ mod sink;
 mod standard_error;
 mod syslogd;
 
+#[allow(unused_imports, reason = "opened by what serves requests")]
+pub(crate) use access::{AccessDestination, AccessLog, Entry};
 pub(crate) use level::Level;
 pub(crate) use lines::{
     close, due, error, info, limited, notice, set_level, silence, warning, write_left_out,

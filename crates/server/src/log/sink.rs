@@ -117,6 +117,14 @@ pub(crate) fn write(level: Level, text: &str) {
     }
 }
 
+/// Writes a line to syslogd, wherever the log goes; false where syslogd takes none now.
+pub(super) fn write_to_syslogd(level: Level, text: &str) -> bool {
+    sink().is_some_and(|mut sink| {
+        let Sink { syslogd, name, .. } = &mut *sink;
+        syslogd.write(level, name.as_deref().unwrap_or_default(), text)
+    })
+}
+
 impl Sink {
     const NEW: Self = Self {
         destination: Destination::Stderr,

@@ -84,7 +84,7 @@ struct ws_stats {
    */
   unsigned long long refused_full;
   /**
-   * Requests that were no correct ones: answered 400, 405, 426 or 431.
+   * Requests that were no correct ones: answered 400, 405, 413, 417, 426, 431 or 501.
    */
   unsigned long long refused_bad;
   /**
@@ -92,8 +92,8 @@ struct ws_stats {
    */
   unsigned long long refused_slow;
   /**
-   * Requests that `ws_open_callback()` has refused, that came from another origin, or that could
-   * not be dealt with for lack of memory or descriptors.
+   * Requests for a connection that the program has refused, or has not decided on in time; requests that
+   * came from another origin, or that could not be dealt with for lack of memory or descriptors.
    */
   unsigned long long refused_program;
   /**
@@ -182,6 +182,10 @@ struct ws_callbacks {
    * `ws_log_callback()`.
    */
   void (*log)(int priority, const char *line);
+  /**
+   * `ws_request_callback()`.
+   */
+  int (*request)(void *conn, const char *method, const char *target, size_t len, const unsigned char *body);
 };
 
 /**
@@ -256,6 +260,27 @@ extern void ws_close_callback(void *conn);
  * moment to queue more. It does not follow where the connection is being closed.
  */
 extern void ws_drain_callback(void *conn);
+
+/**
+ * Optional: a program may leave it out. Called once for each request that asks for no upgrade to
+ * WebSocket, when it is complete. A program that has this function may leave `ws_open_callback()`,
+ * `ws_read_callback()` and `ws_close_callback()` out, all three: requests for an upgrade are answered 426
+ * then.
+ *
+ * `conn` names the request in `ws_get_header()`, `ws_get_address()`, `ws_set_header()`, `ws_set_body()` and
+ * `ws_defer()`; it is good until this function returns, and no other request has the same one. `method`
+ * and `target`, such as "/path?query", are as sent, and end with a zero byte. `body` has `len` bytes, and a
+ * zero byte behind them; it is of at most as many as the option `--max-body` says, 65536. The strings and
+ * the body belong to the library and live until this function returns.
+ *
+ * Return the status of the answer, 200 to 599 (RFC 9110 15); or 0 where the request is none of the
+ * program's affair: it is answered with a page where the option `-w` is given, else 426. 0 also where
+ * `ws_defer()` has put the decision off. For any other value the client is answered 500.
+ *
+ * The library sees to HEAD, Date and Content-Length, to `Expect: 100-continue`, to connections that are kept
+ * for another request, and to requests that come before the last one was answered (RFC 9112 9.3).
+ */
+extern int ws_request_callback(void *conn, const char *method, const char *target, size_t len, const unsigned char *body);
 
 /**
  * Optional: a program may leave it out. Called once, when the server is about to listen, in the
@@ -441,29 +466,52 @@ int ws_set_ping(unsigned int idle, unsigned int timeout);
 int ws_set_queue_limit(unsigned long bytes, int policy);
 
 /**
- * Returns the value of a header of the request, `name` in any case; several lines are joined by
- * ", ". NULL where there is none, and outside `ws_open_callback()` for this connection.
+ * Puts the server's figures into `stats`, of which `size` is the length in bytes: `sizeof *stats`.
+ * A library that is older than the header leaves 0 where it knows no figure, and one that is newer
+ * writes no more than `size`.
  *
- * The string belongs to the library and lives until `ws_open_callback()` returns.
+ * Returns 0, -1 where `stats` is NULL, `size` is too small for a figure, or the server does not
+ * listen yet, -3 where another thread than the server's calls, or a child process.
+ */
+int ws_get_stats(struct ws_stats *stats, size_t size);
+
+/**
+ * Returns the value of a header of the request, `name` in any case; several lines are joined by
+ * ", ". NULL where there is none, and where the program does not decide on the request now.
+ *
+ * To be called in `ws_open_callback()` and `ws_request_callback()`, and after `ws_defer()` until the
+ * decision. The string belongs to the library and lives until the callback returns, or after `ws_defer()`
+ * until the decision.
  */
 const char *ws_get_header(void *conn, const char *name);
 
 /**
- * Returns the target of the request as sent, such as "/path?query"; NULL outside
- * `ws_open_callback()` for this connection. The string belongs to the library and lives until
- * that returns.
+ * Returns the target of the request as sent, such as "/path?query"; NULL where the program does not
+ * decide on the request now. It may be called where `ws_get_header()` may, and the string lives as
+ * long as one of that function's.
  */
 const char *ws_get_target(void *conn);
 
 /**
+ * Returns the address of the client, such as "192.0.2.7" or "2001:db8::1"; "" where it is not known, as
+ * on a UNIX socket, and for a connection that has ended.
+ *
+ * It is the address at the other end of the socket, or where the options say so the one that a proxy
+ * tells: `--proxy-protocol`, `--forwarded`. To be called on the server's thread. The string belongs to the
+ * library and lives until `ws_close_callback()` has returned for the connection, or where that does not
+ * follow until the callback of the request has.
+ */
+const char *ws_get_address(void *conn);
+
+/**
  * Chooses a sub-protocol of those that the client offers, in the place of what
- * `ws_set_protocols()` has chosen. To be called in `ws_open_callback()`. Returns 0, or -1 where
- * the client does not offer it, or elsewhere.
+ * `ws_set_protocols()` has chosen. To be called in `ws_open_callback()`, and after `ws_defer()` until the
+ * decision. Returns 0, or -1 where the client does not offer it, or elsewhere.
  */
 int ws_choose_protocol(void *conn, const char *name);
 
 /**
- * Says with which status, 400 to 599, the client is answered where `ws_open_callback()` returns
+ * Says with which status, 300 to 599, the client is answered where `ws_open_callback()` returns
  * nonzero, instead of 403. To be called there. Returns 0, or -1 where the status cannot be, or
  * elsewhere.
  */
@@ -476,14 +524,78 @@ int ws_set_status(void *conn, int status);
 const char *ws_get_protocol(void *conn);
 
 /**
- * Puts the server's figures into `stats`, of which `size` is the length in bytes: `sizeof *stats`.
- * A library that is older than the header leaves 0 where it knows no figure, and one that is newer
- * writes no more than `size`.
+ * Adds a header line to the answer: to the one that accepts the connection (RFC 6455 4.2.2), or to any
+ * other, such as Set-Cookie, WWW-Authenticate, Location or those of CORS. Each call adds a line.
  *
- * Returns 0, -1 where `stats` is NULL, `size` is too small for a figure, or the server does not
- * listen yet, -3 where another thread than the server's calls, or a child process.
+ * `name` and `value` are copied. To be called in `ws_open_callback()` and `ws_request_callback()`, and after
+ * `ws_defer()` until the decision.
+ *
+ * Returns 0; -1 where the name is no token or the value has control characters such as CR and LF (RFC 9110
+ * 5.1, 5.5), for what the library says itself (Connection, Upgrade, Keep-Alive, Proxy-Connection,
+ * Sec-WebSocket-*, Content-Length, Transfer-Encoding, TE, Trailer, Date), for NULL, where there is no memory,
+ * and elsewhere; -3 on another thread, or in a child process.
  */
-int ws_get_stats(struct ws_stats *stats, size_t size);
+int ws_set_header(void *conn, const char *name, const char *value);
+
+/**
+ * Sets the body of the answer to a request, in the place of what was set before; that of a connection that is
+ * accepted has none. Without a Content-Type among the headers it is sent as text/plain in UTF-8.
+ *
+ * `data` is `len` bytes, copied, which remain the program's; NULL where `len` is 0. To be called where
+ * `ws_set_header()` may. Returns 0; -1 where there is no memory, and elsewhere; -3 on another thread, or
+ * in a child process.
+ */
+int ws_set_body(void *conn, const void *data, size_t len);
+
+/**
+ * Puts the decision on a request off: to be called in `ws_open_callback()` or `ws_request_callback()`, which
+ * then returns 0. Later `ws_accept()` or `ws_respond()` decides, on the server's thread: another one gets
+ * there by `ws_post()`. Where nobody has for as long as the option `--defer-timeout` says, 60 seconds, the
+ * client is answered 503.
+ *
+ * Exactly one `ws_close_callback()` follows for `conn`: where `ws_accept()` has accepted the connection, at its
+ * end; else once the answer is given, or the client has left. A client that has ended its side of the
+ * stream counts as one that has left. Until the decision `ws_get_header()`, `ws_get_target()`,
+ * `ws_choose_protocol()`, `ws_set_header()`, `ws_set_body()` and `ws_set_data()` work, and what is sent to a
+ * connection meanwhile follows its acceptance. A callback that returns something else than 0 undoes it,
+ * and `ws_close_callback()` does not follow.
+ *
+ * Returns 0; -1 where there is no memory, and elsewhere; -3 on another thread, or in a child process.
+ */
+int ws_defer(void *conn);
+
+/**
+ * Accepts a connection on which `ws_defer()` has put the decision off. To be called on the server's thread.
+ *
+ * Returns 0; -1 where that is not so: for a request that asks for no upgrade, where it was decided already, the
+ * client has left, or there are as many connections as may be; -3 on another thread, or in a child process.
+ */
+int ws_accept(void *conn);
+
+/**
+ * Answers a request on which `ws_defer()` has put the decision off with this status, and with the headers and
+ * the body that were set: 200 to 599, or where it asks for a connection, which is refused by that, 300 to
+ * 599. To be called on the server's thread.
+ *
+ * Returns 0; -1 where the status cannot be, where it was decided already, or the client has left; -3 on
+ * another thread, or in a child process.
+ */
+int ws_respond(void *conn, int status);
+
+/**
+ * Serves a connection that the program has accepted itself, as one of the server's own: its request is read, and
+ * `ws_open_callback()` or `ws_request_callback()` decides. A server of HTTP hands requests over so.
+ *
+ * `fd` is a connected stream socket, TCP's or of the UNIX domain, and the library's from then on; a watch of it by
+ * `ws_watch()` ends. `bytes` are the `len` bytes that were read from it already, from the start of the request
+ * on; they are copied, and remain the program's; NULL where `len` is 0. To be called on the server's thread,
+ * from `ws_start_callback()` on.
+ *
+ * Returns 0; -1 where `fd` is no such socket or the library's own, where there are as many connections as may
+ * be, there is no memory, or the server does not listen yet or is to end: then `fd` remains the program's; -3
+ * on another thread, or in a child process.
+ */
+int ws_adopt(int fd, const void *bytes, size_t len);
 
 /**
  * Has `func(data)` called on the server's thread, once: after the callback that is running, in the

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_uchar, c_void};
 use std::sync::OnceLock;
 
-use dorrit_server::{LineTaker, MessageKind, OpenArguments, Program};
+use dorrit_server::{LineTaker, MessageKind, OpenArguments, Program, RequestArguments};
 
 /// What messages are made of. The header has its own definition, by which it can be `char`.
 #[allow(non_camel_case_types, reason = "the name is C's")]
@@ -62,6 +62,31 @@ unsafe extern "C" {
     /// moment to queue more. It does not follow where the connection is being closed.
     fn ws_drain_callback(conn: *mut c_void);
 
+    /// Optional: a program may leave it out. Called once for each request that asks for no upgrade to
+    /// WebSocket, when it is complete. A program that has this function may leave `ws_open_callback()`,
+    /// `ws_read_callback()` and `ws_close_callback()` out, all three: requests for an upgrade are answered 426
+    /// then.
+    ///
+    /// `conn` names the request in `ws_get_header()`, `ws_get_address()`, `ws_set_header()`, `ws_set_body()` and
+    /// `ws_defer()`; it is good until this function returns, and no other request has the same one. `method`
+    /// and `target`, such as "/path?query", are as sent, and end with a zero byte. `body` has `len` bytes, and a
+    /// zero byte behind them; it is of at most as many as the option `--max-body` says, 65536. The strings and
+    /// the body belong to the library and live until this function returns.
+    ///
+    /// Return the status of the answer, 200 to 599 (RFC 9110 15); or 0 where the request is none of the
+    /// program's affair: it is answered with a page where the option `-w` is given, else 426. 0 also where
+    /// `ws_defer()` has put the decision off. For any other value the client is answered 500.
+    ///
+    /// The library sees to HEAD, Date and Content-Length, to `Expect: 100-continue`, to connections that are kept
+    /// for another request, and to requests that come before the last one was answered (RFC 9112 9.3).
+    fn ws_request_callback(
+        conn: *mut c_void,
+        method: *const c_char,
+        target: *const c_char,
+        len: usize,
+        body: *const c_uchar,
+    ) -> c_int;
+
     /// Optional: a program may leave it out. Called once, when the server is about to listen, in the
     /// process that will: a daemon's, after root's privileges were given up. `ws_post()`, `ws_after()`
     /// and `ws_watch()` work from here on, and threads may be started. No client was accepted yet, and
@@ -115,6 +140,16 @@ pub struct ws_callbacks {
     pub start: Option<unsafe extern "C-unwind" fn() -> c_int>,
     /// `ws_log_callback()`.
     pub log: Option<unsafe extern "C" fn(priority: c_int, line: *const c_char)>,
+    /// `ws_request_callback()`.
+    pub request: Option<
+        unsafe extern "C-unwind" fn(
+            conn: *mut c_void,
+            method: *const c_char,
+            target: *const c_char,
+            len: usize,
+            body: *const c_uchar,
+        ) -> c_int,
+    >,
 }
 
 impl ws_callbacks {
@@ -147,7 +182,7 @@ struct Table {
 dorrit_server::table! {
     "dorrit_table": "ws_init_func", "ws_exit_func", "ws_open_callback", "ws_read_callback",
     "ws_close_callback", "ws_drain_callback", "ws_start_callback", "ws_log_callback",
-    "ws_header_classic"; "ws_config_file", "ws_arguments"
+    "ws_request_callback", "ws_header_classic"; "ws_config_file", "ws_arguments"
 }
 
 unsafe extern "C" {
@@ -186,12 +221,13 @@ fn callbacks() -> &'static ws_callbacks {
 impl Program for Callbacks {
     fn missing(&self) -> Vec<&'static str> {
         let ws_callbacks { init, exit, open, read, close, .. } = callbacks();
+        let has_connections = !self.has_no_connections();
         let names = [
             ("ws_init_func", init.is_none()),
             ("ws_exit_func", exit.is_none()),
-            ("ws_open_callback", open.is_none()),
-            ("ws_read_callback", read.is_none()),
-            ("ws_close_callback", close.is_none()),
+            ("ws_open_callback", open.is_none() && has_connections),
+            ("ws_read_callback", read.is_none() && has_connections),
+            ("ws_close_callback", close.is_none() && has_connections),
         ];
         names.into_iter().filter_map(|(name, is_missing)| is_missing.then_some(name)).collect()
     }
@@ -231,6 +267,25 @@ impl Program for Callbacks {
         let cookie = arguments.cookie.as_mut_ptr().cast();
         // SAFETY: as in `init`; the cookie ends with a zero byte.
         callbacks().open.map_or(-1, |open| unsafe { open(conn, cookie) })
+    }
+
+    fn has_request(&self) -> bool {
+        callbacks().request.is_some()
+    }
+
+    fn has_no_connections(&self) -> bool {
+        let ws_callbacks { open, read, close, request, .. } = callbacks();
+        request.is_some() && open.is_none() && read.is_none() && close.is_none()
+    }
+
+    fn request(&self, conn: *mut c_void, arguments: &RequestArguments, body: &[u8]) -> c_int {
+        let [method, target] =
+            [&arguments.method, &arguments.target].map(|text| text.as_ptr().cast());
+        let len = body.len().saturating_sub(1);
+        callbacks().request.map_or(0, |request| {
+            // SAFETY: as in `init`; the strings end with a zero byte, and so does the body.
+            unsafe { request(conn, method, target, len, body.as_ptr()) }
+        })
     }
 
     fn read(&self, conn: *mut c_void, kind: MessageKind, payload: &mut [u8]) {

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_ulonglong, c_void};
 use std::ptr;
 
-use dorrit_server::abi::{connection, handshake, send, setup, stats};
+use dorrit_server::abi::{connection, send, setup, stats};
 use dorrit_server::{Binary, Buffers, Flavor, Fragments, MessageKind, OverflowPolicy, Stats};
 
 use crate::callbacks::{Callbacks, ws_byte};
@@ -251,48 +251,6 @@ pub extern "C" fn ws_set_queue_limit(bytes: c_ulong, policy: c_int) -> c_int {
     setup::set_queue_limit(bytes, policy)
 }
 
-/// Returns the value of a header of the request, `name` in any case; several lines are joined by
-/// ", ". NULL where there is none, and outside `ws_open_callback()` for this connection.
-///
-/// The string belongs to the library and lives until `ws_open_callback()` returns.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ws_get_header(conn: *mut c_void, name: *const c_char) -> *const c_char {
-    // SAFETY: the header's promise.
-    unsafe { handshake::get_header(conn, name) }
-}
-
-/// Returns the target of the request as sent, such as "/path?query"; NULL outside
-/// `ws_open_callback()` for this connection. The string belongs to the library and lives until
-/// that returns.
-#[unsafe(no_mangle)]
-pub extern "C" fn ws_get_target(conn: *mut c_void) -> *const c_char {
-    handshake::get_target(conn)
-}
-
-/// Chooses a sub-protocol of those that the client offers, in the place of what
-/// `ws_set_protocols()` has chosen. To be called in `ws_open_callback()`. Returns 0, or -1 where
-/// the client does not offer it, or elsewhere.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ws_choose_protocol(conn: *mut c_void, name: *const c_char) -> c_int {
-    // SAFETY: the header's promise.
-    unsafe { handshake::choose_protocol(conn, name) }
-}
-
-/// Says with which status, 400 to 599, the client is answered where `ws_open_callback()` returns
-/// nonzero, instead of 403. To be called there. Returns 0, or -1 where the status cannot be, or
-/// elsewhere.
-#[unsafe(no_mangle)]
-pub extern "C" fn ws_set_status(conn: *mut c_void, status: c_int) -> c_int {
-    handshake::set_status(conn, status)
-}
-
-/// Returns the sub-protocol of a connection, "" where it has none or has ended. The string
-/// belongs to the library and lives as long as the connection.
-#[unsafe(no_mangle)]
-pub extern "C" fn ws_get_protocol(conn: *mut c_void) -> *const c_char {
-    handshake::get_protocol(conn)
-}
-
 /// For `ws_get_stats()`: the server's figures, which count from its start where they do not say how it
 /// is now. Later versions may have more at the end.
 #[repr(C)]
@@ -306,12 +264,12 @@ pub struct ws_stats {
     /// Requests that were answered 503, because there were as many connections as `-m` allows, or as
     /// much memory was held as `--max-memory` does.
     pub refused_full: c_ulonglong,
-    /// Requests that were no correct ones: answered 400, 405, 426 or 431.
+    /// Requests that were no correct ones: answered 400, 405, 413, 417, 426, 431 or 501.
     pub refused_bad: c_ulonglong,
     /// Requests that were not complete in time: answered 408.
     pub refused_slow: c_ulonglong,
-    /// Requests that `ws_open_callback()` has refused, that came from another origin, or that could
-    /// not be dealt with for lack of memory or descriptors.
+    /// Requests for a connection that the program has refused, or has not decided on in time; requests that
+    /// came from another origin, or that could not be dealt with for lack of memory or descriptors.
     pub refused_program: c_ulonglong,
     /// Messages that `ws_read_callback()` was called for.
     pub messages_in: c_ulonglong,

@@ -10,4 +10,5 @@
 mod callbacks;
 mod exports;
 mod own_main;
+mod requests;
 mod tasks;

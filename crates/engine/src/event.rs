@@ -20,10 +20,13 @@ pub enum Event<P> {
     /// [`Engine::defer`](crate::Engine::defer). Messages may be sent to it already.
     Opened(ConnId),
     /// A client asks for something else, where the configuration has those told: see
-    /// [`Engine::request`](crate::Engine::request) and [`Engine::body`](crate::Engine::body), and answer with
+    /// [`Engine::request`](crate::Engine::request) and [`Engine::take_body`](crate::Engine::take_body), and answer with
     /// [`Engine::respond`](crate::Engine::respond) or [`Engine::refuse`](crate::Engine::refuse) before the next event,
     /// or put that off with [`Engine::defer`](crate::Engine::defer). The id is the request's own, and no connection's.
     Requested(ConnId),
+    /// [`Config::decision_timeout`](crate::Config::decision_timeout) is over for a request on which the decision was put
+    /// off: it is to be answered now.
+    Overdue(ConnId),
     /// A message has come: its payload, with a zero byte behind it.
     Message(ConnId, MessageKind, P),
     /// A connection that was accepted has ended; or a request on which the decision was put off was answered otherwise,
@@ -73,6 +76,7 @@ impl<P> Event<P> {
             Self::Message(id, kind, payload) => Event::Message(id, kind, give(payload)),
             Self::Opened(id) => Event::Opened(id),
             Self::Requested(id) => Event::Requested(id),
+            Self::Overdue(id) => Event::Overdue(id),
             Self::Closed(id) => Event::Closed(id),
             Self::Timer(key) => Event::Timer(key),
             Self::Ready(fd, readiness, key) => Event::Ready(fd, readiness, key),

@@ -5,7 +5,7 @@ use std::io;
 use std::num::NonZeroU32;
 use std::os::unix::fs::FileExt as _;
 
-use dorrit_proto::{Body, Request};
+use dorrit_proto::{Body, Plain, Request};
 
 use crate::memory::Memory;
 use crate::timers::Moment;
@@ -37,6 +37,8 @@ pub(crate) struct Exchange {
     pub(crate) requests: u32,
     /// The generation of the id by which the caller knows a plain request, until it is answered and forgotten.
     pub(crate) generation: Option<NonZeroU32>,
+    /// What the plain request asks for that the caller knows.
+    pub(crate) plain: Option<Plain>,
     /// The head of a request whose body, or the decision on which, is awaited.
     pub(crate) request: Option<Request>,
     /// When the body was awaited first.

@@ -34,7 +34,6 @@ pub(crate) enum Found {
 impl Forwarded {
     /// The client of this request; `None` where the request has no such header, and the client is who is at the other end
     /// of the connection.
-    #[allow(dead_code, reason = "called by what serves requests")]
     pub(crate) fn address(&self, request: &Request) -> Option<Found> {
         let find = |header: Header| header.find(request, self.nth);
         let Some(header) = self.header else {

@@ -32,5 +32,5 @@ mod sigpipe;
 pub use dorrit_engine::{Buffers, OverflowPolicy, Stats};
 pub use dorrit_proto::{Binary, Fragments, MessageKind};
 pub use log::LineTaker;
-pub use program::{Flavor, OpenArguments, Program, RequestFields};
+pub use program::{Flavor, OpenArguments, Program, RequestArguments, RequestFields};
 pub use run::run;

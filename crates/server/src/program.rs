@@ -44,6 +44,21 @@ pub trait Program {
     /// Calls `ws_open_callback`. 0 accepts.
     fn open(&self, conn: *mut c_void, arguments: &mut OpenArguments) -> c_int;
 
+    /// Whether the program has `ws_request_callback`.
+    fn has_request(&self) -> bool {
+        false
+    }
+
+    /// Whether the program answers plain requests alone: it has none of the functions of connections.
+    fn has_no_connections(&self) -> bool {
+        false
+    }
+
+    /// Calls `ws_request_callback`, with the body and a zero byte behind it. 0 is none of its affair.
+    fn request(&self, _conn: *mut c_void, _arguments: &RequestArguments, _body: &[u8]) -> c_int {
+        0
+    }
+
     /// Calls `ws_read_callback`, with the payload and a zero byte behind it.
     fn read(&self, conn: *mut c_void, kind: MessageKind, payload: &mut [u8]);
 
@@ -64,6 +79,29 @@ pub struct OpenArguments {
     pub hostname: Vec<u8>,
     /// The sub-protocol that was chosen.
     pub protocol: Vec<u8>,
+}
+
+/// What `ws_request_callback` is given of a request: strings that end with a zero byte and live until it returns.
+#[derive(Debug, Default)]
+pub struct RequestArguments {
+    /// The method.
+    pub method: Vec<u8>,
+    /// The target, as the request has it.
+    pub target: Vec<u8>,
+}
+
+impl RequestArguments {
+    /// Takes these of a request, in the place of another request's.
+    pub(crate) fn fill(&mut self, request: &Request) -> Result<(), TryReserveError> {
+        let Self { method, target } = self;
+        for (text, found) in [(method, request.method()), (target, request.target())] {
+            text.clear();
+            text.try_reserve(found.len() + 1)?;
+            text.extend_from_slice(found);
+            text.push(0);
+        }
+        Ok(())
+    }
 }
 
 /// Which fields of a request are among the [`OpenArguments`].

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dorrit_engine::Connections;
 
 use crate::config::Settings;
+use crate::forwarded::Forwarded;
 use crate::pages::Pages;
 use crate::program::RequestFields;
 
@@ -16,6 +17,8 @@ pub(crate) struct Server {
     pub(crate) fields: RequestFields,
     /// The directory from which plain requests are answered.
     pub(crate) pages: Option<Pages>,
+    /// Which of the addresses that proxies name is the client's.
+    pub(crate) forwarded: Option<Forwarded>,
     /// How many connections there are, and may be.
     pub(crate) connections: Arc<Connections>,
 }

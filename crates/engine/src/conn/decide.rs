@@ -173,7 +173,7 @@ impl Conn {
     pub(crate) fn forget_request(&mut self, cx: &mut Context) {
         (self.standing, self.tag) = (Standing::Asking, 0);
         if let Some(key) = self.exchange {
-            cx.exchanges[key].generation = None;
+            (cx.exchanges[key].generation, cx.exchanges[key].plain) = (None, None);
         }
         match self.phase {
             Phase::Ended => cx.wants.end(),

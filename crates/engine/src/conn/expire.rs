@@ -92,7 +92,7 @@ impl Conn {
             Kind::Page => self.expire_page(cx, due),
             // That is the deadline of an earlier request.
             Kind::Decision if has_moved => {}
-            Kind::Decision => self.refuse_and_report(cx, Refusal::DecisionTimeout),
+            Kind::Decision => cx.pending.report(Event::Overdue(self.public_id(cx))),
             _ => match self.wait_for_turn(cx, due) {
                 Some(later) => return Some(later),
                 None => self.expire_now(cx, due.kind),

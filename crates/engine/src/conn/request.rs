@@ -78,6 +78,7 @@ impl Conn {
         let Ok(key) = self.take_exchange(cx) else {
             return self.turn_away(cx, Refusal::NoMemory);
         };
+        cx.exchanges[key].plain = Some(plain);
         let has_body = plain.body != BodyLength::None;
         if !has_body || cx.config.plain_requests == PlainRequests::Told {
             return self.tell_request(cx, key);

@@ -46,7 +46,7 @@ impl Conn {
         let Response { head, body, keeps_alive } = response;
         let exchange = &mut cx.exchanges[key];
         if self.standing == Standing::Asking {
-            exchange.generation = None;
+            (exchange.generation, exchange.plain) = (None, None);
         }
         (exchange.sent, exchange.left, exchange.keeps_alive) = (0, 0, keeps_alive);
         let body = match body {

@@ -29,17 +29,23 @@ impl Engine {
         (self.cx.pending.refused == Some(id)).then_some(&self.cx.inbox.request)
     }
 
-    /// The body of the request that [`Event::Requested`](crate::Event::Requested) told last, until it is decided on, or
-    /// until the next event.
-    pub fn body(&self, id: ConnId) -> &[u8] {
-        let key = self.known(id).and_then(|(_, conn)| conn.exchange);
-        key.map_or(&[], |key| &self.cx.exchanges[key].body)
+    /// Takes the body of the request that [`Event::Requested`](crate::Event::Requested) told last: it is the caller's
+    /// then.
+    pub fn take_body(&mut self, id: ConnId) -> Vec<u8> {
+        let take = |conn: &mut Conn, cx: &mut Context| {
+            let exchange = &mut cx.exchanges[conn.exchange?];
+            cx.memory.change(exchange.body.capacity(), 0);
+            Some(std::mem::take(&mut exchange.body))
+        };
+        self.with_known(id, take).flatten().unwrap_or_default()
     }
 
     /// What a plain request that is to be decided on asks for. A server that is nearly full, or that is to end, keeps no
     /// connection for another request.
     pub fn plain(&self, id: ConnId) -> Option<Plain> {
-        let plain = self.request(id)?.judge_plain().ok().flatten()?;
+        let (own, conn) = self.known(id)?;
+        conn.request(own, &self.cx)?;
+        let plain = self.cx.exchanges[conn.exchange?].plain?;
         let has_read_body = matches!(self.cx.config.plain_requests, PlainRequests::ToldWithBody(_));
         let plain = if has_read_body { plain } else { plain.without_body() };
         let is_ending = self.cx.lifecycle.is_ending();
@@ -95,6 +101,12 @@ impl Engine {
                 conn.standing = Standing::Asking;
             }
         });
+    }
+
+    /// Whether this is the id of a connection that was accepted, or of a request that is to be decided on, whose end was
+    /// not told.
+    pub fn is_known(&self, id: ConnId) -> bool {
+        self.known(id).is_some()
     }
 
     /// The address of a client, where it is known.

@@ -253,7 +253,7 @@ impl Server {
                 self.sources.push(Source::Call);
                 (self.on_source)(&mut self.engine, Source::Call);
             }
-            Event::Tick | Event::AcceptFailed(_) => {}
+            Event::Tick | Event::AcceptFailed(_) | Event::Overdue(_) => {}
         }
         true
     }

@@ -3,8 +3,8 @@
 pub mod connection;
 mod guard;
 mod handle;
-pub mod handshake;
 pub mod own_main;
+pub mod requests;
 pub mod send;
 pub mod setup;
 pub mod stats;

@@ -60,7 +60,7 @@ pub fn watch(fd: c_int, events: c_int, func: Option<WatchFunc>, data: *mut c_voi
 }
 
 /// Whether a descriptor is the library's.
-fn is_own(it: &Loop, fd: c_int) -> bool {
+pub(super) fn is_own(it: &Loop, fd: c_int) -> bool {
     it.owns(fd) || process::is_wake_pipe(fd) || log::owns(fd)
 }
 

@@ -58,21 +58,16 @@ pub(crate) struct Options {
     /// `--max-memory`: the budget of the whole server, in bytes.
     pub(crate) max_memory: Option<usize>,
     /// `--max-body`: the longest body of a request, in bytes.
-    #[allow(dead_code, reason = "read by what serves requests")]
     pub(crate) max_body: usize,
     /// `--defer-timeout`: how long an answer may be put off.
-    #[allow(dead_code, reason = "read by what serves requests")]
     pub(crate) defer_timeout: Duration,
     /// `--forwarded`: which entry of which header is the client's address.
-    #[allow(dead_code, reason = "read by what serves requests")]
     pub(crate) forwarded: Option<Forwarded>,
     /// `--proxy-protocol`: connections begin with a header of the PROXY protocol.
-    #[allow(dead_code, reason = "read by what serves requests")]
     pub(crate) is_proxied: bool,
     /// `--tcp-keepalive`: when the system probes silent peers.
     pub(crate) tcp_keepalive: Option<TcpKeepalive>,
     /// `--access-log`: where a line for each request goes.
-    #[allow(dead_code, reason = "read by what serves requests")]
     pub(crate) access_log: Option<AccessDestination>,
     /// What `ws_open_callback` is given, as `-h` says where there is that option.
     pub(crate) fields: RequestFields,

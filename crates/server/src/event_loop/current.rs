@@ -6,19 +6,25 @@ use std::sync::Arc;
 
 use dorrit_engine::{Engine, Stats};
 
-use super::handshakes::Handshakes;
+use super::answer::Writer;
 use super::posts::TakenPosts;
+use super::requests::Requests;
 use crate::error::Misuse;
+use crate::log::AccessLog;
 use crate::process::{self, KnownDescriptor, LOOPS};
-use crate::program::OpenArguments;
+use crate::program::{OpenArguments, RequestArguments};
 use crate::server::Server;
 
 /// A loop: the engine, and what belongs to its thread.
 pub(crate) struct Loop {
     pub(crate) engine: Engine,
-    pub(crate) handshakes: Handshakes,
+    pub(crate) requests: Requests,
     /// What `ws_open_callback` was given last; its memory is used again.
     pub(crate) arguments: OpenArguments,
+    /// What `ws_request_callback` was given last; its memory is used again.
+    pub(crate) request_arguments: RequestArguments,
+    pub(crate) writer: Writer,
+    pub(crate) access: Option<AccessLog>,
     pub(crate) server: Arc<Server>,
     pub(crate) posts: TakenPosts,
     /// Descriptors of the process that are not the program's, besides the engine's. Some may be closed, and their
@@ -71,10 +77,18 @@ pub(crate) fn with_engine<R>(act: impl FnOnce(&mut Engine) -> R) -> Result<R, Mi
 }
 
 /// Makes this thread's loop.
-pub(crate) fn begin(engine: Engine, server: Arc<Server>) {
-    let (handshakes, arguments) = (Handshakes::default(), OpenArguments::default());
-    let (posts, descriptors) = (TakenPosts::default(), Vec::new());
-    let it = Loop { engine, handshakes, arguments, server, posts, descriptors };
+pub(crate) fn begin(engine: Engine, server: Arc<Server>, access: Option<AccessLog>) {
+    let it = Loop {
+        engine,
+        requests: Requests::default(),
+        arguments: OpenArguments::default(),
+        request_arguments: RequestArguments::default(),
+        writer: Writer::default(),
+        access,
+        server,
+        posts: TakenPosts::default(),
+        descriptors: Vec::new(),
+    };
     let _ = with_place(|place| *place = Some(it));
 }
 

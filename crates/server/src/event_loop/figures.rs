@@ -24,7 +24,7 @@ fn line(stats: &Stats) -> String {
 }
 
 /// Each figure with its name in C.
-fn named(stats: &Stats) -> [(&'static str, u64); 17] {
+fn named(stats: &Stats) -> [(&'static str, u64); 18] {
     let Stats {
         connections,
         accepted,
@@ -32,6 +32,7 @@ fn named(stats: &Stats) -> [(&'static str, u64); 17] {
         refused_bad,
         refused_slow,
         refused_caller,
+        requests,
         messages_in,
         messages_out,
         bytes_in,
@@ -51,6 +52,7 @@ fn named(stats: &Stats) -> [(&'static str, u64); 17] {
         ("refused_bad", refused_bad),
         ("refused_slow", refused_slow),
         ("refused_program", refused_caller),
+        ("requests", requests),
         ("messages_in", messages_in),
         ("messages_out", messages_out),
         ("bytes_in", bytes_in),

@@ -77,7 +77,8 @@ impl<P: Program> Launch<'_, P> {
             log::warning(&format!("started anew after signal {signal}"));
         }
         activation.log_faults();
-        let plan = Plan::new(self.flavor, options, credentials, activation, is_new_start)?;
+        let plan =
+            Plan::new(self.program, self.flavor, options, credentials, activation, is_new_start)?;
         let parent = match plan.options.is_foreground || is_new_start {
             true => None,
             // In the child nobody holds the posts: threads stay behind.

@@ -16,6 +16,7 @@ use crate::config::Settings;
 use crate::error::{StartError, errno_text};
 use crate::event_loop::{self, has_posts, with_loop};
 use crate::files::Files;
+use crate::log::AccessLog;
 use crate::main_process::Process;
 use crate::pages::Pages;
 use crate::process::{self, Notifier};
@@ -133,14 +134,14 @@ impl Parts {
 
     /// Becomes who the server is to be, and makes the loop.
     fn settle(&mut self) -> Result<(), StartError> {
-        let pages = settle(&self.plan, &mut self.files)?;
+        let (pages, access) = settle(&self.plan, &mut self.files)?;
         let server = share(&mut self.plan, pages);
-        let begun = self.begin(server);
+        let begun = self.begin(server, access);
         begun.map_err(|error| StartError::new(format_args!("loop: {}", errno_text(&error))))
     }
 
     /// Makes the loop, which accepts from the sockets.
-    fn begin(&self, server: Arc<Server>) -> io::Result<()> {
+    fn begin(&self, server: Arc<Server>, access: Option<AccessLog>) -> io::Result<()> {
         let mut engine = Engine::new(self.plan.config, Arc::clone(&server.connections))?;
         self.listeners.iter().try_for_each(|listener| engine.listen(Arc::clone(listener)))?;
         engine.watch_control(&self.wake)?;
@@ -149,8 +150,9 @@ impl Parts {
         if has_posts() {
             engine.request_call();
         }
-        let descriptors = self.descriptors(&server);
-        event_loop::begin(engine, server);
+        let log = access.as_ref().and_then(AccessLog::descriptor);
+        let descriptors: Vec<_> = self.descriptors(&server).into_iter().chain(log).collect();
+        event_loop::begin(engine, server, access);
         let _ = with_loop(|it| it.own(descriptors));
         Ok(())
     }
@@ -186,19 +188,23 @@ impl Parts {
 }
 
 /// Becomes who the server is to be, where it is to be. Returns what it has opened besides.
-fn settle(plan: &Plan, files: &mut Files) -> Result<Option<Pages>, StartError> {
+fn settle(
+    plan: &Plan,
+    files: &mut Files,
+) -> Result<(Option<Pages>, Option<AccessLog>), StartError> {
     if plan.credentials.is_drop() {
         files.keep_rights()?;
     }
     plan.credentials.assume()?;
-    // By the one who will read what is in it.
+    // By the one who will read what is in it, and write to it.
     let pages = plan.options.pages.as_deref().map(Pages::open).transpose()?;
+    let access = plan.options.access_log.as_ref().map(AccessLog::open).transpose()?;
     if !plan.options.is_foreground {
         let root = Path::new("/");
         let changed = std::env::set_current_dir(root);
         changed.map_err(|error| StartError::path("chdir", root, errno_text(&error)))?;
     }
-    Ok(pages)
+    Ok((pages, access))
 }
 
 /// What the loops share.
@@ -207,6 +213,7 @@ fn share(plan: &mut Plan, pages: Option<Pages>) -> Arc<Server> {
         settings: std::mem::replace(&mut plan.settings, Settings::DEFAULT),
         fields: plan.options.fields,
         pages,
+        forwarded: plan.options.forwarded,
         connections: Arc::new(Connections::new(plan.config.max_connections)),
     })
 }

@@ -4,14 +4,14 @@ use std::ffi::{CStr, OsString};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
-use dorrit_engine::{Config, Listener, PlainRequests};
+use dorrit_engine::{Config, Listener, PlainRequests, Upgrades};
 use dorrit_proto::{Fragments, Role, Rules};
 
 use crate::config::{BUFFER_OVERHEAD, Options, Origins, Protocols, Settings};
 use crate::error::StartError;
 use crate::listen::{self, Activation};
 use crate::process::{self, Credentials};
-use crate::program::{Flavor, RequestFields};
+use crate::program::{Flavor, Program, RequestFields};
 use crate::{log, setup};
 
 /// The name of the socket of a server that sets no name (CONTRACT D6).
@@ -34,6 +34,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Checks all that can be checked while the terminal is there and nothing is changed.
     pub(super) fn new(
+        program: &impl Program,
         flavor: &Flavor,
         mut options: Options,
         credentials: Credentials,
@@ -54,7 +55,7 @@ impl Plan {
             log_activation(passed.len(), is_default);
         }
         let settings = settings(&mut options);
-        let mut config = config(flavor, &options, &settings);
+        let mut config = config(program, flavor, &options, &settings);
         process::raise_descriptor_limit(&mut config)?;
         Ok(Self { options, credentials, sockets, passed, config, settings })
     }
@@ -78,7 +79,12 @@ fn settings(options: &mut Options) -> Settings {
 }
 
 /// The engine's configuration: what is asked for, and else the library's.
-fn config(flavor: &Flavor, options: &Options, settings: &Settings) -> Config {
+fn config(
+    program: &impl Program,
+    flavor: &Flavor,
+    options: &Options,
+    settings: &Settings,
+) -> Config {
     let Flavor { binary, fragments, buffers, max_queued_frames, .. } = *flavor;
     let max_fragment = options.buffer - BUFFER_OVERHEAD;
     let rules = Rules { role: Role::Server, max_payload: max_fragment, binary, fragments };
@@ -95,10 +101,17 @@ fn config(flavor: &Flavor, options: &Options, settings: &Settings) -> Config {
         max_memory: options.max_memory,
         compression: settings.compression,
         keepalive: settings.keepalive,
+        upgrades: match program.has_no_connections() {
+            true => Upgrades::Refused,
+            false => Upgrades::Told,
+        },
         plain_requests: match options.pages {
+            _ if program.has_request() => PlainRequests::ToldWithBody(options.max_body),
             Some(_) => PlainRequests::Told,
             None => PlainRequests::Refused,
         },
+        decision_timeout: options.defer_timeout,
+        is_proxied: options.is_proxied,
         take_shortage: process::take_shortage,
     }
 }

@@ -75,7 +75,6 @@ const SYSLOG_LINE: usize = 2000;
 /// How often the number of lost lines is told.
 const MINUTE: Duration = Duration::from_secs(60);
 
-#[allow(dead_code, reason = "opened by what serves requests")]
 impl AccessLog {
     /// Opens the log. A file is made where there is none; it may be a device too, or a FIFO that is being read.
     pub(crate) fn open(destination: &AccessDestination) -> Result<Self, StartError> {

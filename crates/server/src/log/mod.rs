@@ -8,7 +8,6 @@ mod sink;
 mod standard_error;
 mod syslogd;
 
-#[allow(unused_imports, reason = "opened by what serves requests")]
 pub(crate) use access::{AccessDestination, AccessLog, Entry};
 pub(crate) use level::Level;
 pub(crate) use lines::{

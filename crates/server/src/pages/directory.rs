@@ -7,8 +7,7 @@ use std::os::fd::{AsFd, AsRawFd as _, OwnedFd, RawFd};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dorrit_engine::{ConnId, Engine, Response};
-use dorrit_proto::{Plain, Refusal, Request};
+use dorrit_proto::{Refusal, Request};
 use httpdate::{fmt_http_date, parse_http_date};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, statat};
 use rustix::io::Errno;
@@ -51,20 +50,15 @@ impl Pages {
         directory.map(Self).map_err(|error| StartError::path("-w", path, errno_text(&error.into())))
     }
 
-    /// Answers the plain request that the engine has told.
-    pub(crate) fn answer(&self, engine: &mut Engine, id: ConnId) {
-        let Some((request, plain)) = engine.request(id).zip(engine.plain(id)) else { return };
-        let answer = Answer { request, plain };
-        let response = match self.find(request.target()) {
-            Ok(found) => answer.found(found),
+    /// The page that a request asks for, or what is said where there is none.
+    pub(crate) fn find_page(&self, request: &Request) -> Result<Page, Refusal> {
+        let page = match self.find(request.target()) {
+            Ok(found) => page(request, found),
             // What is asked for does not matter: it cannot be looked at.
             Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => Err(fmt::Error),
-            Err(_) => answer.text("404 Not Found", "", "there is no such page\n"),
+            Err(_) => Page::text(404, "", "there is no such page\n"),
         };
-        match response {
-            Ok(response) => engine.respond(id, response),
-            Err(fmt::Error) => engine.refuse(id, Refusal::Status(503)),
-        }
+        page.map_err(|fmt::Error| Refusal::Status(503))
     }
 
     /// Goes down from the directory name by name. No link is followed, and nothing is opened that is no
@@ -129,78 +123,66 @@ fn kind(name: &OsStr) -> String {
     }
 }
 
-/// The answer to a plain request.
-struct Answer<'a> {
-    request: &'a Request,
-    plain: Plain,
+/// A page, or what is said in its place.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) status: u16,
+    /// Header lines, each with its end.
+    pub(crate) headers: String,
+    /// What the content is, where the client does not have it.
+    pub(crate) content: Option<PageContent>,
 }
 
-impl Answer<'_> {
-    fn found(&self, found: Found) -> Result<Response, fmt::Error> {
-        let Found::Page { file, len, changed, kind } = found else {
-            let mut location = Text::new();
-            location.write_str("Location: ")?;
-            for chunk in with_slash(self.request.target()).into_iter().flat_map(<[u8]>::utf8_chunks)
-            {
-                location.write_str(chunk.valid())?;
-                let rest = if chunk.invalid().is_empty() { "" } else { "\u{fffd}" };
-                location.write_str(rest)?;
-            }
-            location.write_str("\r\n")?;
-            return self.text("301 Moved Permanently", &location.0, "it is a directory\n");
-        };
-        let mut headers = changed.map_or_else(String::new, |changed| {
-            format!("Last-Modified: {}\r\n", fmt_http_date(changed))
-        });
-        if changed.is_some_and(|changed| self.is_known(changed)) {
-            return self.response("304 Not Modified", &headers, None);
+/// What is sent of a page.
+#[derive(Debug)]
+pub(crate) enum PageContent {
+    Text(&'static str),
+    File(File, u64),
+}
+
+/// What every answer says: whoever tries something out wants to see what is there now, and as what it is meant.
+const COMMON: &str = "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n";
+
+/// The answer with what was found.
+fn page(request: &Request, found: Found) -> Result<Page, fmt::Error> {
+    let Found::Page { file, len, changed, kind } = found else {
+        let mut location = Text::new();
+        location.write_str("Location: ")?;
+        for chunk in with_slash(request.target()).into_iter().flat_map(<[u8]>::utf8_chunks) {
+            location.write_str(chunk.valid())?;
+            let rest = if chunk.invalid().is_empty() { "" } else { "\u{fffd}" };
+            location.write_str(rest)?;
         }
-        headers += &format!("Content-Type: {kind}\r\nContent-Length: {len}\r\n");
-        self.response("200 OK", &headers, (!self.plain.is_head).then_some((file, len)))
+        location.write_str("\r\n")?;
+        return Page::text(301, &location.0, "it is a directory\n");
+    };
+    let mut headers = Text::new();
+    headers.write_str(COMMON)?;
+    if let Some(changed) = changed {
+        write!(headers, "Last-Modified: {}\r\n", fmt_http_date(changed))?;
     }
-
-    /// Whether the client has the page as it was at this time (RFC 9110 13.1.3).
-    fn is_known(&self, changed: SystemTime) -> bool {
-        let mut since = self.request.header("if-modified-since");
-        let date = since.next().and_then(|date| std::str::from_utf8(date).ok());
-        let date = date.and_then(|date| parse_http_date(date).ok());
-        let is_asked =
-            self.request.header("if-none-match").next().is_none() && since.next().is_none();
-        is_asked && date.is_some_and(|date| changed <= date)
+    if changed.is_some_and(|changed| is_known(request, changed)) {
+        return Ok(Page { status: 304, headers: headers.0, content: None });
     }
+    write!(headers, "Content-Type: {kind}\r\n")?;
+    let content = Some(PageContent::File(file, len));
+    Ok(Page { status: 200, headers: headers.0, content })
+}
 
+/// Whether the client has the page as it was at this time (RFC 9110 13.1.3).
+fn is_known(request: &Request, changed: SystemTime) -> bool {
+    let mut since = request.header("if-modified-since");
+    let date = since.next().and_then(|date| std::str::from_utf8(date).ok());
+    let date = date.and_then(|date| parse_http_date(date).ok());
+    let is_asked = request.header("if-none-match").next().is_none() && since.next().is_none();
+    is_asked && date.is_some_and(|date| changed <= date)
+}
+
+impl Page {
     /// An answer whose text is one line.
-    fn text(&self, status: &str, headers: &str, text: &str) -> Result<Response, fmt::Error> {
+    fn text(status: u16, headers: &str, text: &'static str) -> Result<Self, fmt::Error> {
         let mut all = Text::new();
-        write!(
-            all,
-            "{headers}Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n",
-            text.len()
-        )?;
-        let mut response = self.response(status, &all.0, None)?;
-        if !self.plain.is_head {
-            response.head.try_reserve(text.len()).map_err(|_| fmt::Error)?;
-            response.head.extend_from_slice(text.as_bytes());
-        }
-        Ok(response)
-    }
-
-    fn response(
-        &self,
-        status: &str,
-        headers: &str,
-        body: Option<(File, u64)>,
-    ) -> Result<Response, fmt::Error> {
-        let keeps_alive = self.plain.keeps_alive;
-        let close = if keeps_alive { "" } else { "Connection: close\r\n" };
-        let date = fmt_http_date(now());
-        // Whoever tries something out wants to see what is there now, and as what it is meant.
-        let mut head = Text::new();
-        write!(
-            head,
-            "HTTP/1.1 {status}\r\nDate: {date}\r\nCache-Control: no-cache\r\n\
-             X-Content-Type-Options: nosniff\r\n{headers}{close}\r\n"
-        )?;
-        Ok(Response { head: head.0.into_bytes(), body, keeps_alive })
+        write!(all, "{COMMON}{headers}Content-Type: text/plain; charset=utf-8\r\n")?;
+        Ok(Self { status, headers: all.0, content: Some(PageContent::Text(text)) })
     }
 }

@@ -4,6 +4,6 @@ mod directory;
 mod path;
 mod text;
 
-pub(crate) use directory::Pages;
+pub(crate) use directory::{Page, PageContent, Pages};
 #[cfg(fuzzing)]
 pub(crate) use path::{place, with_slash};

@@ -3,6 +3,8 @@
 //! The loop is borrowed to fetch an event and given back before the program hears of it, so that each
 //! `ws_*` call can borrow it anew.
 
+mod requests;
+
 use std::ffi::c_int;
 use std::io;
 use std::time::{Duration, Instant};
@@ -12,11 +14,11 @@ use dorrit_proto::{CloseCode, MessageKind, Refusal};
 
 use crate::abi::{READ, WRITE, from_id, guard};
 use crate::error::errno_text;
-use crate::event_loop::{Loop, Task, WatchTask, refuse_foreign, with_engine, with_loop};
+use crate::event_loop::{Answered, Loop, Task, WatchTask, with_engine, with_loop};
 use crate::log::Level;
 use crate::main_process::Process;
-use crate::process::{Notifier, WithoutReserve, trim_memory, without_reserve};
-use crate::program::{OpenArguments, Program};
+use crate::process::{Notifier, WithoutReserve, trim_memory};
+use crate::program::Program;
 use crate::{log, setup};
 
 /// Whoever hands the events of a server's loop to its program.
@@ -65,7 +67,7 @@ enum Turn {
 /// one, or, `STEPPED`, whoever steps it may.
 #[inline(always)]
 fn next<const STEPPED: bool>(
-    Loop { engine, .. }: &mut Loop,
+    Loop { engine, access, .. }: &mut Loop,
     notifier: &Notifier,
 ) -> Result<Message, Other> {
     let _without = WithoutReserve::begin();
@@ -78,6 +80,9 @@ fn next<const STEPPED: bool>(
             }
             Some(event) => return Err(Other::Event(event.map(drop))),
             None => {}
+        }
+        if let Some(access) = access {
+            access.flush();
         }
         if STEPPED {
             return Err(Other::RoundOver);
@@ -204,6 +209,7 @@ impl<P: Program> Dispatch<'_, P> {
     fn tell(&mut self, event: Event<()>) -> Result<Option<Turn>, Lost> {
         match event {
             Event::Opened(id) => self.open(id)?,
+            Event::Requested(id) => self.request(id)?,
             Event::Closed(id) => {
                 let _ending = Ending(id);
                 self.program.close(from_id(id));
@@ -236,31 +242,6 @@ impl<P: Program> Dispatch<'_, P> {
         let payload = unsafe { &mut *message.payload };
         self.program.read(from_id(message.conn), message.kind, payload);
     }
-
-    fn open(&mut self, id: ConnId) -> Result<(), Lost> {
-        let is_foreign = |Loop { engine, server, .. }: &mut Loop| {
-            refuse_foreign(engine, &server.settings.origins, id)
-        };
-        if guard(true, || with_loop(is_foreign).unwrap_or(false)) {
-            return Ok(());
-        }
-        // What a client may send is too much for the reserve.
-        let prepared = step(|it| without_reserve(|| prepare(it, id)))?;
-        let answered = prepared.map(|mut arguments| {
-            let answer = self.program.open(from_id(id), &mut arguments);
-            (answer, arguments)
-        });
-        step(|Loop { engine, handshakes, arguments, .. }| {
-            let answer = answered.map(|(answer, used)| {
-                *arguments = used;
-                answer
-            });
-            match answer {
-                Some(0) => handshakes.accept(engine, id),
-                _ => handshakes.refuse(engine, id),
-            }
-        })
-    }
 }
 
 /// The end of a connection: what is kept for it is forgotten when its callback has returned, or an exception has left it.
@@ -269,32 +250,20 @@ struct Ending(ConnId);
 impl Drop for Ending {
     fn drop(&mut self) {
         // Without a loop nothing is kept.
-        let _ = step(|it| it.handshakes.close(self.0));
+        let _ = step(|it| it.requests.close(self.0));
     }
-}
-
-/// Finds what the program is told of a client, to be given back; `None` where the client is not wanted.
-fn prepare(it: &mut Loop, id: ConnId) -> Option<OpenArguments> {
-    let Loop { engine, handshakes, arguments, server, .. } = it;
-    let request = engine.request(id)?;
-    let chosen = server.settings.protocols.choose(request.protocols());
-    let begun = handshakes.begin(chosen);
-    let begun = begun.and_then(|()| arguments.fill(server.fields, request, chosen));
-    begun.map_err(|_| handshakes.report_shortage()).ok()?;
-    Some(std::mem::take(arguments))
 }
 
 /// Deals with an event that is no affair of the program's. Returns the exit status where it is the
 /// loop's end.
 fn deal_with(process: &mut Process, event: Event<()>) -> Option<c_int> {
     match event {
-        Event::Requested(id) => {
-            let _ = with_loop(|Loop { engine, server, .. }| {
-                server.pages.as_ref().map(|pages| pages.answer(engine, id))
-            });
-        }
         Event::Control => process.heed_signals(),
-        Event::Refused(_, refusal) => {
+        Event::Overdue(id) => {
+            let _ = with_loop(|it| it.refuse(id, Refusal::DecisionTimeout));
+        }
+        Event::Refused(id, refusal) => {
+            let _ = with_loop(|it| it.note_access(id, &Answered::of(refusal)));
             let level = match refusal {
                 Refusal::Full | Refusal::NoMemory | Refusal::Tls => Level::Info,
                 _ => Level::Debug,
@@ -336,6 +305,7 @@ fn deal_with(process: &mut Process, event: Event<()>) -> Option<c_int> {
         // The program's; see `Dispatch::turn`.
         Event::Message(..)
         | Event::Opened(_)
+        | Event::Requested(_)
         | Event::Closed(_)
         | Event::Drained(_)
         | Event::Call

@@ -1,0 +1,270 @@
+//! What the program says of the answer to a request, and the answer that becomes of it.
+
+use std::collections::TryReserveError;
+use std::ffi::{CStr, CString, c_char};
+use std::ptr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dorrit_proto::{
+    AnswerHead, Connection, Content, Plain, is_header_value, is_reserved_header, is_token,
+};
+use httpdate::fmt_http_date;
+
+/// What the program has said of the answer to a request so far.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// The sub-protocol that was chosen.
+    pub(crate) protocol: Option<CString>,
+    /// How an upgrade is refused, where `ws_open_callback` does not accept it.
+    pub(crate) status: Option<u16>,
+    /// The decision was put off.
+    pub(crate) is_deferred: bool,
+    /// What was decided before the callback has returned that has put it off.
+    pub(crate) decision: Option<Decision>,
+    /// The client's address, where it was asked for.
+    pub(crate) address: Option<CString>,
+    /// The header lines, each with its end.
+    headers: Vec<u8>,
+    body: Vec<u8>,
+    /// There is a Content-Type among the headers.
+    has_type: bool,
+    /// There is a WWW-Authenticate among the headers.
+    has_challenge: bool,
+    /// The strings that the program was given; they live as long as this.
+    strings: Vec<CString>,
+}
+
+/// What the program has decided on a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Accept,
+    Respond(u16),
+}
+
+/// Why a header cannot be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoHeader;
+
+impl Answer {
+    /// Forgets all, but for some of the memory.
+    pub(crate) fn clear(&mut self) {
+        const KEPT: usize = 4096;
+        let mut kept = [std::mem::take(&mut self.headers), std::mem::take(&mut self.body)];
+        kept.iter_mut().for_each(Vec::clear);
+        let [headers, body] = kept.map(|it| if it.capacity() <= KEPT { it } else { Vec::new() });
+        *self = Self { headers, body, ..Self::default() };
+    }
+
+    /// Chooses a sub-protocol. What was chosen before stays as long as this.
+    pub(crate) fn choose(&mut self, name: &[u8]) -> Result<(), TryReserveError> {
+        let name = string(name)?;
+        self.strings.try_reserve(1)?;
+        self.strings.extend(self.protocol.take());
+        self.protocol = name;
+        Ok(())
+    }
+
+    /// Keeps a string for the program; NULL where a byte of it is zero.
+    pub(crate) fn keep(&mut self, bytes: &[u8]) -> Result<*const c_char, TryReserveError> {
+        self.strings.try_reserve(1)?;
+        let Some(string) = string(bytes)? else { return Ok(ptr::null()) };
+        let start = string.as_ptr();
+        self.strings.push(string);
+        Ok(start)
+    }
+
+    /// Adds a header line, where it leaves the answer whole and is not the library's (RFC 9110 5).
+    pub(crate) fn add_header(&mut self, name: &CStr, value: &CStr) -> Result<(), NoHeader> {
+        let (name, value) = (name.to_bytes(), value.to_bytes().trim_ascii());
+        if !is_token(name) || is_reserved_header(name) || !is_header_value(value) {
+            return Err(NoHeader);
+        }
+        let parts = [name, b": ", value, b"\r\n"];
+        let len = parts.iter().map(|part| part.len()).sum();
+        self.headers.try_reserve(len).map_err(|_| NoHeader)?;
+        parts.into_iter().for_each(|part| self.headers.extend_from_slice(part));
+        self.has_type |= name.eq_ignore_ascii_case(b"content-type");
+        self.has_challenge |= name.eq_ignore_ascii_case(b"www-authenticate");
+        Ok(())
+    }
+
+    /// Sets the body, in the place of what was set before.
+    pub(crate) fn set_body(&mut self, bytes: &[u8]) -> Result<(), TryReserveError> {
+        let mut body = Vec::new();
+        body.try_reserve_exact(bytes.len())?;
+        body.extend_from_slice(bytes);
+        self.body = body;
+        Ok(())
+    }
+
+    /// The header lines.
+    pub(crate) fn headers(&self) -> &[u8] {
+        &self.headers
+    }
+
+    /// Whether there is nothing of the program's in it, but for a status.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.headers.is_empty() && self.body.is_empty()
+    }
+
+    /// Whether it would ask for credentials, and does not say which (RFC 9110 15.5.2).
+    pub(crate) fn lacks_challenge(&self, status: u16) -> bool {
+        status == 401 && !self.has_challenge
+    }
+}
+
+/// What answers are written with: memory that is used again, and the date.
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
+    head: Vec<u8>,
+    date: String,
+    /// When the date was, in seconds since 1970.
+    second: u64,
+}
+
+/// How much memory for heads is kept, in bytes.
+const KEPT: usize = 1 << 16;
+
+impl Writer {
+    /// Writes an answer: its head, and what of its body is sent. `plain` is what a request asks for that asks for no
+    /// upgrade.
+    pub(crate) fn write<'a>(
+        &'a mut self,
+        answer: &'a Answer,
+        status: u16,
+        plain: Option<Plain>,
+    ) -> Result<(&'a [u8], &'a [u8]), TryReserveError> {
+        const TYPE: &[u8] = b"Content-Type: text/plain; charset=utf-8\r\n";
+        let has_content = !matches!(status, 204 | 304);
+        let is_typed = answer.has_type || answer.body.is_empty() || !has_content;
+        let mut typed = Vec::new();
+        let mut headers = &answer.headers[..];
+        if !is_typed {
+            typed.try_reserve_exact(TYPE.len() + headers.len())?;
+            typed.extend_from_slice(TYPE);
+            typed.extend_from_slice(headers);
+            headers = &typed;
+        }
+        let content = match (status, answer.body.len() as u64) {
+            (304, 0) => Content::None,
+            (_, len) => Content::Length(len),
+        };
+        let head = self.write_head(status, headers, content, plain)?;
+        let is_sent = has_content && !plain.is_some_and(|plain| plain.is_head);
+        Ok((head, if is_sent { &answer.body } else { &[] }))
+    }
+
+    /// Writes the head of an answer, with these header lines.
+    pub(crate) fn write_head(
+        &mut self,
+        status: u16,
+        headers: &[u8],
+        content: Content,
+        plain: Option<Plain>,
+    ) -> Result<&[u8], TryReserveError> {
+        self.set_date();
+        let Self { head, date, .. } = self;
+        head.clear();
+        if head.capacity() > KEPT {
+            *head = Vec::new();
+        }
+        let connection = match plain {
+            Some(Plain { keeps_alive: true, is_current: true, .. }) => Connection::KeepAlive,
+            Some(Plain { keeps_alive: true, .. }) => Connection::SayKeepAlive,
+            _ => Connection::Close,
+        };
+        AnswerHead { status, date, headers, content, connection }.encode(head)?;
+        Ok(head)
+    }
+
+    /// Sees to it that the date is this second's.
+    fn set_date(&mut self) {
+        let now = SystemTime::now().max(UNIX_EPOCH);
+        let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if second != self.second || self.date.is_empty() {
+            (self.second, self.date) = (second, fmt_http_date(now));
+        }
+    }
+}
+
+/// These bytes as a string of C's; `None` where one of them is zero.
+pub(super) fn string(bytes: &[u8]) -> Result<Option<CString>, TryReserveError> {
+    let mut string = Vec::new();
+    string.try_reserve_exact(bytes.len() + 1)?;
+    string.extend_from_slice(bytes);
+    string.push(0);
+    Ok(CString::from_vec_with_nul(string).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Plain = Plain {
+        is_head: false,
+        keeps_alive: true,
+        is_current: true,
+        body: dorrit_proto::BodyLength::None,
+        expects_continue: false,
+    };
+
+    fn written(answer: &Answer, status: u16, plain: Option<Plain>) -> String {
+        let mut writer = Writer::default();
+        let (head, body) = writer.write(answer, status, plain).unwrap();
+        let text = String::from_utf8([head, body].concat()).unwrap();
+        let date = text.lines().find(|line| line.starts_with("Date: ")).unwrap();
+        assert!(date.ends_with(" GMT"), "{date}");
+        text.replace(&format!("{date}\r\n"), "")
+    }
+
+    /// RFC 9110 5: what would break the answer is refused, and so is what the library says itself.
+    #[test]
+    fn headers() {
+        let mut answer = Answer::default();
+        for (name, value) in [
+            (c"", c"a"),
+            (c"a b", c"a"),
+            (c"a:", c"a"),
+            (c"a", c"a\r\nb: c"),
+            (c"a", c"a\nb"),
+            (c"a", c"\x01"),
+            (c"Date", c"a"),
+            (c"connection", c"close"),
+            (c"sec-websocket-anything", c"a"),
+        ] {
+            assert_eq!(answer.add_header(name, value), Err(NoHeader), "{name:?} {value:?}");
+        }
+        assert!(answer.is_bare());
+        answer.add_header(c"Set-Cookie", c" a=1\t").unwrap();
+        answer.add_header(c"Set-Cookie", c"b=2").unwrap();
+        answer.add_header(c"x", c"").unwrap();
+        assert_eq!(answer.headers(), b"Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nx: \r\n");
+    }
+
+    #[test]
+    fn answers() {
+        let mut answer = Answer::default();
+        assert_eq!(written(&answer, 204, Some(PLAIN)), "HTTP/1.1 204 No Content\r\n\r\n");
+        assert_eq!(
+            written(&answer, 200, Some(Plain { is_current: false, ..PLAIN })),
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"
+        );
+        answer.set_body(b"hello").unwrap();
+        assert_eq!(
+            written(&answer, 200, Some(PLAIN)),
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 5\r\n\r\nhello"
+        );
+        answer.add_header(c"content-type", c"a/b").unwrap();
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: a/b\r\nContent-Length: 5\r\n\r\n";
+        assert_eq!(written(&answer, 200, Some(Plain { is_head: true, ..PLAIN })), head);
+        let refused = "HTTP/1.1 401 Unauthorized\r\ncontent-type: a/b\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+        assert_eq!(written(&answer, 401, None), refused);
+        assert!(answer.lacks_challenge(401) && !answer.lacks_challenge(403));
+        answer.add_header(c"WWW-Authenticate", c"Basic").unwrap();
+        assert!(!answer.lacks_challenge(401));
+        let body = written(&answer, 204, Some(PLAIN));
+        assert!(body.ends_with("Basic\r\n\r\n"), "{body}");
+        answer.clear();
+        assert!(answer.is_bare());
+    }
+}

@@ -1,0 +1,127 @@
+//! What clients ask for, handed to the program to decide.
+
+use std::ffi::c_int;
+
+use dorrit_engine::ConnId;
+use dorrit_proto::Refusal;
+
+use super::{Dispatch, Lost, step};
+use crate::abi::from_id;
+use crate::event_loop::{Loop, is_foreign};
+use crate::log::{self, Level};
+use crate::process::without_reserve;
+use crate::program::{OpenArguments, Program, RequestArguments};
+
+/// What a request is answered for which there is no memory.
+const SHORTAGE: Refusal = Refusal::Status(503);
+
+impl<P: Program> Dispatch<'_, P> {
+    /// Has the program decide on a connection.
+    pub(super) fn open(&mut self, id: ConnId) -> Result<(), Lost> {
+        // What a client may send is too much for the reserve.
+        let prepared = step(|it| without_reserve(|| prepare_open(it, id)))?;
+        let Some(mut arguments) = prepared else { return Ok(()) };
+        let answer = self.program.open(from_id(id), &mut arguments);
+        step(|it| {
+            it.arguments = arguments;
+            end_open(it, id, answer);
+        })
+    }
+
+    /// Has the program answer a request that asks for no upgrade.
+    pub(super) fn request(&mut self, id: ConnId) -> Result<(), Lost> {
+        if !self.program.has_request() {
+            return step(|it| answer_by_pages(it, id));
+        }
+        let prepared = step(|it| without_reserve(|| prepare_request(it, id)))?;
+        let Some((arguments, body)) = prepared else { return Ok(()) };
+        let status = self.program.request(from_id(id), &arguments, &body);
+        step(|it| {
+            it.request_arguments = arguments;
+            end_request(it, id, status);
+        })
+    }
+}
+
+/// Finds what the program is told of a client, to be given back; `None` where the client is answered already.
+fn prepare_open(it: &mut Loop, id: ConnId) -> Option<OpenArguments> {
+    let Loop { engine, requests, arguments, server, .. } = it;
+    if is_foreign(engine, &server.settings.origins, id) {
+        it.refuse(id, Refusal::Origin);
+        return None;
+    }
+    let request = engine.request(id)?;
+    let chosen = server.settings.protocols.choose(request.protocols());
+    let begun = requests.begin(id, chosen);
+    if begun.and_then(|()| arguments.fill(server.fields, request, chosen)).is_err() {
+        requests.end();
+        it.refuse(id, SHORTAGE);
+        return None;
+    }
+    Some(std::mem::take(arguments))
+}
+
+/// Does what `ws_open_callback` has said.
+fn end_open(it: &mut Loop, id: ConnId, answer: c_int) {
+    let said = it.requests.end();
+    if answer != 0 {
+        it.engine.undefer(id);
+        it.respond(id, said.status.unwrap_or(403), &said);
+        return it.requests.reuse(said);
+    }
+    match said.is_deferred {
+        true => it.settle_deferred(id, said),
+        false => drop(it.accept(id, said)),
+    }
+}
+
+/// Finds what the program is told of a request, to be given back; `None` where it is answered already.
+fn prepare_request(it: &mut Loop, id: ConnId) -> Option<(RequestArguments, Vec<u8>)> {
+    let Loop { engine, requests, request_arguments: arguments, .. } = it;
+    let mut body = engine.take_body(id);
+    let request = engine.request(id)?;
+    let begun = requests.begin(id, None).and_then(|()| arguments.fill(request));
+    if begun.and_then(|()| body.try_reserve(1)).is_err() {
+        requests.end();
+        it.refuse(id, SHORTAGE);
+        return None;
+    }
+    body.push(0);
+    Some((std::mem::take(arguments), body))
+}
+
+/// Does what `ws_request_callback` has said.
+fn end_request(it: &mut Loop, id: ConnId, status: c_int) {
+    let said = it.requests.end();
+    match u16::try_from(status) {
+        Ok(0) if said.is_deferred => return it.settle_deferred(id, said),
+        Ok(0) => answer_by_pages(it, id),
+        Ok(status @ 200..600) => {
+            it.engine.undefer(id);
+            it.respond(id, status, &said);
+        }
+        _ => {
+            it.engine.undefer(id);
+            let why = "is no status from 200 to 599, nor 0";
+            log::limited(Level::Warning, format_args!("ws_request_callback: {status} {why}"));
+            it.refuse(id, Refusal::Status(500));
+        }
+    }
+    it.requests.reuse(said);
+}
+
+/// Answers a request that is none of the program's affair.
+fn answer_by_pages(it: &mut Loop, id: ConnId) {
+    let Loop { engine, server, .. } = it;
+    let page = match (&server.pages, engine.request(id)) {
+        (_, None) => return,
+        (None, _) => Err(Refusal::UpgradeRequired),
+        (Some(pages), Some(request)) => {
+            request.judge_page().and_then(|()| pages.find_page(request))
+        }
+    };
+    match page {
+        Ok(page) => it.respond_with_page(id, page),
+        Err(refusal) => it.refuse(id, refusal),
+    }
+}

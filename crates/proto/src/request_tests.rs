@@ -343,3 +343,16 @@ fn a_request_is_kept() {
     assert!(kept.held() >= first.len() && kept.held() < 2 * first.len(), "{}", kept.held());
     assert!(request.held() >= MAX_HEAD);
 }
+
+/// What is left of a request says nothing of the next, which is none.
+#[test]
+fn a_bad_request_has_no_parts() {
+    let mut request = received("");
+    assert!(request.receive(b"?\r\n\r\n", 0).is_err());
+    assert_eq!(
+        (request.method(), request.target(), request.host()),
+        (&b""[..], &b""[..], &b""[..])
+    );
+    assert_eq!(request.headers().count(), 0);
+    assert_eq!(request.keep().unwrap().target(), b"");
+}

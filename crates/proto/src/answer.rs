@@ -162,11 +162,13 @@ pub fn phrase(status: u16) -> &'static str {
         508 => "Loop Detected",
         510 => "Not Extended",
         511 => "Network Authentication Required",
-        ..200 => "Informational",
-        ..300 => "Successful",
-        ..400 => "Redirected",
-        ..500 => "Refused",
-        _ => "Failed",
+        _ => match status / 100 {
+            0 | 1 => "Informational",
+            2 => "Successful",
+            3 => "Redirected",
+            4 => "Refused",
+            _ => "Failed",
+        },
     }
 }
 

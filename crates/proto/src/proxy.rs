@@ -1,6 +1,7 @@
 //! What a proxy says before all else: whose connection it is (the PROXY protocol of HAProxy, versions 1 and 2).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+// The addresses alone: core knows no socket.
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::response::Refusal;
 

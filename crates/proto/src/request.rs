@@ -91,6 +91,7 @@ impl Request {
     fn parse(&mut self, head: &[u8]) -> Result<(), Refusal> {
         self.head.clear();
         self.headers.clear();
+        (self.method, self.target) = (Part::default(), Part::default());
         self.head.try_reserve(head.len()).map_err(|_| Refusal::NoMemory)?;
         self.head.extend_from_slice(head);
         let mut lines = [const { MaybeUninit::uninit() }; MAX_HEADERS];

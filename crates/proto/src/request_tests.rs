@@ -224,3 +224,135 @@ fn the_host_is_without_its_port() {
         assert_eq!(request.host(), host.as_bytes());
     }
 }
+
+/// RFC 9112 2.2: a client may end a body with a CR LF too many.
+#[test]
+fn empty_lines_before_a_request() {
+    let head = request(&lines(""));
+    for count in 0..=MAX_EMPTY_LINES {
+        let text = format!("{}{head}", "\r\n".repeat(count));
+        let mut request = Request::new().unwrap();
+        for cut in 0..text.len() {
+            assert_eq!(request.receive(&text.as_bytes()[..cut], cut.saturating_sub(1)), Ok(None));
+        }
+        assert_eq!(request.receive(text.as_bytes(), text.len() - 1), Ok(Some(text.len())));
+        assert_eq!((request.judge(), request.target()), (Ok(()), &b"/chat"[..]));
+        assert_eq!(judge(text.as_bytes()), Ok(Some(text.len())));
+    }
+    let many = "\r\n".repeat(MAX_EMPTY_LINES + 1);
+    for bad in [&many, "\n", "\r\n\n", "\r\r\n", " \r\n", "\r\n \r\n", "\r\n\r\n\0"] {
+        assert_eq!(status(&format!("{bad}{head}")), 400, "{bad:?}");
+    }
+    assert_eq!(status(&many), 400);
+}
+
+/// RFC 9112 2.2, 2.3, 3, 5.1, 5.2, RFC 9110 5.5, 5.6.2, ADVISORIES T32, and what h1spec tries: forms that two
+/// servers may read in two ways, of a request for a page as of one for an upgrade.
+#[test]
+fn no_head_has_two_readings() {
+    let line = |line: &str| status(&format!("{line}\r\n{}\r\n", lines("")));
+    for bad in [
+        "GET / HTTP/1.2",
+        "GET / HTTP/2.0",
+        "GET / HTTP/0.9",
+        "GET / HTTP/1.10",
+        "GET / HTTP/01.1",
+        "GET / http/1.1",
+        "GET / HTTP /1.1",
+        "GET / HTTP/1,1",
+        "GET / HTTPS/1.1",
+        "GET / ",
+        "GET",
+        "GET /",
+        " GET / HTTP/1.1",
+        "GET  / HTTP/1.1",
+        "GET /  HTTP/1.1",
+        "GET / HTTP/1.1 ",
+        "GET\t/ HTTP/1.1",
+        "GET /\tHTTP/1.1",
+        "GET /a b HTTP/1.1",
+        "GET /\r HTTP/1.1",
+        "GET /\0 HTTP/1.1",
+        "GET /\x7f HTTP/1.1",
+        "G ET / HTTP/1.1",
+        "G\0T / HTTP/1.1",
+        "G(T / HTTP/1.1",
+        "G\u{e9}T / HTTP/1.1",
+        "/ HTTP/1.1",
+        " / HTTP/1.1",
+    ] {
+        assert_eq!(line(bad), 400, "{bad:?}");
+    }
+    let with = |more: &str| status(&request(&format!("{}{more}", lines(""))));
+    for bad in [
+        "Transfer-Encoding : chunked\r\n",
+        "Transfer-Encoding\t: chunked\r\n",
+        "Transfer Encoding: chunked\r\n",
+        "\x0bTransfer-Encoding: chunked\r\n",
+        " X: y\r\n",
+        "\tX: y\r\n",
+        "X:\r\n y\r\n",
+        "X: y\r\n\tz\r\n",
+        "X: y\r\n \r\n",
+        ":\r\n",
+        ":y\r\n",
+        " : y\r\n",
+        "X\r\n",
+        "X\0: y\r\n",
+        "X\u{e9}: y\r\n",
+        "X(y): z\r\n",
+        "X: y\n\r\n",
+        "X: y\n\n",
+        "X: y\rZ: a\r\n",
+        "X: y\r\r\n",
+        "X:\ry\r\n",
+    ] {
+        assert_eq!(with(bad), 400, "{bad:?}");
+    }
+    for byte in (0..=31).chain([127]).filter(|byte| *byte != b'\t') {
+        let byte = char::from(byte);
+        assert_eq!(with(&format!("X: a{byte}b\r\n")), 400, "{byte:?}");
+        assert_eq!(with(&format!("X{byte}: ab\r\n")), 400, "{byte:?}");
+        assert_eq!(with(&format!("X: {byte}\r\n")), 400, "{byte:?}");
+    }
+    assert_eq!(with("X: a\tb\r\nY:\r\nZ: \r\n"), 101);
+}
+
+/// RFC 9112 3.2: a Host that no URI has may be read as another one.
+#[test]
+fn a_host_that_is_none() {
+    for host in ["a b", "a/b", "b@a", "a:x", "[::1", "a,\tb", "a\\b", "\u{e9}"] {
+        let text = request(&format!("{}Host: {host}\r\n", lines("Host")));
+        assert_eq!(status(&text), 400, "{host}");
+    }
+}
+
+/// A request that is kept has what it needs, and goes on when its origin takes the next.
+#[test]
+fn a_request_is_kept() {
+    let first = "POST /a?b HTTP/1.0\r\nHost: a\r\nX:  y \r\n\r\n";
+    let mut request = Request::new().unwrap();
+    assert_eq!(request.receive(first.as_bytes(), 0), Ok(Some(first.len())));
+    let kept = request.keep().unwrap();
+    let next = self::request(&lines(""));
+    assert_eq!(request.receive(next.as_bytes(), 0), Ok(Some(next.len())));
+    assert_eq!((kept.method(), kept.target()), (&b"POST"[..], &b"/a?b"[..]));
+    assert!(!kept.is_current() && request.is_current());
+    let headers = kept.headers().collect::<Vec<_>>();
+    assert_eq!(headers, [(&b"Host"[..], &b"a"[..]), (b"X", b"y")]);
+    assert!(kept.held() >= first.len() && kept.held() < 2 * first.len(), "{}", kept.held());
+    assert!(request.held() >= MAX_HEAD);
+}
+
+/// What is left of a request says nothing of the next, which is none.
+#[test]
+fn a_bad_request_has_no_parts() {
+    let mut request = received("");
+    assert!(request.receive(b"?\r\n\r\n", 0).is_err());
+    assert_eq!(
+        (request.method(), request.target(), request.host()),
+        (&b""[..], &b""[..], &b""[..])
+    );
+    assert_eq!(request.headers().count(), 0);
+    assert_eq!(request.keep().unwrap().target(), b"");
+}

@@ -327,3 +327,37 @@ fn nobody_is_accepted_while_it_stops() {
     client.expect_end();
     server.stop();
 }
+
+/// The timers of the server's ends of connections to this port, as Linux tells them: 2 is that of probes.
+#[cfg(target_os = "linux")]
+fn timers(port: u16) -> Vec<String> {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("it is there");
+    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let local = format!(":{port:04X}");
+    let is_ours = |row: &Vec<&str>| row[1].ends_with(&local) && row[3] == "01";
+    rows.filter(is_ours).map(|row| row[5].split(':').next().unwrap_or_default().into()).collect()
+}
+
+/// --tcp-keepalive: the system probes who is silent, from the accept on.
+#[cfg(target_os = "linux")]
+#[test]
+fn silent_peers_are_probed_where_that_is_asked_for() {
+    for (arguments, timer) in [(&[][..], "00"), (&["--tcp-keepalive", "60,5,10"], "02")] {
+        let launch = tcp_alone().args(["-p", "0"]).args(arguments.iter().copied());
+        let mut server = launch.start_tcp();
+        let [address] = server.tcp()[..] else { panic!("{:?}", server.tcp()) };
+        let silent = Client::raw_tcp(address);
+        assert_eq!(timers(address.port()), [timer]);
+        drop(silent);
+        server.stop();
+    }
+}
+
+/// Numbers that cannot be are told.
+#[test]
+fn what_cannot_be_of_probes_is_told() {
+    let ended = Launch::probe().args(["--tcp-keepalive", "60,0,10"]).run();
+    let why = "--tcp-keepalive 60,0,10: must be seconds, probes and seconds, as in 60,5,10";
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains(why), "{}", ended.stderr);
+}

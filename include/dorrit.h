@@ -141,6 +141,10 @@ struct ws_stats {
    * Bytes of memory that are held for clients now: what `--max-memory` limits.
    */
   unsigned long long held_bytes;
+  /**
+   * Requests that asked for no upgrade, and were the program's or those of `-w` to answer.
+   */
+  unsigned long long requests;
 };
 
 /**

@@ -294,6 +294,8 @@ pub struct ws_stats {
     pub dropped_memory: c_ulonglong,
     /// Bytes of memory that are held for clients now: what `--max-memory` limits.
     pub held_bytes: c_ulonglong,
+    /// Requests that asked for no upgrade, and were the program's or those of `-w` to answer.
+    pub requests: c_ulonglong,
 }
 
 impl From<Stats> for ws_stats {
@@ -316,6 +318,7 @@ impl From<Stats> for ws_stats {
             skipped: stats.skipped,
             dropped_memory: stats.dropped_memory,
             held_bytes: stats.held_bytes,
+            requests: stats.requests,
         }
     }
 }

@@ -52,7 +52,6 @@ fn named(stats: &Stats) -> [(&'static str, u64); 18] {
         ("refused_bad", refused_bad),
         ("refused_slow", refused_slow),
         ("refused_program", refused_caller),
-        ("requests", requests),
         ("messages_in", messages_in),
         ("messages_out", messages_out),
         ("bytes_in", bytes_in),
@@ -64,5 +63,6 @@ fn named(stats: &Stats) -> [(&'static str, u64); 18] {
         ("skipped", skipped),
         ("dropped_memory", dropped_memory),
         ("held_bytes", held_bytes),
+        ("requests", requests),
     ]
 }

@@ -13,6 +13,7 @@ mod config;
 mod conn;
 mod connections;
 mod conns;
+mod date;
 mod descriptors;
 mod engine;
 mod event;

@@ -103,17 +103,18 @@ impl Refusal {
         }
     }
 
-    /// The whole answer to the request: the status line, the headers and one line of text.
-    pub fn encode(self) -> Result<Vec<u8>, TryReserveError> {
+    /// The whole answer to the request: the status line, the headers, with this value of Date (RFC 9110 6.6.1), and one
+    /// line of text.
+    pub fn encode(self, date: &str) -> Result<Vec<u8>, TryReserveError> {
         let (status, headers) = self.parts();
         let phrase = phrase(status);
         let text = self.reason();
         let connection = if self == Self::UpgradeRequired { "Upgrade, close" } else { "close" };
         let mut out = Vec::new();
-        out.try_reserve_exact(MAX_ANSWER)?;
+        out.try_reserve_exact(MAX_ANSWER + date.len())?;
         let _ = write!(
             out,
-            "HTTP/1.1 {status} {phrase}\r\n{headers}Connection: {connection}\r\n\
+            "HTTP/1.1 {status} {phrase}\r\nDate: {date}\r\n{headers}Connection: {connection}\r\n\
              Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{text}\n",
             text.len() + 1,
         );
@@ -209,7 +210,7 @@ mod tests {
             Refusal::NoTunnel,
             Refusal::DecisionTimeout,
         ] {
-            let answer = String::from_utf8(refusal.encode().unwrap()).unwrap();
+            let answer = String::from_utf8(refusal.encode("now").unwrap()).unwrap();
             assert!(answer.len() <= MAX_ANSWER);
             let (head, body) = answer.split_once("\r\n\r\n").unwrap();
             assert!(head.starts_with(&format!("HTTP/1.1 {} ", refusal.status())));

@@ -8,6 +8,7 @@ use dorrit_proto::Refusal;
 use super::wants::Wants;
 use crate::config::Config;
 use crate::connections::Connections;
+use crate::date::Date;
 use crate::descriptors::Descriptors;
 use crate::exchange::Exchange;
 use crate::id::ConnId;
@@ -30,6 +31,7 @@ pub(crate) struct Context {
     pub(crate) wants: Wants,
     pub(crate) config: Config,
     pub(crate) clock: Clock,
+    pub(crate) date: Date,
     pub(crate) lifecycle: Lifecycle,
     /// The connection whose input is being dealt with.
     pub(crate) turn: Option<Turn>,
@@ -62,6 +64,7 @@ impl Context {
             id: ConnId::NONE,
             wants: Wants::default(),
             clock: Clock::new(),
+            date: Date::default(),
             lifecycle: Lifecycle::default(),
             turn: None,
             inbox: Inbox::new()?,

@@ -73,7 +73,7 @@ impl Conn {
             return;
         }
         cx.stats.refuse(refusal);
-        match refusal.encode() {
+        match refusal.encode(cx.date.now()) {
             Ok(answer) => self.answer_last(cx, [&answer, b""]),
             Err(_) => {
                 self.decide(cx);

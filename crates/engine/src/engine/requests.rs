@@ -109,6 +109,11 @@ impl Engine {
         self.known(id).is_some()
     }
 
+    /// The time as answers have it that are given now: the value of Date (RFC 9110 6.6.1).
+    pub fn date(&mut self) -> &str {
+        self.cx.date.now()
+    }
+
     /// The address of a client, where it is known.
     pub fn address(&self, id: ConnId) -> Option<IpAddr> {
         self.cx.peers.get(self.resolve(id)?.index())

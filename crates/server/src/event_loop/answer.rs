@@ -3,12 +3,10 @@
 use std::collections::TryReserveError;
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use dorrit_proto::{
     AnswerHead, Connection, Content, Plain, is_header_value, is_reserved_header, is_token,
 };
-use httpdate::fmt_http_date;
 
 /// What the program has said of the answer to a request so far.
 #[derive(Debug, Default)]
@@ -113,13 +111,10 @@ impl Answer {
     }
 }
 
-/// What answers are written with: memory that is used again, and the date.
+/// What answers are written with: memory that is used again.
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
     head: Vec<u8>,
-    date: String,
-    /// When the date was, in seconds since 1970.
-    second: u64,
 }
 
 /// How much memory for heads is kept, in bytes.
@@ -133,6 +128,7 @@ impl Writer {
         answer: &'a Answer,
         status: u16,
         plain: Option<Plain>,
+        date: &str,
     ) -> Result<(&'a [u8], &'a [u8]), TryReserveError> {
         const TYPE: &[u8] = b"Content-Type: text/plain; charset=utf-8\r\n";
         let has_content = !matches!(status, 204 | 304);
@@ -149,7 +145,7 @@ impl Writer {
             (304, 0) => Content::None,
             (_, len) => Content::Length(len),
         };
-        let head = self.write_head(status, headers, content, plain)?;
+        let head = self.write_head(status, headers, content, plain, date)?;
         let is_sent = has_content && !plain.is_some_and(|plain| plain.is_head);
         Ok((head, if is_sent { &answer.body } else { &[] }))
     }
@@ -161,9 +157,9 @@ impl Writer {
         headers: &[u8],
         content: Content,
         plain: Option<Plain>,
+        date: &str,
     ) -> Result<&[u8], TryReserveError> {
-        self.set_date();
-        let Self { head, date, .. } = self;
+        let head = &mut self.head;
         head.clear();
         if head.capacity() > KEPT {
             *head = Vec::new();
@@ -175,15 +171,6 @@ impl Writer {
         };
         AnswerHead { status, date, headers, content, connection }.encode(head)?;
         Ok(head)
-    }
-
-    /// Sees to it that the date is this second's.
-    fn set_date(&mut self) {
-        let now = SystemTime::now().max(UNIX_EPOCH);
-        let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        if second != self.second || self.date.is_empty() {
-            (self.second, self.date) = (second, fmt_http_date(now));
-        }
     }
 }
 
@@ -210,11 +197,10 @@ mod tests {
 
     fn written(answer: &Answer, status: u16, plain: Option<Plain>) -> String {
         let mut writer = Writer::default();
-        let (head, body) = writer.write(answer, status, plain).unwrap();
+        let (head, body) = writer.write(answer, status, plain, "now").unwrap();
         let text = String::from_utf8([head, body].concat()).unwrap();
-        let date = text.lines().find(|line| line.starts_with("Date: ")).unwrap();
-        assert!(date.ends_with(" GMT"), "{date}");
-        text.replace(&format!("{date}\r\n"), "")
+        assert!(text.contains("\r\nDate: now\r\n"), "{text}");
+        text.replace("Date: now\r\n", "")
     }
 
     /// RFC 9110 5: what would break the answer is refused, and so is what the library says itself.

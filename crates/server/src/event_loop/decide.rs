@@ -52,6 +52,10 @@ impl Loop {
 
     /// Answers a request with a status, and with what was said of the answer.
     pub(crate) fn respond(&mut self, id: ConnId, status: u16, answer: &Answer) {
+        if self.engine.request(id).is_none() {
+            // It was decided already, by the end of its connection.
+            return;
+        }
         if answer.lacks_challenge(status) {
             log_missing_challenge();
         }
@@ -63,7 +67,7 @@ impl Loop {
             );
         }
         let mut writer = std::mem::take(&mut self.writer);
-        match writer.write(answer, status, plain) {
+        match writer.write(answer, status, plain, self.engine.date()) {
             Ok((head, body)) => {
                 let (bytes, address) = (body.len() as u64, answer.address.as_deref());
                 self.note_access(id, &Answered { status, bytes, address });
@@ -99,7 +103,7 @@ impl Loop {
         let bytes = if is_head { 0 } else { len.unwrap_or(0) };
         let mut writer = std::mem::take(&mut self.writer);
         let content = len.map_or(Content::None, Content::Length);
-        match writer.write_head(status, headers.as_bytes(), content, plain) {
+        match writer.write_head(status, headers.as_bytes(), content, plain, self.engine.date()) {
             Ok(head) => {
                 self.note_access(id, &Answered { status, bytes, address: None });
                 let keeps_alive = plain.is_some_and(|plain| plain.keeps_alive);
@@ -112,6 +116,9 @@ impl Loop {
 
     /// Answers a request with a line of the library's, and ends its connection.
     pub(crate) fn refuse(&mut self, id: ConnId, refusal: Refusal) {
+        if self.engine.request(id).is_none() {
+            return;
+        }
         self.note_access(id, &Answered::of(refusal));
         self.engine.refuse(id, refusal);
     }

@@ -21,7 +21,9 @@ impl<P: Program> Dispatch<'_, P> {
         // What a client may send is too much for the reserve.
         let prepared = step(|it| without_reserve(|| prepare_open(it, id)))?;
         let Some(mut arguments) = prepared else { return Ok(()) };
+        let asking = Asking(id);
         let answer = self.program.open(from_id(id), &mut arguments);
+        std::mem::forget(asking);
         step(|it| {
             it.arguments = arguments;
             end_open(it, id, answer);
@@ -35,11 +37,26 @@ impl<P: Program> Dispatch<'_, P> {
         }
         let prepared = step(|it| without_reserve(|| prepare_request(it, id)))?;
         let Some((arguments, body)) = prepared else { return Ok(()) };
+        let asking = Asking(id);
         let status = self.program.request(from_id(id), &arguments, &body);
+        std::mem::forget(asking);
         step(|it| {
             it.request_arguments = arguments;
             end_request(it, id, status);
         })
+    }
+}
+
+/// A request that the program is asked about. Where an exception leaves its callback nothing was decided, nor put off.
+struct Asking(ConnId);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        // Without a loop nothing is kept.
+        let _ = step(|it| {
+            it.engine.undefer(self.0);
+            it.requests.end();
+        });
     }
 }
 

@@ -119,8 +119,8 @@ impl Engine {
         self.cx.peers.get(self.resolve(id)?.index())
     }
 
-    /// Serves a connection that somebody else has accepted, and has read these bytes from. Where that cannot be, the
-    /// socket is given back: where there are as many connections as may be, no memory, or the server is to end, or the
+    /// Serves a connection that somebody else has accepted, and has read these bytes from. A watch of the socket by
+    /// [`Engine::watch`] ends. Where it cannot be served, the socket is given back: where there are as many connections as may be, no memory, or the server is to end, or the
     /// poll does not take it.
     pub fn adopt(&mut self, socket: OwnedFd, read: &[u8]) -> Result<(), OwnedFd> {
         let fd = socket.as_raw_fd();
@@ -130,6 +130,7 @@ impl Engine {
         let Ok(partial) = self.cx.inbox.partials.keep_read(read, &mut self.cx.memory) else {
             return Err(socket);
         };
+        self.reactor.unwatch(fd);
         let own = &mut self.cx.descriptors;
         let is_watched = self.reactor.register(fd, id, Interest::Read, own).is_ok();
         if !is_watched || sys::adopt(&socket).is_err() {

@@ -120,7 +120,7 @@ impl Conn {
         exchange.file = None;
         if exchange.keeps_alive && !cx.lifecycle.is_stopping() {
             self.phase = Phase::Handshake;
-            self.expect(cx, key, Kind::HANDSHAKE);
+            self.expect_next(cx, key);
             return;
         }
         self.drop_exchange(cx);
@@ -174,6 +174,19 @@ impl Conn {
     fn expect(&self, cx: &mut Context, key: PoolKey, after: Duration) {
         let at = cx.clock.deadline(after);
         self.expect_at(cx, key, at);
+    }
+
+    /// Expects the next request. Where answers follow each other that moves the deadline once a second.
+    fn expect_next(&self, cx: &mut Context, key: PoolKey) {
+        const OFTEN: Duration = Duration::from_secs(1);
+        let at = cx.clock.loop_time() + Kind::HANDSHAKE;
+        let exchange = &mut cx.exchanges[key];
+        match exchange.due {
+            Some(due) if exchange.watched.is_some() && due <= at && due + OFTEN > at => {
+                exchange.unsent = 0;
+            }
+            _ => self.expect(cx, key, Kind::HANDSHAKE),
+        }
     }
 
     fn expect_at(&self, cx: &mut Context, key: PoolKey, at: Moment) {

@@ -100,7 +100,7 @@ impl Conn {
         messages: &Prepared,
         len: usize,
     ) -> bool {
-        if !self.is_writable() {
+        if !self.is_writable(cx) {
             return false;
         }
         let (Some(key), Some(message)) = (self.queue, messages[self.variant(len)]) else {

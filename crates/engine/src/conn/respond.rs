@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::time::Duration;
 
 use super::expire::LOOK;
-use super::{Conn, Context, Phase, Standing, Then};
+use super::{Conn, Context, Drain, Phase, Standing, Then};
 use crate::config::TURN;
 use crate::event::OutOfMemory;
 use crate::exchange::{Exchange, Response, ResponseBody};
@@ -119,7 +119,8 @@ impl Conn {
         let exchange = &mut cx.exchanges[key];
         exchange.file = None;
         if exchange.keeps_alive && !cx.lifecycle.is_stopping() {
-            self.phase = Phase::Handshake;
+            // That an answer had to wait is no news of a connection that comes behind it.
+            (self.phase, self.drain) = (Phase::Handshake, Drain::None);
             self.expect(cx, key, Kind::HANDSHAKE);
             return;
         }

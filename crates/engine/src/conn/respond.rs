@@ -79,6 +79,13 @@ impl Conn {
         }
     }
 
+    /// Sends what is left of answers before a plain request that is being decided on.
+    pub(super) fn send_earlier(&mut self, cx: &mut Context) {
+        if self.queue.is_some() && self.is_plain(cx) && std::mem::take(&mut self.can_write) {
+            self.flush(cx);
+        }
+    }
+
     /// Sends a turn's worth of the file, when all before it is sent.
     pub(super) fn send_body(&mut self, cx: &mut Context) {
         let Some(key) = self.exchange else { return self.end(cx) };

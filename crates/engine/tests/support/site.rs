@@ -5,8 +5,10 @@ use std::io::{ErrorKind, Write as _};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use dorrit_engine::{Config, ConnId, Engine, Event, PlainRequests, Response, ResponseBody};
-use dorrit_proto::Plain;
+use dorrit_engine::{
+    Config, ConnId, Engine, Event, PlainRequests, Response, ResponseBody, SendError,
+};
+use dorrit_proto::{CloseCode, MessageKind, Plain, Refusal};
 
 use super::{CONFIG, Client, Server};
 
@@ -198,4 +200,25 @@ pub fn shared<T>(value: T) -> (Rc<RefCell<T>>, Rc<RefCell<T>>) {
 pub fn pair(kind: rustix::net::SocketType) -> (OwnedFd, OwnedFd) {
     use rustix::net::{AddressFamily, SocketFlags, socketpair};
     socketpair(AddressFamily::UNIX, kind, SocketFlags::empty(), None).unwrap()
+}
+
+/// Does what a caller may with an id that names nothing, or no request on which it decides.
+pub fn assert_stale(engine: &mut Engine, id: ConnId) {
+    engine.set_tag(id, 7);
+    assert_eq!((engine.tag(id), engine.is_known(id)), (0, false));
+    assert!(engine.request(id).is_none() && engine.plain(id).is_none());
+    assert!(engine.refused_request(id).is_none());
+    assert!(engine.take_body(id).is_empty());
+    assert!(!engine.accept(id, None, b""));
+    assert_eq!(engine.defer(id), Err(SendError::OutOfMemory));
+    engine.undefer(id);
+    engine.refuse(id, Refusal::Forbidden);
+    let body = ResponseBody::Bytes(b"stale");
+    engine.respond(id, Response { head: b"stale", body, keeps_alive: true });
+    assert_eq!(engine.send_to(id, MessageKind::Text, b"stale"), Ok(0));
+    assert_eq!(engine.send([id, id].into_iter(), MessageKind::Text, &[b's'; 9000]), Ok(0));
+    assert_eq!((engine.queued_bytes(id), engine.queued_frames(id)), (0, 0));
+    assert_eq!(engine.close_code(id), CloseCode::ABNORMAL);
+    engine.close(id, CloseCode::NORMAL, "");
+    engine.close_now(id);
 }

@@ -334,3 +334,21 @@ fn a_drain_at_every_stage() {
     site.pump();
     assert!(site.server.is_stopped);
 }
+
+/// The caller may ask in the event how long the loop may sleep: the connection has its deadline all the same.
+#[test]
+fn a_timeout_that_is_asked_for_in_the_event() {
+    let mut site = Site::new(SITE);
+    site.decide = Box::new(|engine, asked| {
+        engine.timeout();
+        answer(engine, asked);
+    });
+    let mut client = site.client();
+    for _ in 0..3 {
+        client.write(GET);
+        site.pump();
+        assert_eq!(client.read(), echo_of("GET", "/a", b""));
+        let left = site.engine().timeout().unwrap();
+        assert!((Duration::from_secs(8)..=Duration::from_secs(10)).contains(&left), "{left:?}");
+    }
+}

@@ -222,3 +222,21 @@ pub fn assert_stale(engine: &mut Engine, id: ConnId) {
     engine.close(id, CloseCode::NORMAL, "");
     engine.close_now(id);
 }
+
+/// A site with a request on which the decision is put off.
+pub fn put_off(config: Config, request: &[u8]) -> (Site, Client, ConnId) {
+    let mut site = Site::deferring(config);
+    let mut client = site.client();
+    client.write(request);
+    site.pump();
+    assert_eq!((site.asked.len(), client.read()), (1, Vec::new()));
+    let id = site.last();
+    assert!(site.engine().is_known(id) && site.engine().request(id).is_some());
+    (site, client, id)
+}
+
+/// Decides on the request that was told last, or on this one.
+pub fn answer_late(site: &mut Site, id: ConnId) {
+    let asked = site.asked.iter().find(|asked| asked.id == id).unwrap().clone();
+    answer(site.engine(), &asked);
+}

@@ -3,6 +3,7 @@
 mod support;
 
 use std::io::Write as _;
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use dorrit_engine::{Config, ConnId, Engine, SendError};
@@ -145,28 +146,77 @@ fn answers_before_it() {
     }
 }
 
-/// Answers to requests before it that are not taken yet go on to be sent while the decision is awaited.
-#[test]
-fn an_answer_that_is_taken_slowly() {
+/// A site whose socket takes less than what is answered before a request that is put off, its client, and that answer.
+fn blocked() -> (Site, Client, Vec<u8>) {
+    let answer = echo_of("GET", "/a", &[b'x'; 3000]);
     let mut site = Site::new(SITE);
-    site.decide = Box::new(|engine, asked| match &asked.target[..] {
-        "/a" => respond(engine, asked.id, &echo_of("GET", "/a", &[b'x'; 3000]), true),
+    let first = answer.clone();
+    site.decide = Box::new(move |engine, asked| match &asked.target[..] {
+        "/a" => respond(engine, asked.id, &first, true),
         _ => engine.defer(asked.id).unwrap(),
     });
-    // What a turn answers is more than the socket takes.
     let (socket, ours) = pair(rustix::net::SocketType::STREAM);
     rustix::net::sockopt::set_socket_send_buffer_size(&socket, 4096).unwrap();
     site.engine().adopt(socket, &[&GET.repeat(10)[..], POST].concat()).unwrap();
     let stream = std::os::unix::net::UnixStream::from(ours);
     stream.set_nonblocking(true).unwrap();
-    let mut client = Client { stream };
-    let before = echo_of("GET", "/a", &[b'x'; 3000]).repeat(10);
-    assert!(site.read(&mut client, before.len()) == before);
-    let id = site.last();
-    assert_eq!(site.asked.len(), 11);
-    answer_late(&mut site, id);
     site.pump();
-    assert_eq!(client.read(), echo_of("POST", "/b", b"body"));
+    assert!(site.asked.len() == 11 && site.engine().stats().queued_bytes > 0);
+    (site, Client { stream }, answer.repeat(10))
+}
+
+/// Answers to requests before it that are not taken yet go on to be sent while the decision is awaited; or behind it,
+/// where it comes first.
+#[test]
+fn an_answer_that_is_taken_slowly() {
+    for is_first in [true, false] {
+        let (mut site, mut client, before) = blocked();
+        let (id, last) = (site.last(), echo_of("POST", "/b", b"body"));
+        if is_first {
+            answer_late(&mut site, id);
+            assert!(site.read(&mut client, before.len() + last.len()) == [before, last].concat());
+        } else {
+            assert!(site.read(&mut client, before.len()) == before);
+            answer_late(&mut site, id);
+            site.pump();
+            assert_eq!(client.read(), last);
+        }
+        assert_eq!(site.server.closed, [id]);
+        client.write(GET);
+        site.pump();
+        assert_eq!(client.read(), echo_of("GET", "/a", &[b'x'; 3000]));
+    }
+}
+
+/// Whose client has ended its side and takes nothing is known to be gone.
+#[test]
+fn gone_with_an_answer_that_is_not_taken() {
+    for how in [Shutdown::Write, Shutdown::Both] {
+        let (mut site, client, _) = blocked();
+        client.stream.shutdown(how).unwrap();
+        site.pump();
+        assert_eq!(site.server.closed, [site.last()]);
+        site.assert_empty();
+    }
+}
+
+/// Put off and answered in the event, each of many in one write.
+#[test]
+fn one_behind_the_other() {
+    let mut site = Site::new(SITE);
+    site.decide = Box::new(|engine, asked| {
+        engine.defer(asked.id).unwrap();
+        answer(engine, asked);
+    });
+    let mut client = site.client();
+    client.write(&[POST, GET].concat().repeat(500));
+    let both = [echo_of("POST", "/b", b"body"), echo_of("GET", "/a", b"")].concat();
+    let read = site.read(&mut client, 500 * both.len());
+    assert!(read == both.repeat(500));
+    let ids: Vec<_> = site.asked.iter().map(|asked| asked.id).collect();
+    assert_eq!(site.server.closed, ids);
+    drop(client);
+    site.assert_empty();
 }
 
 /// Decided on from within another connection's event, many at once, in the reverse order.

@@ -5,7 +5,7 @@ mod support;
 use std::io::Write as _;
 use std::time::Duration;
 
-use dorrit_engine::{ConnId, Engine};
+use dorrit_engine::{Config, ConnId, Engine, Upgrades};
 use dorrit_proto::{CloseCode, MessageKind, Refusal};
 use rustix::net::SocketType;
 use support::site::*;
@@ -351,4 +351,19 @@ fn a_timeout_that_is_asked_for_in_the_event() {
         let left = site.engine().timeout().unwrap();
         assert!((Duration::from_secs(8)..=Duration::from_secs(10)).contains(&left), "{left:?}");
     }
+}
+
+/// Where there are plain requests alone, an upgrade is answered 426, behind all answers before it.
+#[test]
+fn no_upgrades() {
+    let mut site = Site::new(Config { upgrades: Upgrades::Refused, ..SITE });
+    let mut client = site.client();
+    client.write(&[GET, REQUEST, GET].concat());
+    site.pump();
+    let read = client.read();
+    let behind = read.strip_prefix(&echo_of("GET", "/a", b"")[..]).unwrap();
+    assert!(behind.starts_with(b"HTTP/1.1 426 ") && client.is_at_end());
+    assert_eq!((site.asked.len(), &site.server.refused[..]), (1, &[Refusal::UpgradeRequired][..]));
+    drop(client);
+    site.assert_empty();
 }

@@ -9,14 +9,26 @@ use dorrit_proto::Refusal;
 use support::site::*;
 
 /// Ten seconds, and one more for each 500 bytes that came: who stalls, and who sends byte by byte, is answered 408;
-/// who is slow and moves is served; and who has nothing more to ask is left with no word.
+/// who is slow and moves is served; who has nothing more to ask is left with no word; and while the caller decides nobody is late.
 #[test]
 fn the_time_for_a_body() {
     const PAGES: PlainRequests = PlainRequests::ToldWithBody(100_000);
     let mut site = Site::new(Config { plain_requests: PAGES, ..SITE });
     let post = b"POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 33000\r\n\r\n";
     let chunked = b"POST /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let short = b"POST /s HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+    let later = b"GET /later HTTP/1.1\r\nHost: a\r\n\r\n";
     let get = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+    site.decide = Box::new(|engine, asked| match &asked.target[..] {
+        "/later" => engine.defer(asked.id).unwrap(),
+        _ => answer(engine, asked),
+    });
+    let [mut waiting, mut second] = std::array::from_fn(|_| site.client());
+    waiting.write(&[&get[..], later].concat());
+    second.write(short);
+    site.pump();
+    second.write(b"hello");
+    let mut has_second = false;
     let [mut idle, mut asking, mut silent, mut stalled, mut slow, mut chunks, mut moving] =
         std::array::from_fn(|_| site.client());
     idle.write(get);
@@ -42,14 +54,18 @@ fn the_time_for_a_body() {
                 chunks.write(b"1\r\nc\r\n");
             }
         }
+        if !has_second && elapsed > Duration::from_secs(4) {
+            second.write(short);
+            has_second = true;
+        }
         site.engine().wait(Some(Duration::from_millis(20))).unwrap();
         site.pump_once();
     }
     site.pump();
     assert_eq!(site.server.refused, [Refusal::TooSlow; 5]);
-    let answer = echo_of("GET", "/a", b"");
-    assert_eq!(idle.read(), answer);
-    assert!(asking.read().strip_prefix(&answer[..]).unwrap().starts_with(b"HTTP/1.1 408 "));
+    let answer_of_get = echo_of("GET", "/a", b"");
+    assert_eq!(idle.read(), answer_of_get);
+    assert!(asking.read().strip_prefix(&answer_of_get[..]).unwrap().starts_with(b"HTTP/1.1 408 "));
     for client in [&mut silent, &mut stalled, &mut slow, &mut chunks] {
         assert!(client.read().starts_with(b"HTTP/1.1 408 "));
     }
@@ -58,4 +74,11 @@ fn the_time_for_a_body() {
     }
     assert_eq!(moving.read(), echo_of("POST", "/b", &[b'm'; 33_000]));
     assert!(!moving.is_at_end());
+    // The second body's time began with its request, and the caller's is another one.
+    second.write(b"hello");
+    let waits = site.asked.iter().find(|asked| asked.target == "/later").unwrap().id;
+    answer_late(&mut site, waits);
+    site.pump();
+    assert_eq!(second.read(), echo_of("POST", "/s", b"hello").repeat(2));
+    assert_eq!(waiting.read(), [answer_of_get, echo_of("GET", "/later", b"")].concat());
 }

@@ -88,6 +88,26 @@ fn who_never_reads() {
     site.assert_empty();
 }
 
+/// So it is where answers are short, and a turn's worth of them is more than the socket takes.
+#[test]
+fn who_never_reads_short_answers() {
+    let mut site = Site::new(SITE);
+    let answer = echo_of("GET", "/a", &[b'x'; 500]);
+    let first = answer.clone();
+    site.decide = Box::new(move |engine, asked| respond(engine, asked.id, &first, true));
+    let (socket, ours) = pair(SocketType::STREAM);
+    rustix::net::sockopt::set_socket_send_buffer_size(&socket, 4096).unwrap();
+    site.engine().adopt(socket, &GET.repeat(1000)).unwrap();
+    let stream = std::os::unix::net::UnixStream::from(ours);
+    stream.set_nonblocking(true).unwrap();
+    for _ in 0..10 {
+        site.pump();
+    }
+    assert!((10..=64).contains(&site.asked.len()), "{}", site.asked.len());
+    let read = site.read(&mut Client { stream }, 1000 * answer.len());
+    assert!(read == answer.repeat(1000) && site.asked.len() == 1000);
+}
+
 /// Behind requests in one write an upgrade is one, and frames behind it are messages; what is sent in its event
 /// follows the 101.
 #[test]

@@ -144,7 +144,9 @@ impl Engine {
         let mut conn = Conn::new(Transport::Plain(socket.into()), false);
         (conn.partial, conn.has_rest) = (Some(partial), true);
         self.conns.insert(conn);
-        self.with(id, |_, cx| {
+        self.with(id, |conn, cx| {
+            // What was read has come by now: who speaks at once is not silent.
+            conn.received_at = cx.clock.loop_time().nanos();
             cx.wants.deadline(Kind::Handshake);
             cx.wants.turn();
         });

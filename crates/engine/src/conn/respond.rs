@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::time::Duration;
 
 use super::expire::LOOK;
-use super::{Conn, Context, Phase, Standing, Then};
+use super::{Conn, Context, Drain, Phase, Standing, Then};
 use crate::config::TURN;
 use crate::event::OutOfMemory;
 use crate::exchange::{Exchange, Response, ResponseBody};
@@ -79,6 +79,13 @@ impl Conn {
         }
     }
 
+    /// Sends what is left of answers before a plain request that is being decided on.
+    pub(super) fn send_earlier(&mut self, cx: &mut Context) {
+        if self.queue.is_some() && self.is_plain(cx) && std::mem::take(&mut self.can_write) {
+            self.flush(cx);
+        }
+    }
+
     /// Sends a turn's worth of the file, when all before it is sent.
     pub(super) fn send_body(&mut self, cx: &mut Context) {
         let Some(key) = self.exchange else { return self.end(cx) };
@@ -119,7 +126,8 @@ impl Conn {
         let exchange = &mut cx.exchanges[key];
         exchange.file = None;
         if exchange.keeps_alive && !cx.lifecycle.is_stopping() {
-            self.phase = Phase::Handshake;
+            // That an answer had to wait is no news of a connection that comes behind it.
+            (self.phase, self.drain) = (Phase::Handshake, Drain::None);
             self.expect_next(cx, key);
             return;
         }

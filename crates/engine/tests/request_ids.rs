@@ -91,7 +91,7 @@ fn ids_of_thousands() {
             drop(client);
             site.pump_once();
         }
-        assert!(site.asked.len() >= round % 3 + 1);
+        assert!(site.asked.len() > round % 3);
         for asked in &site.asked {
             assert!(all.insert(asked.id), "{:?} is given twice", asked.id);
         }

@@ -108,7 +108,8 @@ fn taken_back() {
 #[test]
 fn decided_in_the_same_event() {
     for request in [REQUEST, POST] {
-        let decisions: [(fn(&mut Engine, &Asked), &str); 4] = [
+        type Decide = fn(&mut Engine, &Asked);
+        let decisions: [(Decide, &str); 4] = [
             (|engine, asked| engine.refuse(asked.id, Refusal::Status(401)), "401"),
             (|engine, asked| engine.close(asked.id, CloseCode::NORMAL, ""), "403"),
             (|engine, asked| engine.close_now(asked.id), ""),

@@ -39,8 +39,8 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
             (end > 0 && rest[..end].iter().all(is_part), &rest[end + 1..])
         }
         None => {
-            let end = value.iter().position(|&byte| byte == b':').unwrap_or(value.len());
-            (end > 0 && value[..end].iter().all(|&byte| HOST[usize::from(byte)]), &value[end..])
+            let end = value.iter().position(|&byte| !HOST[usize::from(byte)]);
+            (end != Some(0) && !value.is_empty(), &value[end.unwrap_or(value.len())..])
         }
     };
     let port = rest.strip_prefix(b":").unwrap_or(rest);

@@ -115,7 +115,9 @@ impl Conn {
         if self.standing == Standing::Deferred {
             self.end_deferral(cx);
         }
-        if let Some(key) = self.exchange {
+        if let Some(key) = self.exchange
+            && cx.exchanges[key].held() > 0
+        {
             cx.exchanges[key].drop_request(&mut cx.memory);
         }
     }

@@ -122,7 +122,10 @@ pub fn set_status(conn: *mut c_void, status: c_int) -> c_int {
     let status = u16::try_from(status).ok().filter(|status| (300..600).contains(status));
     guard(-1, || {
         let set = within(conn, |_, id, requests| {
-            requests.answer(id)?.status = Some(status?);
+            // It counts where the callback refuses a connection.
+            let is_refusable = requests.is_running(id);
+            let answer = requests.answer(id).filter(|it| is_refusable && it.plain.is_none())?;
+            answer.status = Some(status?);
             Some(())
         });
         set.ok().flatten().map_or(-1, |()| 0)

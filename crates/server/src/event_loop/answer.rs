@@ -49,10 +49,16 @@ impl Answer {
     /// Forgets all, but for some of the memory.
     pub(crate) fn clear(&mut self) {
         const KEPT: usize = 4096;
-        let mut kept = [std::mem::take(&mut self.headers), std::mem::take(&mut self.body)];
-        kept.iter_mut().for_each(Vec::clear);
-        let [headers, body] = kept.map(|it| if it.capacity() <= KEPT { it } else { Vec::new() });
-        *self = Self { headers, body, ..Self::default() };
+        for bytes in [&mut self.headers, &mut self.body] {
+            bytes.clear();
+            if bytes.capacity() > KEPT {
+                *bytes = Vec::new();
+            }
+        }
+        self.strings.clear();
+        (self.plain, self.protocol, self.status, self.address) = (None, None, None, None);
+        (self.is_deferred, self.decision) = (false, None);
+        (self.has_type, self.has_challenge) = (false, false);
     }
 
     /// Chooses a sub-protocol. What was chosen before stays as long as this.

@@ -143,6 +143,7 @@ impl Engine {
         self.cx.peers.set(id.index(), sys::peer_address(&socket));
         let mut conn = Conn::new(Transport::Plain(socket.into()), false);
         (conn.partial, conn.has_rest) = (Some(partial), true);
+        conn.received_at = self.cx.clock.loop_time().nanos();
         self.conns.insert(conn);
         self.with(id, |_, cx| {
             cx.wants.deadline(Kind::Handshake);

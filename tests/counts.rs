@@ -163,7 +163,7 @@ fn connected_and_used(server: &Server) -> Client {
 }
 
 /// Ten thousand connections take as many descriptors on this side.
-fn raise_our_own_limit() {
+pub(crate) fn raise_our_own_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })

@@ -54,6 +54,7 @@ mod proxies;
 mod rc_d;
 mod reentrancy;
 mod refusals;
+mod requests;
 mod short_calls;
 mod signals;
 mod slow_peers;

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use super::proxy::{Kind, Promise, Reload};
 
 /// Reads its configuration again on USR2, by a new worker.
-pub(super) const HAPROXY: Kind = Kind {
+pub(crate) const HAPROXY: Kind = Kind {
     program: "haproxy",
     missing: "HAProxy is not installed",
     file: "haproxy.cfg",

@@ -15,6 +15,7 @@ mod proxy;
 mod scenario;
 mod site;
 
+pub(crate) use haproxy::HAPROXY;
 pub(crate) use nginx::NGINX;
 pub(crate) use proxy::Proxy;
 pub(crate) use site::{behind, missing};

@@ -81,7 +81,7 @@ impl Answer {
 
     /// Adds a header line, where it leaves the answer whole and is not the library's (RFC 9110 5).
     pub(crate) fn add_header(&mut self, name: &CStr, value: &CStr) -> Result<(), NoHeader> {
-        let (name, value) = (name.to_bytes(), value.to_bytes().trim_ascii());
+        let (name, value) = (name.to_bytes(), trim(value.to_bytes()));
         if !is_token(name) || is_reserved_header(name) || !is_header_value(value) {
             return Err(NoHeader);
         }
@@ -184,6 +184,14 @@ fn has_content(status: u16) -> bool {
     !matches!(status, 204 | 304)
 }
 
+/// A header's value without the white space around it (RFC 9110 5.5). Ends of lines are none.
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
 /// These bytes as a string of C's; `None` where one of them is zero.
 pub(super) fn string(bytes: &[u8]) -> Result<Option<CString>, TryReserveError> {
     let mut string = Vec::new();
@@ -225,6 +233,8 @@ mod tests {
             (c"a:", c"a"),
             (c"a", c"a\r\nb: c"),
             (c"a", c"a\nb"),
+            (c"a", c"a\r\n"),
+            (c"a", c"\n"),
             (c"a", c"\x01"),
             (c"Date", c"a"),
             (c"connection", c"close"),

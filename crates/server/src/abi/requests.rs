@@ -121,7 +121,12 @@ pub unsafe fn choose_protocol(conn: *mut c_void, name: *const c_char) -> c_int {
 pub fn set_status(conn: *mut c_void, status: c_int) -> c_int {
     let status = u16::try_from(status).ok().filter(|status| (300..600).contains(status));
     guard(-1, || {
-        let set = within(conn, |_, id, requests| {
+        let set = with_loop(|Loop { engine, requests, .. }| {
+            let id = handle::to_id(conn)?;
+            // There is no status to set of what is decided later, nor of a plain request.
+            if !requests.is_running(id) || engine.plain(id).is_some() {
+                return None;
+            }
             requests.answer(id)?.status = Some(status?);
             Some(())
         });

@@ -50,7 +50,7 @@ fn instructions_of_an_echo() {
     if skipped(&[Need::Tool("valgrind")]) {
         return;
     }
-    for (in_flight, most) in [(1, 1381), (16, 410)] {
+    for (in_flight, most) in [(1, 1381), (16, 404)] {
         let each = instructions_each(in_flight);
         say(&format!("an echo, {in_flight} in flight: {each} instructions in user space"));
         assert!(each <= most, "{each} instructions, {in_flight} in flight");

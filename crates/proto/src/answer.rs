@@ -9,8 +9,8 @@ pub struct AnswerHead<'a> {
     pub status: u16,
     /// The value of Date.
     pub date: &'a str,
-    /// The program's own header lines, each with its CR LF.
-    pub headers: &'a [u8],
+    /// Header lines, each with its CR LF: those of one party behind those of another.
+    pub headers: [&'a [u8]; 2],
     /// What follows the head.
     pub content: Content,
     /// What becomes of the connection.
@@ -41,20 +41,20 @@ impl AnswerHead<'_> {
     /// Appends the head to `out`. An interim answer, 1xx, has the program's lines alone.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), TryReserveError> {
         let status = self.status.clamp(100, 999);
-        let phrase = phrase(status);
-        out.try_reserve(FIXED + phrase.len() + self.date.len() + self.headers.len())?;
-        out.extend_from_slice(b"HTTP/1.1 ");
-        let digit = |place: u16| b'0' + (status / place % 10) as u8;
-        out.extend_from_slice(&[digit(100), digit(10), digit(1), b' ']);
-        out.extend_from_slice(phrase.as_bytes());
-        out.extend_from_slice(b"\r\n");
+        let [first, second] = self.headers;
+        out.try_reserve(FIXED + self.date.len() + first.len() + second.len())?;
+        if status == 200 {
+            out.extend_from_slice(b"HTTP/1.1 200 OK\r\nDate: ");
+        } else {
+            push_status_line(status, out);
+        }
         let is_interim = status < 200;
         if !is_interim {
-            out.extend_from_slice(b"Date: ");
             out.extend_from_slice(self.date.as_bytes());
             out.extend_from_slice(b"\r\n");
         }
-        out.extend_from_slice(self.headers);
+        out.extend_from_slice(first);
+        out.extend_from_slice(second);
         if let Some(len) = self.content_length(status) {
             out.extend_from_slice(b"Content-Length: ");
             push_number(len, out);
@@ -80,8 +80,17 @@ impl AnswerHead<'_> {
     }
 }
 
+/// Appends the status line, and the name of Date where there is one.
+fn push_status_line(status: u16, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    let digit = |place: u16| b'0' + (status / place % 10) as u8;
+    out.extend_from_slice(&[digit(100), digit(10), digit(1), b' ']);
+    out.extend_from_slice(phrase(status).as_bytes());
+    out.extend_from_slice(if status < 200 { &b"\r\n"[..] } else { b"\r\nDate: " });
+}
+
 /// More than is fixed of a head, with the longest Content-Length, in bytes.
-const FIXED: usize = 128;
+const FIXED: usize = 160;
 
 /// Appends a number in decimal digits.
 fn push_number(mut number: u64, out: &mut Vec<u8>) {

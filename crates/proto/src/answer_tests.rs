@@ -4,7 +4,8 @@ const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
 fn encode(status: u16, headers: &str, content: Content, connection: Connection) -> String {
     let mut out = b"before".to_vec();
-    let head = AnswerHead { status, date: DATE, headers: headers.as_bytes(), content, connection };
+    let head =
+        AnswerHead { status, date: DATE, headers: [headers.as_bytes(), b""], content, connection };
     head.encode(&mut out).unwrap();
     String::from_utf8(out).unwrap().strip_prefix("before").unwrap().to_owned()
 }
@@ -95,7 +96,7 @@ fn no_head_is_longer_than_what_is_reserved() {
     let head = AnswerHead {
         status: longest,
         date: DATE,
-        headers: b"",
+        headers: [b""; 2],
         content: Content::Length(u64::MAX),
         connection: Connection::SayKeepAlive,
     };

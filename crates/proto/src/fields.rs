@@ -39,16 +39,27 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
             (end > 0 && rest[..end].iter().all(is_part), &rest[end + 1..])
         }
         None => {
-            let end = value.iter().position(|&byte| byte == b':').unwrap_or(value.len());
-            (end > 0 && value[..end].iter().all(|&byte| is_host_byte(byte)), &value[end..])
+            let end = value.iter().position(|&byte| !HOST[usize::from(byte)]);
+            (end != Some(0) && !value.is_empty(), &value[end.unwrap_or(value.len())..])
         }
     };
     let port = rest.strip_prefix(b":").unwrap_or(rest);
     is_good && (port.is_empty() || port.len() < rest.len() && port.iter().all(u8::is_ascii_digit))
 }
 
+/// Which bytes the name of a host may have.
+const HOST: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = is_host_byte(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
 /// Whether the name of a host may have this byte (RFC 3986 3.2.2).
-fn is_host_byte(byte: u8) -> bool {
+const fn is_host_byte(byte: u8) -> bool {
     let is_mark = matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'');
     let is_sign = matches!(byte, b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=');
     byte.is_ascii_alphanumeric() || is_mark || is_sign

@@ -119,23 +119,23 @@ impl<'a> Fields<'a> {
         let mut fields = Self::default();
         for (name, value) in request.headers() {
             let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
-            if is(b"host") {
-                fields.host.add(value);
-            } else if is(b"content-length") {
-                fields.length.add(value);
-            } else if is(b"transfer-encoding") {
-                fields.codings.add(value);
-            } else if is(b"upgrade") {
-                fields.is_upgrade |= has_token(value, b"websocket");
-            } else if is(b"connection") {
-                fields.closes |= has_token(value, b"close");
-                fields.keeps_alive |= has_token(value, b"keep-alive");
-            } else if is(b"expect") {
-                for token in tokens(value).filter(|token| !token.is_empty()) {
-                    let is_known = token.eq_ignore_ascii_case(b"100-continue");
-                    fields.expects_continue |= is_known;
-                    fields.expects_other |= !is_known;
+            match name.len() {
+                4 if is(b"host") => fields.host.add(value),
+                14 if is(b"content-length") => fields.length.add(value),
+                17 if is(b"transfer-encoding") => fields.codings.add(value),
+                7 if is(b"upgrade") => fields.is_upgrade |= has_token(value, b"websocket"),
+                10 if is(b"connection") => {
+                    fields.closes |= has_token(value, b"close");
+                    fields.keeps_alive |= has_token(value, b"keep-alive");
                 }
+                6 if is(b"expect") => {
+                    for token in tokens(value).filter(|token| !token.is_empty()) {
+                        let is_known = token.eq_ignore_ascii_case(b"100-continue");
+                        fields.expects_continue |= is_known;
+                        fields.expects_other |= !is_known;
+                    }
+                }
+                _ => {}
             }
         }
         fields

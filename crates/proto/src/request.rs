@@ -81,27 +81,58 @@ impl Request {
     /// A head that is whole may be refused later, by [`Request::judge`] or [`Request::judge_plain`]: each
     /// request that was received is to be judged by one of them.
     pub fn receive(&mut self, input: &[u8], seen: usize) -> Result<Option<usize>, Refusal> {
+        if seen == 0
+            && let Some(len) = self.parse_at_once(input)
+        {
+            return Ok(Some(len));
+        }
         let start = skip_empty_lines(input)?;
         let Some(end) = find_end(input, start.max(seen))? else { return Ok(None) };
         self.parse(&input[start..end])?;
         Ok(Some(end))
     }
 
-    /// Reads a head that is whole.
-    fn parse(&mut self, head: &[u8]) -> Result<(), Refusal> {
-        self.head.clear();
-        self.headers.clear();
-        (self.method, self.target) = (Part::default(), Part::default());
-        self.head.try_reserve(head.len()).map_err(|_| Refusal::NoMemory)?;
-        self.head.extend_from_slice(head);
+    /// Reads the head at the start of `input` where that is whole and good, as most are. Returns its length; `None` says
+    /// nothing.
+    fn parse_at_once(&mut self, input: &[u8]) -> Option<usize> {
         let mut lines = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let mut parsed = httparse::Request::new(&mut []);
-        match parsed.parse_with_uninit_headers(&self.head, &mut lines) {
-            Ok(httparse::Status::Complete(len)) if len == self.head.len() => {}
+        let window = &input[..input.len().min(MAX_HEAD)];
+        let status = parsed.parse_with_uninit_headers(window, &mut lines);
+        let Ok(httparse::Status::Complete(len)) = status else { return None };
+        let head = &input[..len];
+        if matches!(head.first(), None | Some(b'\r' | b'\n')) || has_lone_line_feed(head) {
+            return None;
+        }
+        self.note(&parsed, head).ok()?;
+        Some(len)
+    }
+
+    /// Reads a head that is whole.
+    fn parse(&mut self, head: &[u8]) -> Result<(), Refusal> {
+        self.headers.clear();
+        (self.method, self.target) = (Part::default(), Part::default());
+        let mut lines = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+        let mut parsed = httparse::Request::new(&mut []);
+        match parsed.parse_with_uninit_headers(head, &mut lines) {
+            Ok(httparse::Status::Complete(len)) if len == head.len() => {}
             Err(httparse::Error::TooManyHeaders) => return Err(Refusal::HeadTooLarge),
             _ => return Err(Refusal::Malformed("this is no HTTP request")),
         }
-        let head_start = self.head.as_ptr().addr();
+        self.note(&parsed, head).map_err(|_| Refusal::NoMemory)
+    }
+
+    /// Keeps this head, and notes where its parts are.
+    #[inline(always)]
+    fn note(
+        &mut self,
+        parsed: &httparse::Request<'_, '_>,
+        head: &[u8],
+    ) -> Result<(), TryReserveError> {
+        self.head.clear();
+        self.head.try_reserve(head.len())?;
+        self.head.extend_from_slice(head);
+        let head_start = head.as_ptr().addr();
         let part = |part: &[u8]| {
             let start = part.as_ptr().addr() - head_start;
             Part { start: start as u16, end: (start + part.len()) as u16 }
@@ -109,7 +140,8 @@ impl Request {
         self.method = part(parsed.method.unwrap_or_default().as_bytes());
         self.target = part(parsed.path.unwrap_or_default().as_bytes());
         self.is_current = parsed.version == Some(1);
-        self.headers.try_reserve(parsed.headers.len()).map_err(|_| Refusal::NoMemory)?;
+        self.headers.clear();
+        self.headers.try_reserve(parsed.headers.len())?;
         let lines = parsed.headers.iter();
         self.headers.extend(
             lines.map(|line| Line { name: part(line.name.as_bytes()), value: part(line.value) }),
@@ -271,6 +303,13 @@ fn skip_empty_lines(input: &[u8]) -> Result<usize, Refusal> {
         count @ ..=MAX_EMPTY_LINES => Ok(2 * count),
         _ => Err(Refusal::Malformed("too many empty lines before the request")),
     }
+}
+
+/// Whether a line of the head ends without CR.
+fn has_lone_line_feed(head: &[u8]) -> bool {
+    let pairs = head.iter().zip(&head[1..]);
+    // All of them are looked at, which the compiler does for many at a time.
+    pairs.fold(0, |found, (before, byte)| found | u8::from(*byte == b'\n' && *before != b'\r')) != 0
 }
 
 /// The length of the head at the start of `input`, of which the first `seen` bytes were looked at

@@ -84,6 +84,7 @@ impl Refusal {
                 "this is TLS, and the server speaks plain HTTP: wss:// needs a proxy before it"
             }
             Self::Origin => "pages of this origin may not connect",
+            Self::Status(500..) => "the server cannot answer this request",
             Self::Forbidden | Self::Status(_) => "the server does not want this connection",
             Self::NoProxyHeader => {
                 "this server is reached by way of a proxy that speaks the PROXY protocol"

@@ -90,7 +90,7 @@ impl Conn {
 
     /// Gives a request an answer behind which the connection ends.
     pub(super) fn answer_last(&mut self, cx: &mut Context, answer: [&[u8]; 2]) {
-        let is_asked = self.phase == Phase::Opening || cx.pending.opening == Some(cx.id);
+        let is_asked = cx.pending.opening == Some(cx.id) || self.standing == Standing::Deferred;
         if is_asked && !self.is_plain(cx) {
             // What was sent to it meanwhile was for a connection that it is not.
             self.drop_queue(cx);
@@ -115,7 +115,9 @@ impl Conn {
         if self.standing == Standing::Deferred {
             self.end_deferral(cx);
         }
-        if let Some(key) = self.exchange {
+        if let Some(key) = self.exchange
+            && cx.exchanges[key].held() > 0
+        {
             cx.exchanges[key].drop_request(&mut cx.memory);
         }
     }
@@ -128,6 +130,9 @@ impl Conn {
 
     /// Puts the decision on the request off that the caller was told last.
     pub(crate) fn defer(&mut self, cx: &mut Context) -> Result<(), OutOfMemory> {
+        if self.phase != Phase::Opening {
+            return Err(OutOfMemory);
+        }
         if self.standing != Standing::Asking {
             return Ok(());
         }
@@ -208,11 +213,10 @@ impl Conn {
 
     /// The request on which the caller decides, of the connection with this id.
     pub(crate) fn request<'a>(&self, id: ConnId, cx: &'a Context) -> Option<&'a Request> {
-        let kept = self.exchange.and_then(|key| cx.exchanges[key].request.as_ref());
-        match cx.pending.opening == Some(id) {
-            // It stays until the caller has returned, also where the connection is being closed by then.
-            true => Some(kept.unwrap_or(&cx.inbox.request)),
-            false => kept.filter(|_| self.phase == Phase::Opening),
+        if self.phase != Phase::Opening {
+            return None;
         }
+        let kept = self.exchange.and_then(|key| cx.exchanges[key].request.as_ref());
+        kept.or_else(|| (cx.pending.opening == Some(id)).then_some(&cx.inbox.request))
     }
 }

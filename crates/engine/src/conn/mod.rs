@@ -22,7 +22,7 @@ use dorrit_proto::{Closing, Deflate};
 
 use crate::config::{Buffers, Config};
 use crate::pool::PoolKey;
-use crate::reactor::Interest;
+use crate::reactor::{Announced, Interest, Notice};
 use crate::transport::Transport;
 use crate::turn::Ways;
 
@@ -122,16 +122,6 @@ pub(crate) enum Standing {
     Accepted,
 }
 
-/// What the poll has announced of a socket besides bytes to read: a short read says nothing then (CONTRACT S24).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Announced {
-    Nothing,
-    /// Urgent data, or something of the other side.
-    Something,
-    /// The end of the client's side of the stream.
-    End,
-}
-
 /// Why a message is too much for a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Excess {
@@ -164,7 +154,7 @@ impl Listed {
     /// The list of connections whose turn comes in the next round.
     pub(crate) const NEXT: u8 = 4;
 
-    /// Whether it waits for a turn.
+    /// Whether it waits for a turn, as far as what the poll has told is noted.
     pub(crate) fn is_any(self) -> bool {
         self != Self::default()
     }
@@ -227,15 +217,11 @@ impl Conn {
     }
 
     /// Notes what the poll has told of the socket.
-    pub(crate) fn note(&mut self, event: &mio::event::Event) {
-        let is_end = event.is_read_closed() || event.is_write_closed() || event.is_error();
-        self.can_read |= event.is_readable() || is_end || event.is_priority();
-        self.can_write |= event.is_writable() || is_end;
-        if event.is_read_closed() || event.is_error() {
-            self.announced = Announced::End;
-        } else if is_end || event.is_priority() {
-            self.announced = self.announced.max(Announced::Something);
-        }
+    #[inline(always)]
+    pub(crate) fn note(&mut self, notice: Notice) {
+        self.can_read |= notice.can_read;
+        self.can_write |= notice.can_write;
+        self.announced = self.announced.max(notice.announced);
     }
 
     /// Whether the caller has accepted it.
@@ -270,17 +256,24 @@ impl Conn {
     }
 
     /// Whether the caller may queue messages for it.
-    pub(crate) fn is_writable(&self) -> bool {
-        matches!(self.phase, Phase::Opening | Phase::Open) && !self.is_write_closed
+    pub(crate) fn is_writable(&self, cx: &Context) -> bool {
+        let may_open = match self.phase {
+            Phase::Opening => !self.is_plain(cx),
+            phase => phase == Phase::Open,
+        };
+        may_open && !self.is_write_closed
     }
 
     /// Which short ways are right for it in its turn.
     pub(crate) fn ways(&self, config: &Config) -> Ways {
         let is_plain = self.incoming.is_none() && config.buffers == Buffers::Shared;
-        let is_direct = self.queue.is_none() && self.deflate.is_none();
+        let is_direct = self.queue.is_none() && self.deflate.is_none() && !self.is_write_closed;
+        // An upgrade behind plain requests takes the longer way, on which it is told from one.
+        let is_upgrade = self.phase == Phase::Opening && self.exchange.is_none();
+        let may_open = self.phase == Phase::Open || is_upgrade;
         Ways {
             tells_whole: self.phase == Phase::Open && is_plain,
-            frames_whole: self.is_writable() && is_direct && config.max_queued_frames.is_none(),
+            frames_whole: may_open && is_direct && config.max_queued_frames.is_none(),
         }
     }
 

@@ -16,10 +16,7 @@ impl Conn {
     pub(crate) fn begin_turn(&mut self, cx: &mut Context) -> Option<Told> {
         self.listed.leave(Listed::NOW);
         if self.phase == Phase::Opening {
-            // The answers to the requests before it.
-            if self.is_plain(cx) && self.queue.is_some() && std::mem::take(&mut self.can_write) {
-                self.flush(cx);
-            }
+            self.send_earlier(cx);
             self.await_decision(cx);
             return None;
         }

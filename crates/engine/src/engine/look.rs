@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::Engine;
 use crate::conn::Conn;
 use crate::event::Event;
-use crate::reactor::{self, Batch, Interest, Source};
+use crate::reactor::{self, Batch, Interest, Notice, Source};
 use crate::sys::{self, Stream};
 use crate::timers::{Kind, earlier, nanos};
 use crate::transport::Transport;
@@ -59,17 +59,12 @@ impl Engine {
         self.cx.clock.refresh();
         self.report();
         let sleep = earlier(self.nanos_to_sleep(), longest.map(nanos));
-        let is_full = self.poll(sleep.map(Duration::from_nanos))?;
+        self.ready.end_round(&mut self.conns);
+        let has_more = self.poll(sleep.map(Duration::from_nanos))?;
         self.cx.clock.wake(sleep);
-        // All that has come until now is known before anybody's time is over: between what the poll has told and
-        // now the process may have been stopped (CONTRACT S21).
-        let loop_time = self.cx.clock.loop_time();
-        let mut has_more = is_full || self.timers.deadlines.is_due(loop_time);
-        for _ in 0..reactor::looks(self.conns.len() + self.reactor.watches.len()) {
-            if !has_more {
-                break;
-            }
-            has_more = self.poll(Some(Duration::ZERO))?;
+        self.cx.date.expire();
+        if has_more || self.timers.deadlines.is_due(self.cx.clock.loop_time()) {
+            self.look_again()?;
         }
         self.ready.begin_round(&mut self.conns);
         self.expire();
@@ -77,6 +72,21 @@ impl Engine {
             self.begin_round_of_sources();
         }
         self.cx.pending.is_looking = true;
+        Ok(())
+    }
+
+    /// Looks at all that has come until now, and has it noted before anybody's time is over: between what the poll has
+    /// told and now the process may have been stopped (CONTRACT S21).
+    #[inline(never)]
+    fn look_again(&mut self) -> io::Result<()> {
+        self.ready.note_told(&mut self.conns);
+        for _ in 0..reactor::looks(self.conns.len() + self.reactor.watches.len()) {
+            let has_more = self.poll(Some(Duration::ZERO))?;
+            self.ready.note_told(&mut self.conns);
+            if !has_more {
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -94,7 +104,7 @@ impl Engine {
         }
     }
 
-    /// Notes what the poll tells. Returns whether it may have more to tell: after an interruption, in which much may
+    /// Takes what the poll tells. Returns whether it may have more to tell: after an interruption, in which much may
     /// have come, it has told nothing.
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
         if !self.reactor.poll(timeout)? {
@@ -104,18 +114,14 @@ impl Engine {
         for event in &self.reactor.events {
             count += 1;
             match Source::of(event.token()) {
-                Source::Conn(id) => {
-                    if let Some(conn) = self.conns.get_mut(id) {
-                        conn.note(event);
-                        if conn.listed.enter_now() {
-                            self.ready.push_listed(id, &self.conns);
-                        }
-                    }
-                }
+                Source::Conn(id) => self.ready.push_told(id, Notice::of(event)),
                 Source::Watch(watch) => self.reactor.watches.note(watch, event),
                 Source::Control => self.cx.pending.is_controlled = true,
                 Source::Listener(number) => self.reactor.listeners.set_ready(number),
             }
+        }
+        if !reactor::TELLS_ONCE {
+            self.ready.note_told(&mut self.conns);
         }
         Ok(reactor::is_full(count))
     }

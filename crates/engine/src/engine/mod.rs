@@ -16,7 +16,7 @@ use crate::connections::Connections;
 use crate::conns::Conns;
 use crate::event::{Event, Told};
 use crate::id::ConnId;
-use crate::reactor::Reactor;
+use crate::reactor::{Notice, Reactor};
 use crate::ready::Ready;
 use crate::shares::Shares;
 use crate::spent::FirstIds;
@@ -141,7 +141,7 @@ impl Engine {
             {
                 return Progress::Told(told);
             }
-            let Some(id) = self.next_turn() else {
+            let Some((id, notice)) = self.next_turn() else {
                 if self.shares.is_asked
                     && let Some(told) = self.next_behind_turns()
                 {
@@ -149,7 +149,10 @@ impl Engine {
                 }
                 return Progress::Idle;
             };
-            self.with(id, |conn, cx| told = conn.begin_turn(cx));
+            self.with(id, |conn, cx| {
+                conn.note(notice);
+                told = conn.begin_turn(cx);
+            });
             if let Some(told) = told {
                 return Progress::Told(told);
             }
@@ -159,15 +162,16 @@ impl Engine {
         }
     }
 
-    /// The connection whose turn it is, unless it is time to look at the poll (CONTRACT S20).
-    fn next_turn(&mut self) -> Option<ConnId> {
+    /// The connection whose turn it is, and what the poll has told of it, unless it is time to look at the poll
+    /// (CONTRACT S20).
+    fn next_turn(&mut self) -> Option<(ConnId, Notice)> {
         if self.cx.clock.is_due() {
             return None;
         }
-        let id = self.ready.pop(&mut self.conns)?;
+        let next = self.ready.pop(&mut self.conns)?;
         self.cx.clock.count(1);
         self.shares.has_turned = true;
-        Some(id)
+        Some(next)
     }
 
     /// Ends the turn of a connection that is not there any more.

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Poll, Token};
 
@@ -20,7 +21,9 @@ pub(crate) use listeners::{Batch, Listeners, SHORT_PAUSE};
 pub(crate) use watches::{Watch, Watches};
 
 /// How many events are taken from the poll at a time.
-const EVENTS: usize = 1024;
+pub(crate) const EVENTS: usize = 1024;
+/// Whether an event tells all that there is of a socket: a kqueue tells reading and writing apart.
+pub(crate) const TELLS_ONCE: bool = cfg!(any(target_os = "linux", target_os = "android"));
 /// No connection's id has this generation, so tokens with it name other things.
 const NOT_A_CONNECTION: u64 = (u32::MAX as u64) << 32;
 const CONTROL: Token = Token((NOT_A_CONNECTION | u32::MAX as u64) as usize);
@@ -43,6 +46,27 @@ pub(crate) enum Source {
     Listener(usize),
     /// One of the caller's descriptors.
     Watch(Watch),
+}
+
+/// What the poll has told of a connection's socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Notice {
+    /// There may be bytes to read, or the end.
+    pub(crate) can_read: bool,
+    /// It may take more.
+    pub(crate) can_write: bool,
+    pub(crate) announced: Announced,
+}
+
+/// What the poll has announced of a socket besides bytes to read: a short read says nothing then (CONTRACT S24).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Announced {
+    #[default]
+    Nothing,
+    /// Urgent data, or something of the other side.
+    Something,
+    /// The end of the client's side of the stream.
+    End,
 }
 
 /// What the poll watches a socket for.
@@ -188,6 +212,24 @@ impl Reactor {
     /// The next one of the caller's descriptors that is ready.
     pub(crate) fn next_watch(&mut self) -> Option<(RawFd, Readiness, Key)> {
         self.watches.next(self.poll.registry())
+    }
+}
+
+impl Notice {
+    /// What an event says of a socket.
+    #[inline(always)]
+    pub(crate) fn of(event: &Event) -> Self {
+        let is_end = event.is_read_closed() || event.is_error();
+        let is_over = is_end || event.is_write_closed();
+        if !is_over && !event.is_priority() {
+            let (can_read, can_write) = (event.is_readable(), event.is_writable());
+            return Self { can_read, can_write, announced: Announced::Nothing };
+        }
+        Self {
+            can_read: true,
+            can_write: is_over || event.is_writable(),
+            announced: if is_end { Announced::End } else { Announced::Something },
+        }
     }
 }
 

@@ -121,13 +121,11 @@ pub unsafe fn choose_protocol(conn: *mut c_void, name: *const c_char) -> c_int {
 pub fn set_status(conn: *mut c_void, status: c_int) -> c_int {
     let status = u16::try_from(status).ok().filter(|status| (300..600).contains(status));
     guard(-1, || {
-        let set = with_loop(|Loop { engine, requests, .. }| {
-            let id = handle::to_id(conn)?;
-            // There is no status to set of what is decided later, nor of a plain request.
-            if !requests.is_running(id) || engine.plain(id).is_some() {
-                return None;
-            }
-            requests.answer(id)?.status = Some(status?);
+        let set = within(conn, |_, id, requests| {
+            // It counts where the callback refuses a connection.
+            let is_refusable = requests.is_running(id);
+            let answer = requests.answer(id).filter(|it| is_refusable && it.plain.is_none())?;
+            answer.status = Some(status?);
             Some(())
         });
         set.ok().flatten().map_or(-1, |()| 0)

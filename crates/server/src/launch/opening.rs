@@ -134,7 +134,11 @@ impl Parts {
 
     /// Becomes who the server is to be, and makes the loop.
     fn settle(&mut self) -> Result<(), StartError> {
-        let (pages, access) = settle(&self.plan, &mut self.files)?;
+        assume_credentials(&self.plan, &mut self.files)?;
+        // By the one who will read what is in it, and write to it.
+        let pages = self.plan.options.pages.as_deref().map(Pages::open).transpose()?;
+        let access = self.plan.options.access_log.as_ref().map(AccessLog::open).transpose()?;
+        leave_directory(&self.plan)?;
         let server = share(&mut self.plan, pages);
         let begun = self.begin(server, access);
         begun.map_err(|error| StartError::new(format_args!("loop: {}", errno_text(&error))))
@@ -187,24 +191,22 @@ impl Parts {
     }
 }
 
-/// Becomes who the server is to be, where it is to be. Returns what it has opened besides.
-fn settle(
-    plan: &Plan,
-    files: &mut Files,
-) -> Result<(Option<Pages>, Option<AccessLog>), StartError> {
+/// Becomes who the server is to be.
+fn assume_credentials(plan: &Plan, files: &mut Files) -> Result<(), StartError> {
     if plan.credentials.is_drop() {
         files.keep_rights()?;
     }
-    plan.credentials.assume()?;
-    // By the one who will read what is in it, and write to it.
-    let pages = plan.options.pages.as_deref().map(Pages::open).transpose()?;
-    let access = plan.options.access_log.as_ref().map(AccessLog::open).transpose()?;
-    if !plan.options.is_foreground {
-        let root = Path::new("/");
-        let changed = std::env::set_current_dir(root);
-        changed.map_err(|error| StartError::path("chdir", root, errno_text(&error)))?;
+    plan.credentials.assume()
+}
+
+/// Leaves the directory in which the server was started, which a daemon must not hold.
+fn leave_directory(plan: &Plan) -> Result<(), StartError> {
+    if plan.options.is_foreground {
+        return Ok(());
     }
-    Ok((pages, access))
+    let root = Path::new("/");
+    let changed = std::env::set_current_dir(root);
+    changed.map_err(|error| StartError::path("chdir", root, errno_text(&error)))
 }
 
 /// What the loops share.

@@ -115,10 +115,8 @@ pub(crate) fn is_reaper() -> bool {
 
 #[cfg(target_os = "linux")]
 fn is_reaper_by_choice() -> bool {
-    // Valgrind 3.19 does not know that the system fills this in, and ends programs for a place that was not set before.
-    let mut is_on: c_int = 0;
-    // SAFETY: one int is written.
-    unsafe { libc::prctl(libc::PR_GET_CHILD_SUBREAPER, &raw mut is_on) == 0 && is_on != 0 }
+    // Not rustix's: valgrind does not know that the call sets what is uninitialised there.
+    nix::sys::prctl::get_child_subreaper().unwrap_or(false)
 }
 
 #[cfg(target_os = "freebsd")]

@@ -5,7 +5,7 @@
 use crate::harness::{Client, Frame, Launch, Need, Request, Server, Variant, skipped};
 use crate::linking::valgrind;
 
-const CALLS: [&str; 34] = [
+const CALLS: [&str; 41] = [
     "name",
     "periodic",
     "set",
@@ -37,6 +37,13 @@ const CALLS: [&str; 34] = [
     "timeout",
     "callbacks",
     "option",
+    "address",
+    "setheader",
+    "body",
+    "defer",
+    "accept",
+    "respond",
+    "adopt",
     "close0",
     "close1",
     "closecode",
@@ -73,7 +80,7 @@ fn the_matrix_under_address_sanitizer() {
 /// there are closed, each once.
 #[test]
 fn the_server_stops_from_within() {
-    for callback in ["open", "read", "drain", "close"].iter().chain(&ALONE) {
+    for callback in ["open", "read", "drain", "close", "request"].iter().chain(&ALONE) {
         let mut server = Launch::of("matrix.c", Variant::Default).start();
         let mut control = server.connect_as("control");
         let mut other = server.connect_as("other");
@@ -81,6 +88,10 @@ fn the_server_stops_from_within() {
         // What runs by itself may have stopped it already.
         let own = (!ALONE.contains(callback)).then(|| server.raw());
         let own = own.map(|mut own| {
+            if *callback == "request" {
+                own.send_bytes(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+                return own;
+            }
             own.send_bytes(&Request::new().with("Cookie", "own").bytes());
             own.text("go");
             // Nothing drains where the connection is being closed.
@@ -133,6 +144,11 @@ fn run(launch: Launch) {
             for target in TARGETS {
                 cast.cell(&server, callback, call, target);
             }
+        }
+    }
+    for call in CALLS {
+        for target in TARGETS {
+            cast.request_cell(&server, call, target);
         }
     }
     for callback in ALONE {
@@ -236,6 +252,30 @@ impl Cast {
         self.others_notice_nothing(server, call, target);
     }
 
+    /// The same where the callback is that of a request, which is answered unless it closes itself.
+    fn request_cell(&mut self, server: &Server, call: &str, target: &str) {
+        self.arm("request", call, target);
+        let mut own = server.raw();
+        own.send_bytes(b"GET /chat HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let line = server.await_journal(&format!("did request {call} {target}: "));
+        let result = match (call, target) {
+            ("setheader" | "body" | "defer", "own") => "0",
+            ("header", "own") => "localhost",
+            ("target", "own") => "/chat",
+            ("get", "own") => "null",
+            ("send", "own") => "0",
+            _ => expected("request", call, target),
+        };
+        assert!(line.ends_with(&format!(": {result}")), "{line}: {result}");
+        match (call, target) {
+            ("close1", "own") => own.expect_end(),
+            ("close0" | "closecode", "own") => assert!(own.head().status.contains(" 403 ")),
+            _ => assert_eq!(own.head().status, "HTTP/1.1 200 OK", "{call} {target}"),
+        }
+        drop(own);
+        self.others_notice_nothing(server, call, target);
+    }
+
     /// The connection whose callback ran is served, and has been sent what was written to it.
     fn own_goes_on(&mut self, own: &mut Client, callback: &str, call: &str, target: &str) {
         if callback == "open" {
@@ -285,6 +325,7 @@ fn expected(callback: &str, call: &str, target: &str) -> &'static str {
         "header" if callback == "open" && target == "own" => "localhost",
         "target" if callback == "open" && target == "own" => "/chat",
         "choose" | "status" if callback == "open" && target == "own" => "0",
+        "setheader" | "body" | "defer" if callback == "open" && target == "own" => "0",
         "code" if callback == "close" && target == "own" => "1000",
         _ => looping(callback, call).unwrap_or_else(|| beyond(call, false)),
     }
@@ -315,8 +356,9 @@ fn beyond(call: &str, in_init: bool) -> &'static str {
         "maxmessage" | "compression" | "protocols" | "origins" | "ping" | "limit" if in_init => "0",
         "maxmessage" | "compression" | "protocols" | "origins" | "ping" | "limit" => "-1",
         "choose" | "status" => "-1",
+        "setheader" | "body" | "defer" | "accept" | "respond" | "adopt" => "-1",
         "header" | "target" => "null",
-        "protocol" => "[]",
+        "protocol" | "address" => "[]",
         "code" => "1006",
         _ => "done",
     }

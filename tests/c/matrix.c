@@ -28,8 +28,8 @@ static const char *const calls[] = {
     "name",   "periodic", "set",    "get",    "qlen", "write",    "maxmessage", "compression",
     "protocols", "origins", "ping", "limit",  "header", "target", "choose",     "status",
     "send",   "protocol", "qbytes", "code",   "post",   "watch",    "after",      "cancel",
-    "step",   "begin",  "main",     "fd",     "timeout", "callbacks", "option",   "close0",
-    "close1", "closecode",
+    "step",   "begin",  "main",     "fd",     "timeout", "callbacks", "option",   "address",
+    "setheader", "body", "defer", "accept", "respond", "adopt", "close0", "close1", "closecode",
 };
 
 enum { CALLS = sizeof calls / sizeof *calls };
@@ -66,6 +66,7 @@ static void *target(const char *on, void *own)
 static void tick(void);
 static void run(const char *in, const char *call, const char *on, void *own);
 
+#include "matrix_requests.h" /* the functions for requests */
 #include "matrix_loop.h" /* what the loop calls, and the functions for it */
 
 /* The calls for what goes beyond the manuals; 0 where it is none of them. */
@@ -118,7 +119,7 @@ static void run(const char *in, const char *call, const char *on, void *own)
     void *conn = target(on, own), *before;
 
     strcpy(result, "done");
-    if (run_beyond(call, conn, result) || run_loop(call, conn, result))
+    if (run_beyond(call, conn, result) || run_requests(call, conn, result) || run_loop(call, conn, result))
         ;
     else if (strcmp(call, "name") == 0)
         ws_set_name(name);
@@ -167,6 +168,24 @@ static void tick(void)
         armed_in[0] = '\0';
     }
     callback_ends();
+}
+
+/* A request is "own", and names no connection. */
+int ws_request_callback(void *conn, const char *method, const char *target, size_t len, const unsigned char *body)
+{
+    struct peer self;
+
+    callback_begins("ws_request_callback");
+    (void)method;
+    (void)target;
+    (void)len;
+    (void)body;
+    memset(&self, 0, sizeof self);
+    self.conn = conn;
+    strcpy(self.role, "own");
+    run_where_armed("request", &self);
+    callback_ends();
+    return 200;
 }
 
 static void stop_in(const char *in)

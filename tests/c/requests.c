@@ -107,12 +107,26 @@ static void meet(void *conn)
         journal("fault: data before it was set");
 }
 
+/* "NAME" or "NAME=VALUE" */
+static void set_option(const char *option)
+{
+    char *name = strdup(option), *value = strchr(name, '=');
+
+    if (value != NULL)
+        *value++ = '\0';
+    if (ws_set_option(name, value) != 0)
+        journal("fault: the option cannot be set");
+    free(name);
+}
+
 void ws_init_func(void)
 {
     journal_open();
     is_quiet = getenv("REQUESTS_QUIET") != NULL;
     if (getenv("PROBE_NAME") != NULL)
         ws_set_name(getenv("PROBE_NAME"));
+    if (getenv("SET_OPTION") != NULL)
+        set_option(getenv("SET_OPTION"));
 }
 
 void ws_exit_func(void)

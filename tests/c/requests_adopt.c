@@ -79,8 +79,8 @@ static void on_read(int fd, int events, void *data)
     callback_begins("a watch");
     if (length <= 0 || ws_adopt(fd, bytes, (size_t)length) != 0) {
         journal("not adopted: %ld", (long)length);
-        /* It is the program's still. */
-        if (length > 0 && send(fd, "not adopted", 11, MSG_NOSIGNAL) != 11)
+        /* It is the program's still, where the client has not left. */
+        if (length > 0 && send(fd, "not adopted", 11, MSG_NOSIGNAL) != 11 && errno != EPIPE)
             journal("fault: it cannot be used any more");
         ws_watch(fd, 0, NULL, NULL);
         close(fd);

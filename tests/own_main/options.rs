@@ -41,6 +41,13 @@ fn each_option() {
         "log-level=debug",
         "log-stderr",
         "drain=3",
+        "max-body=0",
+        "max-body=10K",
+        "defer-timeout=5",
+        "forwarded=1",
+        "forwarded=2,x-forwarded-for",
+        "access-log=syslog",
+        "tcp-keepalive=60,5,10",
     ] {
         sets(option, 0);
     }
@@ -70,6 +77,16 @@ fn wrong_names_and_values() {
         "log-level=loud",
         "log-stderr=1",
         "drain=x",
+        "max-body=x",
+        "max-body=-1",
+        "max-body",
+        "defer-timeout=x",
+        "forwarded=0",
+        "forwarded=1,x-real-ip",
+        "proxy-protocol=1",
+        "access-log",
+        "tcp-keepalive=60",
+        "tcp-keepalive=x,5,10",
         "nonsense",
         "nonsense=1",
         "-m=5",
@@ -133,6 +150,45 @@ fn origins() {
     let mut server = launch(&option).args(["--origin", theirs]).start();
     assert!(!passes(&server, ours) && passes(&server, theirs));
     server.stop();
+}
+
+/// Those for requests: what proxies say, how long a body may be, and where a line for each goes.
+#[test]
+fn requests() {
+    let start =
+        |option: &str| Launch::of("requests.c", Variant::Default).env("SET_OPTION", option).start();
+    let ask = |server: &Server, bytes: &[u8]| {
+        let mut client = server.raw();
+        client.send_bytes(bytes);
+        client.head().status
+    };
+    const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+    let mut server = start("max-body=4");
+    assert_eq!(ask(&server, POST), "HTTP/1.1 413 Content Too Large");
+    server.stop();
+    let mut server = start("proxy-protocol");
+    assert_eq!(ask(&server, POST), "HTTP/1.1 400 Bad Request");
+    assert_eq!(ask(&server, &[b"PROXY UNKNOWN\r\n", POST].concat()), "HTTP/1.1 200 OK");
+    server.stop();
+    let get = b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.7\r\nX-Do: address 0\r\n\r\n";
+    let mut server = start("forwarded=1");
+    ask(&server, get);
+    server.await_journal("request address 0: [192.0.2.7]");
+    server.stop();
+    let mut server = start("defer-timeout=1");
+    let late = b"GET / HTTP/1.1\r\nHost: a\r\nX-Do: defer 0;return 0\r\n\r\n";
+    assert_eq!(ask(&server, late), "HTTP/1.1 503 Service Unavailable");
+    server.stop();
+    let path = std::env::temp_dir().join(format!("dorrit-access-{}", std::process::id()));
+    std::fs::write(&path, "").expect("a file");
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666))
+        .expect("its mode");
+    let mut server = start(&format!("access-log={}", path.display()));
+    assert_eq!(ask(&server, POST), "HTTP/1.1 200 OK");
+    server.stop();
+    let text = std::fs::read_to_string(&path).expect("it is there");
+    std::fs::remove_file(&path).expect("it goes");
+    assert!(text.contains("\"POST / HTTP/1.1\" 200 5 "), "{text}");
 }
 
 /// Known when `ws_init_func` has returned; a relative path is the directory's of the start (CONTRACT S19).

@@ -76,6 +76,7 @@ fn until_the_decision() {
         ("send 2 x", "0"),
         ("choose 2 chat", "-1"),
         ("defer 2", "-1"),
+        ("status 2 404", "-1"),
         ("accept 2", "-1"),
         ("respond 2 199", "-1"),
         ("respond 2 600", "-1"),
@@ -121,6 +122,7 @@ fn until_an_upgrade_is_accepted() {
         ("target 2", "/chat"),
         ("protocol 2", "[]"),
         ("choose 2 c", "-1"),
+        ("status 2 404", "-1"),
         ("choose 2 a", "0"),
         ("choose 2 b", "0"),
         ("protocol 2", "[b]"),
@@ -276,6 +278,23 @@ fn requests_behind_it() {
     until(|| (command(&mut control, "kept 4") == "8").then_some(()));
     assert_eq!(command(&mut control, "respond 4 404"), "0");
     assert_eq!(answer(&mut client).0.status, "HTTP/1.1 404 Not Found");
+    drop((client, control));
+    server.stop();
+}
+
+/// Answers that are given already do not wait for the decision on a request behind them, however long they are.
+#[test]
+fn answers_before_it() {
+    let mut server = launch().start();
+    let mut control = server.connect();
+    let mut client = server.raw();
+    client.send_bytes(&[get("/", ""), doing("long 0 5000000"), put_off("keep 0 7")].concat());
+    assert_eq!(answer(&mut client).0.status, OK);
+    assert_eq!(answer(&mut client).1.len(), 5_000_000);
+    let told = until(|| (command(&mut control, "kept 4") == "7").then_some(()));
+    assert!(told.is_some(), "{}", server.journal());
+    assert_eq!(command(&mut control, "respond 4 202"), "0");
+    assert_eq!(answer(&mut client).0.status, "HTTP/1.1 202 Accepted");
     drop((client, control));
     server.stop();
 }

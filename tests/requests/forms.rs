@@ -26,7 +26,7 @@ fn status(server: &Server, request: &[u8], expected: u16, keeps: bool) {
     }
 }
 
-/// A table of heads behind `GET / HTTP/1.1`, with a Host before them where they have none.
+/// Requests, each with the status of its answer and whether another one may follow.
 fn table(rows: &[(&str, u16, bool)]) {
     let mut server = launch().start();
     for (request, expected, keeps) in rows {

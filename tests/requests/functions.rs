@@ -24,6 +24,7 @@ fn while_a_request_is_told() {
             ("address 0", "[127.0.0.1]"),
             ("protocol 0", "[]"),
             ("choose 0 chat", "-1"),
+            ("status 0 404", "-1"),
             ("add 0 X-A=b", "0"),
             ("body 0 text", "0"),
             ("nobody 0", "-1 0"),

@@ -10,6 +10,7 @@ mod expire;
 mod flush;
 mod inflate;
 mod parts;
+mod pause;
 mod queue;
 mod receive;
 mod request;
@@ -89,6 +90,8 @@ pub(crate) enum Phase {
     Opening,
     /// Messages go both ways.
     Open,
+    /// Messages go to the client, and what comes from it waits.
+    Paused,
     /// What is queued goes out, and nothing is read.
     Flushing(Then),
     /// Our close frame is out: the peer's ends it, and all else is ignored.
@@ -229,6 +232,11 @@ impl Conn {
         self.standing == Standing::Accepted
     }
 
+    /// Whether messages go to the client, and it is not being closed.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Paused)
+    }
+
     /// Whether it is to be read to its end, or until nothing is there (CONTRACT S24).
     pub(crate) fn reads_to_end(&self) -> bool {
         self.announced != Announced::Nothing
@@ -250,6 +258,7 @@ impl Conn {
                 | Body
                 | Opening
                 | Open
+                | Paused
                 | Flushing(Then::AwaitClose | Then::Respond)
                 | AwaitingClose
         )
@@ -257,7 +266,7 @@ impl Conn {
 
     /// Whether the caller may queue messages for it.
     pub(crate) fn is_writable(&self) -> bool {
-        matches!(self.phase, Phase::Opening | Phase::Open) && !self.is_write_closed
+        (self.phase == Phase::Opening || self.is_open()) && !self.is_write_closed
     }
 
     /// Which short ways are right for it in its turn.

@@ -72,6 +72,12 @@ impl Requests {
         }
     }
 
+    /// Has a connection that is being decided on be paused from its acceptance on, or not. Returns whether it is one.
+    pub(crate) fn set_paused(&mut self, id: ConnId, is_paused: bool) -> bool {
+        let answer = self.answer(id);
+        answer.map(|answer| answer.is_paused = is_paused).is_some()
+    }
+
     /// Chooses a sub-protocol, and makes room to keep it.
     pub(crate) fn choose(&mut self, id: ConnId, name: &[u8]) -> Result<(), TryReserveError> {
         self.known.get_or_insert_default().try_reserve(1)?;

@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
 use dorrit_engine::ConnId;
 use dorrit_proto::{CloseCode, MessageKind, OpCode};
 use support::*;
@@ -89,4 +92,27 @@ fn a_drain_from_the_first_moment() {
     let (_client, id) = server.open_client();
     server.pump();
     assert_eq!(server.drained, [id]);
+}
+
+/// Who asks again each time is told once a round: others have their turns meanwhile (CONTRACT S20).
+#[test]
+fn asking_each_time_keeps_nobody_waiting() {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    let mut server = Server::new(CONFIG);
+    let (mut client, other) = server.open_client();
+    let (_quiet, one) = server.open_client();
+    let (_silent, two) = server.open_client();
+    server.on_drain = |engine, id| {
+        assert!(CALLS.fetch_add(1, Ordering::Relaxed) < 1000, "nobody else has a turn");
+        assert!(engine.want_drain(id));
+    };
+    server.on_message = echo;
+    assert!(server.engine.want_drain(one) && server.engine.want_drain(two));
+    client.write(&text("hello"));
+    server.pump();
+    assert_eq!(client.read(), b"\x81\x05hello");
+    let count = |id| server.drained.iter().filter(|it| **it == id).count();
+    assert!(count(one) >= 3 && count(one).abs_diff(count(two)) <= 1, "{:?}", server.drained);
+    assert_eq!(count(other), 0);
+    assert_eq!(server.engine.timeout(), Some(Duration::ZERO));
 }

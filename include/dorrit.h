@@ -632,8 +632,8 @@ int ws_want_drain(void *conn);
  * undoes it, and where the server stops it counts for nothing.
  *
  * To be called on the server's thread; in `ws_open_callback()`, and after `ws_defer()`, it holds from the
- * acceptance on. Returns 0; -1 for a connection that has ended or is being closed; -3 on another thread, or
- * in a child process.
+ * acceptance on. Returns 0; -1 for a connection that has ended or is being closed, and for a request that asks
+ * for none; -3 on another thread, or in a child process.
  */
 int ws_pause(void *conn);
 

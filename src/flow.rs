@@ -23,8 +23,8 @@ pub extern "C" fn ws_want_drain(conn: *mut c_void) -> c_int {
 /// undoes it, and where the server stops it counts for nothing.
 ///
 /// To be called on the server's thread; in `ws_open_callback()`, and after `ws_defer()`, it holds from the
-/// acceptance on. Returns 0; -1 for a connection that has ended or is being closed; -3 on another thread, or
-/// in a child process.
+/// acceptance on. Returns 0; -1 for a connection that has ended or is being closed, and for a request that asks
+/// for none; -3 on another thread, or in a child process.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_pause(conn: *mut c_void) -> c_int {
     flow::pause(conn)

@@ -24,6 +24,11 @@ fn act(conn: *mut c_void, act: impl FnOnce(&mut Loop, ConnId) -> bool) -> c_int 
     })
 }
 
+/// Has a connection that is being decided on be held back from its acceptance on, or not. Returns whether it is one.
+fn set_paused(Loop { engine, requests, .. }: &mut Loop, id: ConnId, is_paused: bool) -> bool {
+    engine.is_opening(id) && requests.set_paused(id, is_paused)
+}
+
 /// The body of `ws_want_drain`.
 pub fn want_drain(conn: *mut c_void) -> c_int {
     act(conn, |Loop { engine, .. }, id| engine.want_drain(id))
@@ -31,12 +36,12 @@ pub fn want_drain(conn: *mut c_void) -> c_int {
 
 /// The body of `ws_pause`.
 pub fn pause(conn: *mut c_void) -> c_int {
-    act(conn, |it, id| it.requests.set_paused(id, true) || it.engine.pause(id))
+    act(conn, |it, id| set_paused(it, id, true) || it.engine.pause(id))
 }
 
 /// The body of `ws_resume`.
 pub fn resume(conn: *mut c_void) -> c_int {
-    act(conn, |it, id| it.requests.set_paused(id, false) || it.engine.resume(id))
+    act(conn, |it, id| set_paused(it, id, false) || it.engine.resume(id))
 }
 
 /// The body of `ws_is_open`.

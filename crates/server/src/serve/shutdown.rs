@@ -21,9 +21,10 @@ impl<P: Program> Dispatch<'_, P> {
         let process = &mut self.process;
         let is_stopping = guard(Err(Lost), || Ok(process.heed_signals()))?;
         if is_stopping {
-            self.stop(CloseCode::GOING_AWAY);
+            // Before the last word, which an exception may leave.
             let process = &mut self.process;
             guard((), || process.unlisten());
+            self.stop(CloseCode::GOING_AWAY);
         } else if !was_ending && step(|it| it.engine.is_ending())? {
             self.last_words = LastWords(Some(HashSet::new()));
             self.say_last_words();

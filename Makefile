@@ -119,7 +119,8 @@ install:
 	@$(PLACES); set -ex; \
 	$(INSTALL) -d "$$lib" "$$include" "$$man" "$$pc" "$$data" "$$rc" "$$examples" \
 		"$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic" \
-		"$$examples/chat" "$$examples/terminal" "$$examples/ctypes" "$$examples/proxies"; \
+		"$$examples/chat" "$$examples/rest" "$$examples/auth" "$$examples/terminal" \
+		"$$examples/ctypes" "$$examples/proxies"; \
 	for name in $$libraries; do \
 		names $$name; \
 		$(INSTALL) -m 755 "$$target/$$built" "$$lib/$$real"; \
@@ -142,8 +143,9 @@ install:
 	$(INSTALL) -m 644 c-examples/Makefile c-examples/*.c c-examples/*.cc "$$examples"; \
 	$(INSTALL) -m 644 c-examples/classic/*.c "$$examples/classic"; \
 	$(INSTALL) -m 644 c-examples/ctypes/*.py "$$examples/ctypes"; \
-	$(INSTALL) -m 644 c-examples/chat/index.html "$$examples/chat"; \
-	$(INSTALL) -m 644 c-examples/terminal/index.html "$$examples/terminal"; \
+	for page in chat rest auth terminal; do \
+		$(INSTALL) -m 644 c-examples/$$page/index.html "$$examples/$$page"; \
+	done; \
 	$(INSTALL) -m 644 c-examples/proxies/* "$$examples/proxies"; \
 	$(TELL_LINKER)
 
@@ -160,13 +162,12 @@ uninstall:
 	for page in man/*.3; do rm -f "$$man/$${page##*/}"; done; \
 	for link in $$manlinks; do rm -f "$$man/$${link%%:*}.3"; done; \
 	for file in c-examples/Makefile c-examples/*.c c-examples/*.cc c-examples/classic/*.c \
-		c-examples/chat/index.html c-examples/terminal/index.html c-examples/ctypes/*.py \
-		c-examples/proxies/*; do \
+		c-examples/*/index.html c-examples/ctypes/*.py c-examples/proxies/*; do \
 		rm -f "$$examples/$${file#c-examples/}"; \
 	done; \
 	for ours in "$$lib/dorrit-classic" "$$include/dorrit-classic" "$$examples/classic" \
-		"$$examples/chat" "$$examples/terminal" "$$examples/ctypes" "$$examples/proxies" \
-		"$$examples" "$$data"; do \
+		"$$examples/chat" "$$examples/rest" "$$examples/auth" "$$examples/terminal" \
+		"$$examples/ctypes" "$$examples/proxies" "$$examples" "$$data"; do \
 		[ ! -d "$$ours" ] || rmdir "$$ours"; \
 	done; \
 	$(TELL_LINKER)

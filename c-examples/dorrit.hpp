@@ -45,8 +45,8 @@
 namespace dorrit {
 
 /*
- * A client.  It is a value to be copied and kept: one whose client has gone is recognised, and what is
- * done with it does nothing.
+ * A client, or a request that asks for no upgrade.  It is a value to be copied and kept: one whose client has
+ * gone is recognised, and what is done with it does nothing.
  */
 class connection {
 public:
@@ -85,15 +85,37 @@ public:
 	/* In on_close(): why it has ended (RFC 6455 7.4.1). */
 	int close_code() const { return ws_get_close_code(handle_); }
 
-	/* In on_open() alone: the request's target, such as "/path?query", and one of its headers; both live
-	   until that returns.  A header that is not there is "". */
+	/* The client's address, "" where it is not known: see ws_get_address(3). */
+	std::string_view address() const { return ws_get_address(handle_); }
+
+	/* In on_open() and the function of set_request(), and after defer() until the decision: the request's
+	   target, such as "/path?query", and one of its headers; both live as long.  A header that is not there
+	   is "". */
 	std::string_view target() const { return or_empty(ws_get_target(handle_)); }
 	std::string_view header(const char *name) const { return or_empty(ws_get_header(handle_, name)); }
 
-	/* In on_open() alone: takes one of the sub-protocols that the client offers, and says with which status a
-	   client is refused.  False where that cannot be. */
+	/* There too: adds a header to the answer, and sets its body, which are copied.  False where that cannot
+	   be. */
+	bool set_header(const char *name, const char *value) const
+	{
+		return ws_set_header(handle_, name, value) == 0;
+	}
+	bool set_body(std::string_view body) const
+	{
+		return ws_set_body(handle_, body.data(), body.size()) == 0;
+	}
+
+	/* Takes one of the sub-protocols that the client offers, there too, and says with which status a client is
+	   refused, in on_open() alone.  False where that cannot be. */
 	bool choose_protocol(const char *name) const { return ws_choose_protocol(handle_, name) == 0; }
 	bool set_status(int status) const { return ws_set_status(handle_, status) == 0; }
+
+	/* Puts the decision off, in on_open(), which returns true then, or in the function of set_request(), which
+	   returns 0; accept() or respond() decides, and on_close() follows once: see ws_defer(3).  False where
+	   that cannot be, or there is nothing to decide. */
+	bool defer() const { return ws_defer(handle_) == 0; }
+	bool accept() const { return ws_accept(handle_) == 0; }
+	bool respond(int status) const { return ws_respond(handle_, status) == 0; }
 
 	friend bool operator==(connection a, connection b) noexcept { return a.handle_ == b.handle_; }
 	friend bool operator!=(connection a, connection b) noexcept { return a.handle_ != b.handle_; }
@@ -106,6 +128,13 @@ private:
 	static std::string_view or_empty(const char *text) { return text ? text : ""; }
 
 	void *handle_ = nullptr;
+};
+
+/*
+ * A request that asks for no upgrade.  What it names is the library's.
+ */
+struct request {
+	std::string_view method, target, body;
 };
 
 /*
@@ -384,6 +413,17 @@ public:
 	   ws_log_callback(3).  Before run() or begin().  Exceptions do not leave it. */
 	void set_log(std::function<void(int priority, const char *line)> func) { log_ = std::move(func); }
 
+	/* Has this function answer requests that ask for no upgrade: it returns a status, 0 where the request is
+	   none of its affair; see ws_request_callback(3).  What `it` names lives until then.  Before run() or begin(). */
+	void set_request(std::function<int(connection conn, const request &it)> func) { request_ = std::move(func); }
+
+	/* Serves a connection that you have accepted, and have read this from; see ws_adopt(3).  From on_start() on.
+	   False where it cannot be served, and remains yours. */
+	static bool adopt(int fd, std::string_view read = {})
+	{
+		return ws_adopt(fd, read.data(), read.size()) == 0;
+	}
+
 protected:
 	/* The command line was read, and nothing listens yet: ws_init_func(3). */
 	virtual void on_init() {}
@@ -402,7 +442,7 @@ protected:
 	/* A message has come.  It is the library's, and lives until this returns. */
 	virtual void on_message(connection conn, std::string_view message, bool binary) = 0;
 
-	/* The client has gone, whoever ended it. */
+	/* The client has gone, whoever ended it, or a request is over on which defer() has put the decision off. */
 	virtual void on_close(connection conn) { (void)conn; }
 
 	/* All that was queued for it is written: ws_drain_callback(3). */
@@ -447,6 +487,14 @@ private:
 						it->log_(priority, line);
 				} catch (...) {
 				}
+			};
+		}
+		if (request_) {
+			callbacks.request = [](void *conn, const char *method, const char *target, std::size_t len,
+			    const unsigned char *body) {
+				server *it = instance_;
+				return it ? it->request_(connection(conn),
+				    {method, target, {reinterpret_cast<const char *>(body), len}}) : 0;
 			};
 		}
 		/* Not while a server is there, this one or another. */
@@ -513,6 +561,7 @@ private:
 	static inline std::atomic<server *> instance_ = nullptr;
 
 	std::function<void(int, const char *)> log_;
+	std::function<int(connection, const request &)> request_;
 	std::mutex posts_mutex_;
 	std::deque<std::function<void()>> posts_;
 };

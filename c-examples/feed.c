@@ -93,7 +93,7 @@ static int refuse(void *conn, int status)
 
 int ws_open_callback(void *conn, char *cookie)
 {
-	const char *from = ws_get_header(conn, "X-Forwarded-For");	/* NULL where absent */
+	const char *from = ws_get_address(conn);	/* behind a web server: --forwarded 1 */
 	struct reader *reader;
 
 	(void)cookie;
@@ -102,8 +102,11 @@ int ws_open_callback(void *conn, char *cookie)
 		return refuse(conn, 404);
 
 	if (ws_choose_protocol(conn, "feed.write") == 0) {	/* 0: the client offers it */
-		syslog(LOG_INFO, "a writer from %s", from ? from : "here");
-		return is_writer(conn) ? 0 : refuse(conn, 401);
+		syslog(LOG_INFO, "a writer from %s", *from ? from : "here");
+		if (is_writer(conn))
+			return 0;
+		ws_set_header(conn, "WWW-Authenticate", "Bearer");
+		return refuse(conn, 401);
 	}
 
 	if (count == MANY)

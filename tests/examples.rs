@@ -210,3 +210,21 @@ fn the_server_in_readme() {
     server.connect().echo("hello");
     server.stop();
 }
+
+/// The function that README adds to it.
+#[test]
+fn the_health_check_in_readme() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    let programs: Vec<_> = readme.split("```c\n").skip(1).collect();
+    let [whole, more] = [0, 1].map(|at| programs[at].split("```").next().expect("its end"));
+    let (source, _text) = file(&format!("#include <string.h>\n{whole}{more}"));
+    let (mut server, _dir) = start(&source, &["-Wno-unused-parameter"]);
+    server.connect().echo("hello");
+    for (path, status) in [("/health", "200 OK"), ("/other", "404 Not Found")] {
+        let mut client = server.raw();
+        let request = Request::new().line(&format!("GET {path} HTTP/1.1"));
+        client.send_bytes(&request.without("Upgrade").bytes());
+        assert_eq!(client.response().status, format!("HTTP/1.1 {status}"));
+    }
+    server.stop();
+}

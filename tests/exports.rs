@@ -5,8 +5,10 @@ use std::process::Command;
 use crate::harness::{Need, library, skipped};
 
 /// Every symbol that the shared library exports: a change here is a change of the ABI.
-pub(crate) const NAMES: [&str; 38] = [
+pub(crate) const NAMES: [&str; 45] = [
     "main",
+    "ws_accept",
+    "ws_adopt",
     "ws_after",
     "ws_arguments",
     "ws_begin",
@@ -15,6 +17,8 @@ pub(crate) const NAMES: [&str; 38] = [
     "ws_close_conn",
     "ws_close_conn_code",
     "ws_config_file",
+    "ws_defer",
+    "ws_get_address",
     "ws_get_close_code",
     "ws_get_data",
     "ws_get_fd",
@@ -27,10 +31,13 @@ pub(crate) const NAMES: [&str; 38] = [
     "ws_get_timeout",
     "ws_main",
     "ws_post",
+    "ws_respond",
     "ws_send",
+    "ws_set_body",
     "ws_set_callbacks",
     "ws_set_compression",
     "ws_set_data",
+    "ws_set_header",
     "ws_set_max_message",
     "ws_set_name",
     "ws_set_option",

@@ -1,8 +1,8 @@
 /*
  * libwebsockets: messages are put together, and written when the socket takes them, as many as it
- * takes at a time.
+ * takes at a time.  Plain requests are answered with a head and, when the socket takes it, a body.
  *
- *	libwebsockets echo|broadcast|large|compress unix:PATH | tcp:PORT
+ *	libwebsockets echo|broadcast|large|compress|health unix:PATH | tcp:PORT
  */
 #include <libwebsockets.h>
 #include <signal.h>
@@ -78,6 +78,30 @@ static int enqueue(struct client *client, struct message *message)
 	return 0;
 }
 
+static int answer_head(struct lws *wsi, const char *path)
+{
+	unsigned char head[LWS_PRE + 1024], *start = head + LWS_PRE, *at = start;
+	unsigned char *end = head + sizeof head - 1;
+
+	if (strcmp(path, "/health") != 0)
+		return lws_return_http_status(wsi, HTTP_STATUS_NOT_FOUND, NULL);
+	if (lws_add_http_common_headers(wsi, HTTP_STATUS_OK, "text/plain", 3, &at, end) ||
+	    lws_finalize_write_http_header(wsi, start, &at, end))
+		return 1;
+	lws_callback_on_writable(wsi);
+	return 0;
+}
+
+static int answer_body(struct lws *wsi)
+{
+	unsigned char body[LWS_PRE + 3];
+
+	memcpy(body + LWS_PRE, "ok\n", 3);
+	if (lws_write(wsi, body + LWS_PRE, 3, LWS_WRITE_HTTP_FINAL) != 3)
+		return 1;
+	return lws_http_transaction_completed(wsi) ? -1 : 0;
+}
+
 static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
 	struct client *client = user;
@@ -130,6 +154,10 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 		if (client->count > 0)
 			lws_callback_on_writable(wsi);
 		break;
+	case LWS_CALLBACK_HTTP:
+		return answer_head(wsi, in);
+	case LWS_CALLBACK_HTTP_WRITEABLE:
+		return answer_body(wsi);
 	default:
 		break;
 	}
@@ -154,7 +182,7 @@ int main(int argc, char **argv)
 	struct lws_context *context;
 
 	if (argc != 3) {
-		fprintf(stderr, "usage: %s echo|broadcast|large|compress ADDRESS\n", argv[0]);
+		fprintf(stderr, "usage: %s echo|broadcast|large|compress|health ADDRESS\n", argv[0]);
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);

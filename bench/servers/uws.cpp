@@ -2,7 +2,7 @@
  * uWebSockets, in its own C++ interface, settings as in its examples except where a column needs
  * more.
  *
- *	uws echo|broadcast|large|compress|work unix:PATH | tcp:PORT
+ *	uws echo|broadcast|large|compress|work|health unix:PATH | tcp:PORT
  */
 #include <chrono>
 #include <csignal>
@@ -28,7 +28,7 @@ static void work()
 int main(int argc, char **argv)
 {
 	if (argc != 3) {
-		std::cerr << "usage: " << argv[0] << " echo|broadcast|large|compress|work ADDRESS\n";
+		std::cerr << "usage: " << argv[0] << " echo|broadcast|large|compress|work|health ADDRESS\n";
 		return 2;
 	}
 	const std::string mode = argv[1], address = argv[2];
@@ -59,7 +59,10 @@ int main(int argc, char **argv)
 				work();
 			ws->send(message, op, compresses);
 		};
-	app.ws<Nothing>("/*", std::move(behavior));
+	if (mode == "health")
+		app.get("/health", [](auto *res, auto *) { res->end("ok\n"); });
+	else
+		app.ws<Nothing>("/*", std::move(behavior));
 
 	auto listening = [&address](auto *socket) {
 		if (!socket) {

@@ -56,9 +56,9 @@ impl Socket {
         }
     }
 
-    /// Connects, upgrades, and returns a socket that does not block.
+    /// Connects, upgrades where the language has it so, and returns a socket that does not block.
     pub fn upgraded(address: &Address, language: Language) -> io::Result<Self> {
-        let socket = if language == Language::Bare {
+        let socket = if matches!(language, Language::Bare | Language::Http) {
             Self::open(address, b"")?
         } else {
             let socket = Self::open(address, &wire::request(language))?;

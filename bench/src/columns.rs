@@ -19,6 +19,8 @@ pub enum Mode {
     Queue,
     /// Calls from other threads that have a function run on the server's.
     Post,
+    /// Plain requests for `/health`, answered with a few bytes of text.
+    Health,
 }
 
 impl Mode {
@@ -31,6 +33,7 @@ impl Mode {
             Self::Work => "work",
             Self::Queue => "queue",
             Self::Post => "post",
+            Self::Health => "health",
         }
     }
 }
@@ -203,6 +206,19 @@ pub fn all(changes: Changes) -> Vec<Column> {
         goals: vec![goal(Metric::PerCpu, Against::Uws, AtLeast(1.2))],
         is_for_all: true,
     };
+    let requests = |name, title: &str, depth| Column {
+        name,
+        title: title.into(),
+        unit: "request",
+        mode: Mode::Health,
+        work: Work::Echo {
+            talk: talk(text, 0, depth),
+            connections: connections(100),
+            language: Language::Http,
+        },
+        goals: vec![goal(Metric::PerCpu, Against::Uws, AtLeast(1.0))],
+        is_for_all: true,
+    };
     let burst = |name, title: &str, mode, goal| Column {
         name,
         title: title.into(),
@@ -336,5 +352,7 @@ pub fn all(changes: Changes) -> Vec<Column> {
             goals: vec![],
             is_for_all: false,
         },
+        requests("health", "GET /health, 1 in flight, 100 connections", 1),
+        requests("requests", "GET /health, 16 in flight", 16),
     ]
 }

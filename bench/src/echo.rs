@@ -8,10 +8,13 @@ use hdrhistogram::Histogram;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use crate::client::{Address, PATIENCE, Socket};
+use crate::http;
 use crate::wire::{self, Content, Language, Ring};
 
 /// How much of a burst's answers is read at a time: the others' must not wait for them here.
 const LITTLE: usize = 8192;
+/// How often the one request stands in its ring.
+const SAME: usize = 16;
 
 /// What is sent, and how much of it at a time.
 #[derive(Clone, Copy, Debug)]
@@ -69,18 +72,26 @@ pub struct Echo {
 
 impl Echo {
     pub fn new(address: &Address, language: Language, talk: Talk) -> io::Result<Self> {
-        let messages = talk.messages();
         let (requests, answers) = match language {
             Language::Bare => {
                 // What a server has to send, both ways.
-                let frames: Vec<_> = messages
+                let frames: Vec<_> = talk
+                    .messages()
                     .iter()
                     .map(|message| wire::server_frame(message, talk.content))
                     .collect();
-                (frames.clone(), frames)
+                (Ring::new(&frames), Ring::new(&frames))
             }
             Language::WebSocket | Language::Deflate => {
-                learn(address, language, &messages, talk.content)?
+                let (requests, answers) = learn(address, language, &talk.messages(), talk.content)?;
+                (Ring::new(&requests), Ring::new(&answers))
+            }
+            Language::Http => {
+                let socket = Socket::upgraded(address, language)?;
+                let answer =
+                    socket.exchange(http::REQUEST, |bytes| http::answer(bytes).is_some())?;
+                let date = http::check(&answer)?;
+                (Ring::of_one(http::REQUEST, SAME, None), Ring::of_one(&answer, SAME, date))
             }
         };
         Ok(Self {
@@ -88,8 +99,8 @@ impl Echo {
             address: address.clone(),
             language,
             conns: Vec::new(),
-            requests: Ring::new(&requests),
-            answers: Ring::new(&answers),
+            requests,
+            answers,
             buffer: vec![0; 262_144],
             clock: Instant::now(),
             latencies: new_histogram(),
@@ -224,7 +235,7 @@ impl Echo {
         let count = self.answers.count as u64;
         while !bytes.is_empty() {
             let part = bytes.len().min(self.answers.round() - conn.at);
-            if bytes[..part] != self.answers.bytes[conn.at..conn.at + part] {
+            if !self.answers.is_next(conn.at, &bytes[..part]) {
                 return Err(io::Error::other(format!("answer {} is wrong", conn.answered)));
             }
             conn.at += part;

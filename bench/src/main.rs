@@ -8,6 +8,7 @@ mod client;
 mod columns;
 mod connect;
 mod echo;
+mod http;
 mod machine;
 mod plot;
 mod post;

@@ -114,7 +114,7 @@ fn measure(load: &mut impl Load, pid: u32, times: Times) -> io::Result<Figures> 
     })
 }
 
-/// `is_bare` has the limit's language spoken, in place of the column's.
+/// `is_bare` has the limit's language spoken, in place of the column's, but for plain requests: those it answers.
 pub fn run(
     work: Work,
     is_bare: bool,
@@ -122,7 +122,10 @@ pub fn run(
     pid: u32,
     times: Times,
 ) -> io::Result<Figures> {
-    let language = |usual| if is_bare { Language::Bare } else { usual };
+    let language = |usual| match usual {
+        Language::WebSocket | Language::Deflate if is_bare => Language::Bare,
+        usual => usual,
+    };
     match work {
         Work::Echo { talk, connections, language: usual } => {
             let mut echo = Echo::new(address, language(usual), talk)?;

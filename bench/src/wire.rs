@@ -1,6 +1,7 @@
 //! The bytes of a run, made before it: requests as a client sends them, answers as they must come.
 
 use std::io::{self, Cursor, ErrorKind};
+use std::ops::Range;
 
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::protocol::frame::{Frame, FrameHeader};
@@ -20,6 +21,8 @@ pub enum Language {
     WebSocket,
     /// WebSocket with permessage-deflate, no context kept on either side.
     Deflate,
+    /// Plain requests over connections that are kept, which `http` has.
+    Http,
 }
 
 /// What a message is made of.
@@ -36,6 +39,8 @@ pub struct Ring {
     /// Where each message starts; one more than there are messages in `bytes`.
     pub starts: Vec<usize>,
     pub count: usize,
+    /// Where in each message a date stands, which changes while the rest stays.
+    date: Option<Range<usize>>,
 }
 
 impl Ring {
@@ -46,7 +51,29 @@ impl Ring {
             bytes.extend_from_slice(message);
             starts.push(bytes.len());
         }
-        Self { bytes, starts, count: messages.len() }
+        Self { bytes, starts, count: messages.len(), date: None }
+    }
+
+    /// The same message again and again, with a date in that place.
+    pub fn of_one(message: &[u8], count: usize, date: Option<Range<usize>>) -> Self {
+        Self { date, ..Self::new(&vec![message.to_vec(); count]) }
+    }
+
+    /// Whether these bytes are those of the round that begin at that place. A date may be another, and is
+    /// kept, so that the next answers are compared with it.
+    pub fn is_next(&mut self, at: usize, bytes: &[u8]) -> bool {
+        let own = &mut self.bytes[at..at + bytes.len()];
+        if own == bytes {
+            return true;
+        }
+        let Some(date) = &self.date else { return false };
+        let len = self.starts[1];
+        let differ = |&place: &usize| own[place] != bytes[place];
+        if !(0..bytes.len()).filter(differ).all(|place| date.contains(&((at + place) % len))) {
+            return false;
+        }
+        own.copy_from_slice(bytes);
+        true
     }
 
     /// Sees to it that so many messages are repeated behind the last, so that as many lie in one piece

@@ -38,6 +38,8 @@ pub struct Client {
     /// What it has read and not understood yet.
     input: Vec<u8>,
     stage: Stage,
+    /// What it is answered before its request for a connection is.
+    answers: VecDeque<Vec<u8>>,
     /// Whether the server is offered compression, and takes it.
     pub is_deflating: bool,
     /// The messages that the server is to be told, in their order.
@@ -73,6 +75,7 @@ impl Client {
             out: Vec::new(),
             input: Vec::new(),
             stage: Stage::Asking,
+            answers: VecDeque::new(),
             is_deflating: false,
             said: VecDeque::new(),
             is_garbled: false,
@@ -80,6 +83,12 @@ impl Client {
             owed: VecDeque::new(),
             partial: None,
         }
+    }
+
+    /// Makes a plain request, which is answered so.
+    pub fn request(&mut self, (request, answer): (Vec<u8>, Vec<u8>)) {
+        self.out.extend_from_slice(&request);
+        self.answers.push_back(answer);
     }
 
     /// Asks for a connection, with this target and what else stands in the head.
@@ -193,11 +202,33 @@ impl Client {
         0
     }
 
+    /// Takes the answers to plain requests. Returns whether all have come.
+    fn take_answers(&mut self) -> bool {
+        while let Some(answer) = self.answers.front() {
+            if self.input.len() < answer.len() && answer.starts_with(&self.input) {
+                return false;
+            }
+            if !self.input.starts_with(answer) {
+                let start = String::from_utf8_lossy(&self.input);
+                // It may be refused, for want of room or memory or by the caller.
+                assert!(!start.starts_with("HTTP/1.1 200 "), "{start}");
+                return true;
+            }
+            self.input.drain(..answer.len());
+            self.answers.pop_front();
+        }
+        true
+    }
+
     fn understand(&mut self) {
+        if self.stage == Stage::Asking && !self.take_answers() {
+            return;
+        }
         if self.stage == Stage::Asking {
             let end = self.input.windows(4).position(|four| four == b"\r\n\r\n");
             let Some(end) = end else { return };
             let is_open = self.input.starts_with(b"HTTP/1.1 101 ");
+            assert!(!is_open || self.answers.is_empty(), "an answer is left out");
             let head = self.input.drain(..end + 4).collect::<Vec<_>>();
             let head = String::from_utf8(head).expect("a head in ASCII");
             assert!(head.starts_with("HTTP/1.1 "), "{head}");

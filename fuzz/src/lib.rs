@@ -2,7 +2,10 @@
 
 pub mod client;
 pub mod input;
+pub mod pipeline;
+pub mod requests;
 pub mod server;
+pub mod setup;
 pub mod sources;
 pub mod stream;
 

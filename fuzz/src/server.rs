@@ -7,15 +7,14 @@ use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
-use dorrit_engine::{
-    Buffers, Config, ConnId, Connections, Engine, Event, OverflowPolicy, PlainRequests, QueueLimit,
-    Response,
-};
-use dorrit_proto::{Binary, CloseCode, Fragments, MessageKind, OpCode, Refusal, Role, Rules};
+use dorrit_engine::{Config, ConnId, Connections, Engine, Event, PlainRequests};
+use dorrit_proto::{Binary, CloseCode, Fragments, MessageKind, OpCode, Refusal, Rules};
 use tempfile::TempDir;
 
 use crate::client::{Client, Numbered};
 use crate::input::Input;
+use crate::requests::{self, Decided, Requests};
+use crate::setup;
 use crate::sources::Sources;
 
 /// The most clients of a run.
@@ -35,7 +34,7 @@ pub struct Server {
     clients: Vec<Client>,
     /// What is done with each client's messages, and with its request.
     habits: Vec<u8>,
-    /// All that were accepted, and whose they are.
+    /// All that were accepted, or may be later, and whose they are.
     accepted: HashMap<ConnId, usize>,
     /// In the order in which they came.
     ids: Vec<ConnId>,
@@ -43,6 +42,7 @@ pub struct Server {
     closing: HashSet<ConnId>,
     ended: HashSet<ConnId>,
     messages: usize,
+    requests: Requests,
     sources: Sources,
     is_stopped: bool,
 }
@@ -70,32 +70,7 @@ pub fn run(mut input: Input<'_>, held: impl Fn() -> usize) {
 
 impl Server {
     fn new(input: &mut Input<'_>) -> Self {
-        let choice = input.byte();
-        let more = input.byte();
-        let bit = |number: u8| choice >> number & 1 != 0;
-        let max_payload = [125, 1000, 65535, 200_000][usize::from(more & 3)];
-        let policy = if bit(0) { OverflowPolicy::Skip } else { OverflowPolicy::Close };
-        let config = Config {
-            max_connections: CLIENTS - 1,
-            rules: Rules {
-                role: Role::Server,
-                max_payload,
-                binary: if bit(1) { Binary::Refused } else { Binary::Accepted },
-                fragments: if bit(2) { Fragments::Refused } else { Fragments::Joined },
-            },
-            max_fragment: [20, 1000, 65535, 65535][usize::from(more >> 2 & 3)],
-            buffers: if bit(3) { Buffers::Own } else { Buffers::Shared },
-            max_queued_frames: bit(4).then_some(20),
-            queue_limit: QueueLimit {
-                bytes: [100, 10_000, 1 << 20, 1 << 26][usize::from(more >> 4 & 3)],
-                policy,
-            },
-            max_memory: bit(7).then_some(1 << 20),
-            take_shortage: || false,
-            compression: if bit(5) { 6 } else { 0 },
-            keepalive: None,
-            plain_requests: if bit(6) { PlainRequests::Told } else { PlainRequests::Refused },
-        };
+        let config = setup::config(input, CLIENTS - 1);
         let directory = tempfile::tempdir().expect("a directory");
         let socket = UnixListener::bind(directory.path().join("socket")).expect("a socket");
         let connections = Arc::new(Connections::new(config.max_connections));
@@ -117,6 +92,7 @@ impl Server {
             closing: HashSet::new(),
             ended: HashSet::new(),
             messages: 0,
+            requests: Requests::default(),
             sources: Sources::default(),
             is_stopped: false,
         }
@@ -127,6 +103,10 @@ impl Server {
         // The last of those that are left over.
         if operation >= 240 {
             return self.sources.operate(&mut self.engine, input);
+        }
+        if operation >= 228 {
+            self.decide(usize::from(input.byte()));
+            return;
         }
         match operation % 12 {
             0 => return self.connect(input),
@@ -180,6 +160,15 @@ impl Server {
             (Client::new(&self.directory.path().join("socket")), input.byte());
         let offers = habit & 0x80 != 0;
         let more = if offers { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
+        let (requests, len) = (usize::from(input.byte() & 3), input.below(setup::MAX_BODY));
+        for i in 0..requests {
+            let len = match self.config.plain_requests {
+                PlainRequests::Refused => break,
+                PlainRequests::Told => 0,
+                PlainRequests::ToldWithBody(_) => len * i / requests,
+            };
+            client.request(requests::plain(i, len, (usize::from(habit) + i).is_multiple_of(2)));
+        }
         client.ask(&format!("/{}", self.clients.len()), more);
         // What is compressed before the answer has come is said on trust.
         client.is_deflating &= self.config.compression > 0;
@@ -235,7 +224,6 @@ impl Server {
         }
     }
 
-    /// Lets the engine do all that there is to do now.
     /// Lets the engine go on for some rounds. Returns how much it has done: events told, and bytes moved.
     fn pump(&mut self) -> usize {
         let moved = |engine: &Engine| {
@@ -267,12 +255,9 @@ impl Server {
         };
         match event {
             Event::Opened(id) => self.open(id),
-            Event::Requested(id) => {
-                let keeps_alive = self.engine.plain(id).expect("a request").keeps_alive;
-                let head = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec();
-                self.engine.respond(id, Response { head, body: None, keeps_alive });
-            }
+            Event::Requested(id) => self.requests.hear(&mut self.engine, id),
             Event::Message(id, kind, message) => self.hear(id, kind, message),
+            Event::Closed(id) if self.requests.end(&self.engine, id) => {}
             Event::Closed(id) => {
                 assert!(self.accepted.contains_key(&id), "closed and never accepted");
                 assert!(self.ended.insert(id), "closed twice");
@@ -291,6 +276,7 @@ impl Server {
             Event::Timer(_) | Event::Ready(..) | Event::Call => {
                 self.sources.hear(&mut self.engine, event);
             }
+            Event::Overdue(_) => panic!("it is not late"),
             Event::Refused(..)
             | Event::Tick
             | Event::DrainExpired
@@ -317,10 +303,22 @@ impl Server {
         if habit == 2 {
             self.send(&[id], 100);
         }
-        self.engine.accept(id, None);
+        if self.habits[number] & 15 > 12 {
+            return self.requests.put_off(&mut self.engine, id);
+        }
+        self.engine.accept(id, None, b"");
         if habit == 3 {
             self.send(&[id, id], 1000);
         }
+    }
+
+    /// Decides on a request on which that was put off. Returns whether there was one.
+    fn decide(&mut self, choice: usize) -> bool {
+        let decided = self.requests.decide(&mut self.engine, choice);
+        if let Some(Decided::Refused(id)) = decided {
+            self.closing.insert(id);
+        }
+        decided.is_some()
     }
 
     /// Compares a message with what its client has said, and does with it what is the habit.
@@ -354,6 +352,7 @@ impl Server {
             self.pump_all();
             let move_all = |client: &mut Client| client.write(usize::MAX) + client.read(usize::MAX);
             moved = self.clients.iter_mut().map(move_all).sum();
+            moved += usize::from(self.decide(0));
         }
         self.sources.assert_rest();
         for (id, number) in &self.accepted {
@@ -379,10 +378,11 @@ impl Server {
         self.clients = Vec::new();
         self.pump_all();
         self.sources.end(&mut self.engine);
+        self.requests.assert_none();
         assert_eq!(self.ended.len(), self.accepted.len(), "an end is not told");
         let stats = self.engine.stats();
         assert_eq!((stats.connections, stats.queued_bytes), (0, 0));
-        (self.habits, self.ids) = Default::default();
+        (self.habits, self.ids, self.requests) = Default::default();
         (self.accepted, self.closing, self.ended) = Default::default();
     }
 

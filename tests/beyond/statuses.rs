@@ -11,18 +11,18 @@ fn answer(server: &Server, calls: &str) -> Response {
     response
 }
 
-/// 400 to 599 can be, and no other number.
+/// 300 to 599 can be, and no other number.
 #[test]
 fn which_can_be() {
     let mut server = nothing_set().start();
     let calls = [
-        ("status 0 399", "-1"),
+        ("status 0 299", "-1"),
         ("status 0 600", "-1"),
         ("status 0 0", "-1"),
         ("status 0 -1", "-1"),
         ("status 0 101", "-1"),
         ("status 0 65936", "-1"),
-        ("status 0 400", "0"),
+        ("status 0 300", "0"),
         ("status 0 599", "0"),
         ("status 999 404", "-1"),
     ];
@@ -38,7 +38,10 @@ fn which_can_be() {
 #[test]
 fn the_answer() {
     let mut server = nothing_set().start();
-    for status in [400, 401, 403, 404, 405, 410, 418, 421, 426, 429, 431, 451, 499, 500, 503, 599] {
+    for status in [
+        300, 302, 308, 399, 400, 401, 403, 404, 405, 410, 418, 421, 426, 429, 431, 451, 499, 500,
+        503, 599,
+    ] {
         let response = answer(&server, &format!("status 0 {status};return 1"));
         let beginning = format!("HTTP/1.1 {status} ");
         assert!(response.status.starts_with(&beginning), "{response:?}");

@@ -23,10 +23,10 @@ static void do_stats(struct peer *self, const char *args)
     }
     answer("connections=%llu accepted=%llu refused_full=%llu refused_bad=%llu refused_slow=%llu refused_program=%llu "
            "messages_in=%llu messages_out=%llu bytes_in=%llu bytes_out=%llu queued_bytes=%llu dropped_violation=%llu "
-           "dropped_queue=%llu dropped_silent=%llu skipped=%llu dropped_memory=%llu held_bytes=%llu",
+           "dropped_queue=%llu dropped_silent=%llu skipped=%llu dropped_memory=%llu held_bytes=%llu requests=%llu",
            it.connections, it.accepted, it.refused_full, it.refused_bad, it.refused_slow, it.refused_program,
            it.messages_in, it.messages_out, it.bytes_in, it.bytes_out, it.queued_bytes, it.dropped_violation,
-           it.dropped_queue, it.dropped_silent, it.skipped, it.dropped_memory, it.held_bytes);
+           it.dropped_queue, it.dropped_silent, it.skipped, it.dropped_memory, it.held_bytes, it.requests);
 }
 
 /* What the sizes of an older and of a newer program get, and those that cannot be. */

@@ -6,6 +6,7 @@
 #include <optional>
 #include <thread>
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 using namespace std::chrono_literals;
@@ -23,10 +24,11 @@ static void fail(const char *what, int line)
 
 struct Base : dorrit::server {
     std::function<bool()> start;
-    int exits = 0;
+    int exits = 0, closes = 0;
 
     bool on_start() override { return !start || start(); }
     void on_message(dorrit::connection, std::string_view, bool) override {}
+    void on_close(dorrit::connection) override { closes++; }
     void on_exit() override { exits++; }
 };
 
@@ -255,6 +257,66 @@ static void the_log()
     puts("the log");
 }
 
+/* A connection of the program's own, with four requests: one of them is answered later, and one not at all. */
+static void requests()
+{
+    Base server;
+    int ends[2];
+    std::string said;
+    bool has_thrown = false;
+
+    server.set_request([&](dorrit::connection conn, const dorrit::request &it) {
+        if (it.target == "/throw")
+            throw 5;
+        if (it.target == "/other")
+            return 404;
+        if (it.target == "/later") {
+            CHECK(conn.defer() && !conn.accept());
+            server.post([conn] {
+                CHECK(conn.header("Host") == "here" && conn.set_header("A", "b"));
+                CHECK(conn.respond(202) && !conn.respond(202) && conn.header("Host").empty());
+            });
+            return 0;
+        }
+        CHECK(it.method == "POST" && it.body == "hello" && conn.target() == "/echo");
+        CHECK(conn.address().empty() && !conn.set_header("Date", "today") && conn.set_body(it.body));
+        return 200;
+    });
+    server.start = [&] {
+        std::string rest = "Content-Length: 5\r\n\r\nhelloGET /other HTTP/1.1\r\nHost: here\r\n\r\n"
+                           "GET /later HTTP/1.1\r\nHost: here\r\n\r\nGET /throw HTTP/1.1\r\nHost: here\r\n\r\n";
+
+        CHECK(!server.adopt(-1) && socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+        CHECK(server.adopt(ends[0], "POST /echo HTTP/1.1\r\nHost: here\r\n"));
+        CHECK(send(ends[1], rest.data(), rest.size(), 0) == static_cast<ssize_t>(rest.size()));
+        return true;
+    };
+    CHECK(server.begin(argc, argv) == 0);
+    for (ssize_t len = -1; len != 0;) {
+        char bytes[4096];
+
+        try {
+            CHECK(server.step());
+        } catch (int number) {
+            has_thrown = number == 5;
+            CHECK(server.closes == 1);
+        }
+        while ((len = recv(ends[1], bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+            said.append(bytes, static_cast<size_t>(len));
+        if (said.find(" 403 ") != std::string::npos)
+            shutdown(ends[1], SHUT_WR);
+    }
+    close(ends[1]);
+    server.stop();
+    while (server.step()) {
+    }
+    size_t first = said.find("HTTP/1.1 200 "), body = said.find("\r\n\r\nhello"), second = said.find("HTTP/1.1 404 "),
+           third = said.find("HTTP/1.1 202 "), header = said.find("\r\nA: b\r\n"), last = said.find("HTTP/1.1 403 ");
+    CHECK(first == 0 && first < body && body < second && second < third && third < header && header < last);
+    CHECK(last != std::string::npos && has_thrown && server.closes == 1);
+    puts("requests");
+}
+
 int main(int count, char **words)
 {
     std::vector<char *> all(words, words + count);
@@ -275,4 +337,5 @@ int main(int count, char **words)
     one_at_a_time();
     left_alone();
     the_log();
+    requests();
 }

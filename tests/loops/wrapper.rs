@@ -50,6 +50,7 @@ fn by_itself() {
         "one at a time",
         "left alone",
         "the log",
+        "requests",
     ];
     assert_eq!(parts, all);
 }

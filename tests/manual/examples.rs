@@ -112,6 +112,63 @@ fn requests() {
     server.stop();
 }
 
+/// ws_request_callback(3): a health check, and what is posted to the client that has come last.
+#[test]
+fn plain_requests() {
+    let (launch, _dir) = example("ws_request_callback", 0);
+    let mut server = launch.start();
+    let mut other = server.raw();
+    let mut ask = |line: &str, body: &str| {
+        let head = format!("{line}\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+        other.send_bytes(format!("{head}{body}").as_bytes());
+        other.response()
+    };
+    assert_eq!(ask("POST /say HTTP/1.1", "lost").status, "HTTP/1.1 503 Service Unavailable");
+    let mut client = client(&server);
+    assert_eq!(ask("POST /say HTTP/1.1", "hello").status, "HTTP/1.1 204 No Content");
+    assert_eq!(client.receive(), Frame::new(Op::BINARY, "hello").unmasked());
+    let health = ask("GET /health HTTP/1.1", "");
+    assert_eq!((&*health.status, &*health.body), ("HTTP/1.1 200 OK", "well\n"));
+    assert_eq!(ask("PUT /say HTTP/1.1", "").header("Allow"), Some("POST"));
+    assert_eq!(ask("GET /other HTTP/1.1", "").status, "HTTP/1.1 404 Not Found");
+    server.stop();
+}
+
+/// ws_defer(3): a thread finds out who may connect.
+#[test]
+fn later_decisions() {
+    let (launch, _dir) = example("ws_defer", 0);
+    let mut server = launch.start();
+    client(&server).echo("welcome");
+    for cookie in ["ticket=open-sesamE", "", &"x".repeat(200)] {
+        let mut client = server.raw();
+        client.send_bytes(&Request::new().with("Cookie", cookie).bytes());
+        assert_eq!(client.response().status, "HTTP/1.1 403 Forbidden");
+    }
+    server.stop();
+}
+
+/// ws_adopt(3): a port of the program's own, on which some talk to it and some to the library.
+#[test]
+fn a_port_of_its_own() {
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let place = free.local_addr().expect("its address");
+    drop(free);
+    let (launch, _dir) = example("ws_adopt", 0);
+    let script = format!("exec \"$0\" \"$@\" -- {}", place.port());
+    let mut server = launch.under(["sh", "-c", &script]).start();
+    let mut other = Client::raw_tcp(place);
+    other.send_bytes(b"PING");
+    assert_eq!(other.bytes(100), b"PONG\n");
+    let mut client = Client::raw_tcp(place).upgrade(&Request::new());
+    client.echo("hello");
+    self::client(&server).echo("hello");
+    drop(Client::raw_tcp(place));
+    client.echo("still here");
+    server.stop();
+    client.expect_close(1001);
+}
+
 /// ws_main(3): a client has the server stop, and its program goes on behind it.
 #[test]
 fn stopping() {

@@ -80,7 +80,6 @@ fn the_last_answer() {
         ("GET / HTTP/1.1", "Host: a\r\nConnection: close\r\n"),
         ("GET / HTTP/1.1", "Host: a\r\nConnection: TE, Close\r\nTE: trailers\r\n"),
         ("GET / HTTP/1.0", ""),
-        ("GET / HTTP/1.0", "Connection: keep-alive\r\n"),
         ("GET / HTTP/1.1", "Host: a\r\nContent-Length: 40\r\n"),
         ("GET / HTTP/1.1", "Host: a\r\nTransfer-Encoding: chunked\r\n"),
     ] {
@@ -92,6 +91,21 @@ fn the_last_answer() {
         assert_eq!(client.bytes(1000), b"<p>hello</p>", "{headers}");
         client.expect_end();
     }
+    stop(server);
+}
+
+/// RFC 9112 9.3: a connection of HTTP/1.0 stays where the client asks for that, and is told so.
+#[test]
+fn an_older_client_that_keeps_its_connection() {
+    let Site { server, .. } = site();
+    let mut client = server.raw();
+    for _ in 0..2 {
+        client.send_bytes(b"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
+        let head = client.head();
+        assert_eq!((&*head.status, head.header("Connection")), (OK, Some("keep-alive")));
+        assert_eq!(client.bytes(head.length()), b"<p>hello</p>");
+    }
+    drop(client);
     stop(server);
 }
 

@@ -1,7 +1,10 @@
 //! The programs of c-examples that do something else beside WebSockets, each with what is its real
 //! counterpart there.
 
+mod auth;
 mod database;
+mod request_pages;
+mod rest;
 mod terminal;
 mod terminal_page;
 mod udp;
@@ -11,8 +14,8 @@ use std::process::Command;
 
 use crate::examples::launch;
 use crate::harness::{
-    Client, Compiler, Launch, Need, Op, Package, copied_examples, make_examples, program_dir, root,
-    skipped,
+    Client, Compiler, Launch, Need, Op, Package, Response, Server, copied_examples, make_examples,
+    output, program_dir, root, skipped,
 };
 
 /// Compiles one of them as its head says: with what its other libraries are called.
@@ -38,6 +41,19 @@ fn binary(client: &mut Client) -> Vec<u8> {
     frame.payload
 }
 
+/// What curl is answered, on the server's UNIX socket.
+fn curl(server: &Server, path: &str, options: &[&str]) -> Response {
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--show-error", "--include", "--max-time", "60", "--unix-socket"]);
+    command.arg(server.socket()).args(options).arg(format!("http://localhost{path}"));
+    let said = output(&mut command);
+    let is_head = options.contains(&"--head");
+    let parse = if is_head { Response::parse_head } else { Response::parse };
+    let (response, length) = parse(said.as_bytes()).expect("an answer");
+    assert_eq!(length, said.len(), "{said}");
+    response
+}
+
 /// Whether pkg-config knows a library.
 fn has_library(name: &str) -> bool {
     Command::new("pkg-config").args(["--exists", name]).status().is_ok_and(|it| it.success())
@@ -56,7 +72,7 @@ fn by_the_makefile() {
         let dir = copied_examples();
         make_examples(make, dir.path(), ["all"]);
         let is_built = |name: &str| dir.path().join("bin").join(name).exists();
-        assert!(is_built("udp") && is_built("terminal"));
+        assert!(["rest", "auth", "udp", "terminal"].into_iter().all(is_built));
         assert_eq!(is_built("database"), has_library("sqlite3"));
     }
 }

@@ -1,5 +1,6 @@
 //! The servers: how each is built, started and stopped.
 
+mod nginx;
 mod ours;
 mod peers;
 mod places;

@@ -58,6 +58,7 @@ pub(super) fn dorrit(
         ("work", true),
         ("queue", false),
         ("post", false),
+        ("health", false),
     ];
     for (program, is_needed) in programs {
         let source = places.bench.join("servers").join(program).with_extension("c");

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::nginx;
 use super::places::Places;
 use super::server::{Kind, Server};
 use super::tools::{compile, is_newer, succeed};
@@ -109,7 +110,7 @@ pub(super) fn ws(server: &mut Server, places: &Places) -> Result<(), String> {
     for file in ["package.json", "ws.mjs"] {
         fs::copy(peer.join(file), server.place.join(file)).map_err(|error| error.to_string())?;
     }
-    server.node = which_node()?;
+    server.installed = which_node()?;
     let installed = server.place.join("node_modules/ws/package.json");
     if !installed.exists() {
         let args = ["install", "--silent", "--no-package-lock", "--no-audit", "--no-fund"];
@@ -118,10 +119,19 @@ pub(super) fn ws(server: &mut Server, places: &Places) -> Result<(), String> {
     let package = fs::read_to_string(installed).map_err(|error| error.to_string())?;
     let package: serde_json::Value =
         serde_json::from_str(&package).map_err(|error| error.to_string())?;
-    let node = succeed(Command::new(&server.node).arg("--version"))?;
+    let node = succeed(Command::new(&server.installed).arg("--version"))?;
     let version = package["version"].as_str().unwrap_or_default();
     server.kind = Kind::Ws;
     server.title = format!("ws {version} on Node {}", node.trim().trim_start_matches('v'));
+    Ok(())
+}
+
+/// For plain requests alone.
+pub(super) fn nginx(server: &mut Server) -> Result<(), String> {
+    let (program, version) = nginx::find().ok_or("not installed (Debian: nginx-light)")?;
+    server.kind = Kind::Nginx;
+    server.installed = program.to_owned();
+    server.title = format!("nginx {version}");
     Ok(())
 }
 

@@ -4,13 +4,21 @@ use std::fs;
 use std::path::Path;
 
 use super::ours::{dorrit, limit};
-use super::peers::{libwebsockets, rust_peer, uws, ws};
+use super::peers::{libwebsockets, nginx, rust_peer, uws, ws};
 use super::places::Places;
 use super::server::{Kind, Server};
 
 /// Who are measured where no one is named.
-pub const NAMES: [&str; 7] =
-    ["limit", "dorrit", "uws", "libwebsockets", "fastwebsockets", "tokio-tungstenite", "ws"];
+pub const NAMES: [&str; 8] = [
+    "limit",
+    "dorrit",
+    "uws",
+    "libwebsockets",
+    "fastwebsockets",
+    "tokio-tungstenite",
+    "ws",
+    "nginx",
+];
 
 /// Builds a server: its name, or NAME=LIBRARY for one of ours with another libdorrit.so.
 pub fn prepare(name: &str, places: &Places, builds: bool) -> Result<Server, String> {
@@ -25,7 +33,7 @@ pub fn prepare(name: &str, places: &Places, builds: bool) -> Result<Server, Stri
         title: String::new(),
         kind: Kind::Limit,
         place,
-        node: "node".into(),
+        installed: String::new(),
     };
     match name {
         _ if library.is_some() => dorrit(&mut server, places, library, builds)?,
@@ -36,6 +44,7 @@ pub fn prepare(name: &str, places: &Places, builds: bool) -> Result<Server, Stri
         "fastwebsockets" => rust_peer(&mut server, places, Kind::Fastwebsockets)?,
         "tokio-tungstenite" | "tungstenite" => rust_peer(&mut server, places, Kind::Tungstenite)?,
         "ws" | "node" => ws(&mut server, places)?,
+        "nginx" => nginx(&mut server)?,
         _ => return Err(format!("unknown; known are {}", NAMES.join(", "))),
     }
     Ok(server)

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::nginx;
 use super::running::Running;
 use crate::client::Address;
 use crate::columns::Mode;
@@ -18,6 +19,7 @@ pub(super) enum Kind {
     Fastwebsockets,
     Tungstenite,
     Ws,
+    Nginx,
 }
 
 /// One that is built and can be started.
@@ -28,8 +30,8 @@ pub struct Server {
     pub(super) kind: Kind,
     /// The directory of its programs.
     pub(super) place: PathBuf,
-    /// The command that runs JavaScript.
-    pub(super) node: String,
+    /// The command that runs it, where that was installed and not built here: node, nginx.
+    pub(super) installed: String,
 }
 
 impl Server {
@@ -65,10 +67,17 @@ impl Server {
             (Kind::Dorrit, Mode::Post) if !self.place.join("post").exists() => {
                 Some("this libdorrit has no ws_post")
             }
-            (Kind::Dorrit, Mode::Work | Mode::Queue | Mode::Post)
-            | (Kind::Uws, Mode::Work)
-            | (Kind::Limit, Mode::Post) => None,
-            (_, Mode::Work | Mode::Queue | Mode::Post) => Some("is not written for it"),
+            (Kind::Dorrit, Mode::Health) if !self.place.join("health").exists() => {
+                Some("this libdorrit has no ws_request_callback")
+            }
+            (Kind::Dorrit, Mode::Work | Mode::Queue | Mode::Post | Mode::Health)
+            | (Kind::Uws, Mode::Work | Mode::Health)
+            | (Kind::Limit, Mode::Post | Mode::Health)
+            | (Kind::Libwebsockets | Kind::Nginx, Mode::Health) => None,
+            (Kind::Nginx, _) => Some("answers plain requests alone"),
+            (_, Mode::Work | Mode::Queue | Mode::Post | Mode::Health) => {
+                Some("is not written for it")
+            }
             (Kind::Tungstenite | Kind::Fastwebsockets, Mode::Compress) => {
                 Some("has no compression")
             }
@@ -76,7 +85,7 @@ impl Server {
         }
     }
 
-    fn command(&self, mode: Mode, address: &Address) -> Command {
+    fn command(&self, mode: Mode, address: &Address) -> io::Result<Command> {
         let program = |name: &str| Command::new(self.place.join(name));
         let mut command = match self.kind {
             Kind::Dorrit => {
@@ -87,6 +96,7 @@ impl Server {
                     Mode::Work => "work",
                     Mode::Queue => "queue",
                     Mode::Post => "post",
+                    Mode::Health => "health",
                 });
                 command.env("LD_LIBRARY_PATH", &self.place).args(["-x", "-m", "20000"]);
                 match mode {
@@ -98,7 +108,7 @@ impl Server {
                     Address::Unix(path) => command.arg("-l").arg(path),
                     Address::Tcp(port) => command.arg("-p").arg(port.to_string()),
                 };
-                return command;
+                return Ok(command);
             }
             Kind::Limit if mode == Mode::Post => program("eventfd"),
             Kind::Limit => program("limit"),
@@ -107,10 +117,11 @@ impl Server {
             Kind::Fastwebsockets => program("peer-fastwebsockets"),
             Kind::Tungstenite => program("peer-tungstenite"),
             Kind::Ws => {
-                let mut command = Command::new(&self.node);
+                let mut command = Command::new(&self.installed);
                 command.arg(self.place.join("ws.mjs"));
                 command
             }
+            Kind::Nginx => return nginx::command(&self.installed, &self.place, address),
         };
         // The limit does not look at what it sends back.
         let mode = match (self.kind, mode) {
@@ -118,12 +129,12 @@ impl Server {
             _ => mode,
         };
         command.arg(mode.name()).arg(address.to_string());
-        command
+        Ok(command)
     }
 
     /// Starts it on its core, and waits until it takes connections.
     pub fn start(&self, mode: Mode, address: Address, cores: Cores) -> io::Result<Running> {
         let errors = self.place.join(format!("{}.stderr", self.name));
-        Running::start(self.command(mode, &address), address, errors, cores)
+        Running::start(self.command(mode, &address)?, address, errors, cores)
     }
 }

@@ -60,7 +60,8 @@ impl Engine {
         kind: MessageKind,
         payload: &[u8],
     ) -> Result<usize, SendError> {
-        let is_writable = |id: &ConnId| self.conns.get(*id).is_some_and(Conn::is_writable);
+        let Self { conns: table, cx, .. } = &*self;
+        let is_writable = |id: &ConnId| table.get(*id).is_some_and(|conn| conn.is_writable(cx));
         let mut writable = conns.clone().filter(is_writable);
         let Some(first) = writable.next() else { return Ok(0) };
         let is_single = writable.next().is_none();
@@ -106,7 +107,7 @@ impl Engine {
         let frames = len.div_ceil(self.cx.config.max_fragment).max(1);
         let is_full = conns.any(|id| {
             let unsent =
-                self.with(id, |conn, cx| conn.is_writable().then(|| conn.unsent_frames(cx)));
+                self.with(id, |conn, cx| conn.is_writable(cx).then(|| conn.unsent_frames(cx)));
             unsent.flatten().is_some_and(|unsent| unsent as usize + frames > limit as usize)
         });
         if is_full { Err(SendError::QueueFull) } else { Ok(()) }
@@ -123,7 +124,7 @@ impl Engine {
         let mut messages = [None; VARIANTS];
         for id in conns {
             let reserved = self.with(id, |conn, cx| {
-                if !conn.is_writable() {
+                if !conn.is_writable(cx) {
                     return Ok(());
                 }
                 conn.reserve_queue(cx)?;

@@ -20,7 +20,7 @@ pub enum Event<P> {
     /// [`Engine::defer`](crate::Engine::defer). Messages may be sent to it already.
     Opened(ConnId),
     /// A client asks for something else, where the configuration has those told: see
-    /// [`Engine::request`](crate::Engine::request) and [`Engine::take_body`](crate::Engine::take_body), and answer with
+    /// [`Engine::request`](crate::Engine::request) and [`Engine::take_asked`](crate::Engine::take_asked), and answer with
     /// [`Engine::respond`](crate::Engine::respond) or [`Engine::refuse`](crate::Engine::refuse) before the next event,
     /// or put that off with [`Engine::defer`](crate::Engine::defer). The id is the request's own, and no connection's.
     Requested(ConnId),

@@ -9,8 +9,8 @@ pub struct AnswerHead<'a> {
     pub status: u16,
     /// The value of Date.
     pub date: &'a str,
-    /// The program's own header lines, each with its CR LF.
-    pub headers: &'a [u8],
+    /// Header lines, each with its CR LF: those of one party behind those of another.
+    pub headers: [&'a [u8]; 2],
     /// What follows the head.
     pub content: Content,
     /// What becomes of the connection.
@@ -42,7 +42,9 @@ impl AnswerHead<'_> {
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), TryReserveError> {
         let status = self.status.clamp(100, 999);
         let phrase = phrase(status);
-        out.try_reserve(FIXED + phrase.len() + self.date.len() + self.headers.len())?;
+        out.try_reserve(
+            FIXED + phrase.len() + self.date.len() + self.headers[0].len() + self.headers[1].len(),
+        )?;
         out.extend_from_slice(b"HTTP/1.1 ");
         let digit = |place: u16| b'0' + (status / place % 10) as u8;
         out.extend_from_slice(&[digit(100), digit(10), digit(1), b' ']);
@@ -54,7 +56,8 @@ impl AnswerHead<'_> {
             out.extend_from_slice(self.date.as_bytes());
             out.extend_from_slice(b"\r\n");
         }
-        out.extend_from_slice(self.headers);
+        out.extend_from_slice(self.headers[0]);
+        out.extend_from_slice(self.headers[1]);
         if let Some(len) = self.content_length(status) {
             out.extend_from_slice(b"Content-Length: ");
             push_number(len, out);

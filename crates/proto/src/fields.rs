@@ -40,15 +40,26 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
         }
         None => {
             let end = value.iter().position(|&byte| byte == b':').unwrap_or(value.len());
-            (end > 0 && value[..end].iter().all(|&byte| is_host_byte(byte)), &value[end..])
+            (end > 0 && value[..end].iter().all(|&byte| HOST[usize::from(byte)]), &value[end..])
         }
     };
     let port = rest.strip_prefix(b":").unwrap_or(rest);
     is_good && (port.is_empty() || port.len() < rest.len() && port.iter().all(u8::is_ascii_digit))
 }
 
+/// Which bytes the name of a host may have.
+const HOST: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = is_host_byte(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
 /// Whether the name of a host may have this byte (RFC 3986 3.2.2).
-fn is_host_byte(byte: u8) -> bool {
+const fn is_host_byte(byte: u8) -> bool {
     let is_mark = matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'');
     let is_sign = matches!(byte, b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=');
     byte.is_ascii_alphanumeric() || is_mark || is_sign

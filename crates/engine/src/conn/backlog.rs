@@ -53,7 +53,7 @@ impl Conn {
     /// Has the caller told that a connection's queue is empty, also where it is already. Returns whether that will be:
     /// it must not be being closed.
     pub(crate) fn want_drain(&mut self, cx: &mut Context) -> bool {
-        if !self.is_writable() {
+        if !self.is_writable(cx) {
             return false;
         }
         self.owe_drain();

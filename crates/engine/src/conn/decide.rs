@@ -91,7 +91,8 @@ impl Conn {
 
     /// Gives a request an answer behind which the connection ends.
     pub(super) fn answer_last(&mut self, cx: &mut Context, answer: [&[u8]; 2]) {
-        if self.phase == Phase::Opening && !self.is_plain(cx) {
+        let is_asked = cx.pending.opening == Some(cx.id) || self.standing == Standing::Deferred;
+        if is_asked && !self.is_plain(cx) {
             // What was sent to it meanwhile was for a connection that it is not.
             self.drop_queue(cx);
             cx.drop_output();
@@ -128,6 +129,9 @@ impl Conn {
 
     /// Puts the decision on the request off that the caller was told last.
     pub(crate) fn defer(&mut self, cx: &mut Context) -> Result<(), OutOfMemory> {
+        if self.phase != Phase::Opening {
+            return Err(OutOfMemory);
+        }
         if self.standing != Standing::Asking {
             return Ok(());
         }

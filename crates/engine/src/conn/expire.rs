@@ -22,8 +22,10 @@ impl Conn {
                 matches!(phase, Phase::Proxied | Phase::Handshake) && self.exchange.is_none()
             }
             (Kind::Page, phase) => {
-                matches!(phase, Phase::Handshake | Phase::Body | Phase::Flushing(Then::Respond))
-                    && self.exchange.is_some()
+                let has_requests = self.exchange.is_some();
+                // While it is decided on a request the deadline is none, but it is there.
+                let is_under_way = matches!(phase, Phase::Handshake | Phase::Body | Phase::Opening);
+                has_requests && (is_under_way || phase == Phase::Flushing(Then::Respond))
             }
             (Kind::Decision, _) => self.standing == Standing::Deferred,
             (Kind::Drain, phase) => phase == Phase::Flushing(Then::AwaitClose),
@@ -64,7 +66,8 @@ impl Conn {
         match kind {
             Kind::Drain | Kind::Hold => self.unsent_bytes(cx) as u64,
             Kind::Page => 0,
-            Kind::Decision => self.requests(cx).into(),
+            // An upgrade makes no plain request: it is another one than the last of those.
+            Kind::Decision => u64::from(self.requests(cx)) << 1 | u64::from(self.is_plain(cx)),
             _ => self.received_at,
         }
     }

@@ -265,17 +265,21 @@ impl Conn {
     }
 
     /// Whether the caller may queue messages for it.
-    pub(crate) fn is_writable(&self) -> bool {
-        (self.phase == Phase::Opening || self.is_open()) && !self.is_write_closed
+    pub(crate) fn is_writable(&self, cx: &Context) -> bool {
+        let may_open = self.phase == Phase::Opening && !self.is_plain(cx);
+        (may_open || self.is_open()) && !self.is_write_closed
     }
 
     /// Which short ways are right for it in its turn.
     pub(crate) fn ways(&self, config: &Config) -> Ways {
         let is_plain = self.incoming.is_none() && config.buffers == Buffers::Shared;
-        let is_direct = self.queue.is_none() && self.deflate.is_none();
+        let is_direct = self.queue.is_none() && self.deflate.is_none() && !self.is_write_closed;
+        // An upgrade behind plain requests takes the longer way, on which it is told from one.
+        let is_upgrade = self.phase == Phase::Opening && self.exchange.is_none();
+        let may_open = self.is_open() || is_upgrade;
         Ways {
             tells_whole: self.phase == Phase::Open && is_plain,
-            frames_whole: self.is_writable() && is_direct && config.max_queued_frames.is_none(),
+            frames_whole: may_open && is_direct && config.max_queued_frames.is_none(),
         }
     }
 

@@ -1,9 +1,9 @@
 //! What goes into a connection's queue, and what is too much for it.
 
-use dorrit_proto::{CloseCode, Coding, FrameHead, MessageKind, OpCode};
+use dorrit_proto::{CloseCode, Coding, FrameHead, MessageKind, OpCode, Refusal};
 
 use super::close::Cause;
-use super::{Conn, Context, Excess, Phase};
+use super::{Conn, Context, Excess, Phase, Standing};
 use crate::config::OverflowPolicy;
 use crate::event::{DropCause, Event, OutOfMemory};
 use crate::outbox::{
@@ -100,7 +100,7 @@ impl Conn {
         messages: &Prepared,
         len: usize,
     ) -> bool {
-        if !self.is_writable() {
+        if !self.is_writable(cx) {
             return false;
         }
         let (Some(key), Some(message)) = (self.queue, messages[self.variant(len)]) else {
@@ -158,8 +158,12 @@ impl Conn {
             cx.stats.skipped += 1;
             return self.owe_drain();
         }
-        self.keep_first(cx);
-        self.begin_close(cx, Cause::Fail(CloseCode::POLICY), "too much is queued");
+        if self.standing == Standing::Deferred {
+            self.refuse(cx, Refusal::Status(503));
+        } else {
+            self.keep_first(cx);
+            self.begin_close(cx, Cause::Fail(CloseCode::POLICY), "too much is queued");
+        }
         cx.stats.dropped_queue += 1;
         cx.pending.report(Event::Dropped(cx.id, cause));
     }

@@ -16,6 +16,7 @@ impl Conn {
     pub(crate) fn begin_turn(&mut self, cx: &mut Context) -> Option<Told> {
         self.listed.leave(Listed::NOW);
         if self.phase == Phase::Opening {
+            self.send_earlier(cx);
             self.await_decision(cx);
             return None;
         }
@@ -221,7 +222,7 @@ impl Conn {
         if turn.is_own || turn.pos < cx.inbox.input.len() {
             self.put_input_back(cx, &turn, has_rest);
         }
-        if self.phase == Phase::Opening {
+        if self.phase == Phase::Opening && !self.is_plain(cx) {
             self.hold_output(cx);
         } else {
             self.send_output(cx);

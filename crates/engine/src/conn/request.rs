@@ -87,8 +87,14 @@ impl Conn {
         self.phase = Phase::Body;
         self.expect_body(cx, key);
         let is_awaited = cx.turn.as_ref().is_some_and(|turn| turn.pos == cx.inbox.input.len());
-        if plain.expects_continue && is_awaited && self.queue_response(cx, [CONTINUE, b""]).is_err()
-        {
+        if !is_awaited {
+            return Step::Next;
+        }
+        // Other requests are received before the body is.
+        if self.keep_request(cx, key).is_err() {
+            return self.turn_away(cx, Refusal::NoMemory);
+        }
+        if plain.expects_continue && self.queue_response(cx, [CONTINUE, b""]).is_err() {
             self.end(cx);
         }
         Step::Next

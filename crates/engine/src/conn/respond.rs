@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::time::Duration;
 
 use super::expire::LOOK;
-use super::{Conn, Context, Phase, Standing, Then};
+use super::{Conn, Context, Drain, Phase, Standing, Then};
 use crate::config::TURN;
 use crate::event::OutOfMemory;
 use crate::exchange::{Exchange, Response, ResponseBody};
@@ -79,6 +79,13 @@ impl Conn {
         }
     }
 
+    /// Sends what is left of answers before a plain request that is being decided on.
+    pub(super) fn send_earlier(&mut self, cx: &mut Context) {
+        if self.queue.is_some() && self.is_plain(cx) && std::mem::take(&mut self.can_write) {
+            self.flush(cx);
+        }
+    }
+
     /// Sends a turn's worth of the file, when all before it is sent.
     pub(super) fn send_body(&mut self, cx: &mut Context) {
         let Some(key) = self.exchange else { return self.end(cx) };
@@ -119,8 +126,9 @@ impl Conn {
         let exchange = &mut cx.exchanges[key];
         exchange.file = None;
         if exchange.keeps_alive && !cx.lifecycle.is_stopping() {
-            self.phase = Phase::Handshake;
-            self.expect(cx, key, Kind::HANDSHAKE);
+            // That an answer had to wait is no news of a connection that comes behind it.
+            (self.phase, self.drain) = (Phase::Handshake, Drain::None);
+            self.expect_next(cx, key);
             return;
         }
         self.drop_exchange(cx);
@@ -174,6 +182,19 @@ impl Conn {
     fn expect(&self, cx: &mut Context, key: PoolKey, after: Duration) {
         let at = cx.clock.deadline(after);
         self.expect_at(cx, key, at);
+    }
+
+    /// Expects the next request. Where answers follow each other that moves the deadline once a second.
+    fn expect_next(&self, cx: &mut Context, key: PoolKey) {
+        const OFTEN: Duration = Duration::from_secs(1);
+        let at = cx.clock.loop_time() + Kind::HANDSHAKE;
+        let exchange = &mut cx.exchanges[key];
+        match exchange.due {
+            Some(due) if exchange.watched.is_some() && due <= at && due + OFTEN > at => {
+                exchange.unsent = 0;
+            }
+            _ => self.expect(cx, key, Kind::HANDSHAKE),
+        }
     }
 
     fn expect_at(&self, cx: &mut Context, key: PoolKey, at: Moment) {

@@ -20,13 +20,13 @@ impl Engine {
     /// Has [`Event::Drained`](crate::Event::Drained) told once, when all that is queued for a connection is sent, or soon
     /// where nothing is. Returns whether that will be: it must not be being closed, nor be a plain request.
     pub fn want_drain(&mut self, id: ConnId) -> bool {
-        self.plain(id).is_none() && self.with_known(id, Conn::want_drain).unwrap_or(false)
+        self.with_known(id, Conn::want_drain).unwrap_or(false)
     }
 
     /// Whether a connection asks to be accepted: it is being decided on, and not being closed.
     pub fn is_opening(&self, id: ConnId) -> bool {
-        let is_undecided = self.known(id).is_some_and(|(_, conn)| conn.phase == Phase::Opening);
-        is_undecided && self.plain(id).is_none()
+        let known = self.known(id);
+        known.is_some_and(|(_, conn)| conn.phase == Phase::Opening && !conn.is_plain(&self.cx))
     }
 
     /// Whether a connection was accepted, and is not being closed.

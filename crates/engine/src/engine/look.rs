@@ -62,6 +62,7 @@ impl Engine {
         self.ready.end_round(&mut self.conns);
         let has_more = self.poll(sleep.map(Duration::from_nanos))?;
         self.cx.clock.wake(sleep);
+        self.cx.date.expire();
         if has_more || self.timers.deadlines.is_due(self.cx.clock.loop_time()) {
             self.look_again()?;
         }

@@ -11,6 +11,7 @@ use crate::conn::{Conn, Context, Standing};
 use crate::event::{OutOfMemory, SendError};
 use crate::exchange::Response;
 use crate::id::ConnId;
+use crate::pool::PoolKey;
 use crate::reactor::Interest;
 use crate::sys;
 use crate::timers::Kind;
@@ -29,15 +30,19 @@ impl Engine {
         (self.cx.pending.refused == Some(id)).then_some(&self.cx.inbox.request)
     }
 
-    /// Takes the body of the request that [`Event::Requested`](crate::Event::Requested) told last: it is the caller's
-    /// then.
-    pub fn take_body(&mut self, id: ConnId) -> Vec<u8> {
-        let take = |conn: &mut Conn, cx: &mut Context| {
-            let exchange = &mut cx.exchanges[conn.exchange?];
-            cx.memory.change(exchange.body.capacity(), 0);
-            Some(std::mem::take(&mut exchange.body))
-        };
-        self.with_known(id, take).flatten().unwrap_or_default()
+    /// The request that [`Event::Requested`](crate::Event::Requested) told last, what it asks for, and its body, which is
+    /// the caller's from now on.
+    pub fn take_asked(&mut self, id: ConnId) -> Option<(&Request, Plain, Vec<u8>)> {
+        let (own, conn) = self.known(id)?;
+        let key = conn.exchange?;
+        conn.request(own, &self.cx)?;
+        let plain = self.plain_of(key)?;
+        let cx = &mut self.cx;
+        let exchange = &mut cx.exchanges[key];
+        let body = std::mem::take(&mut exchange.body);
+        cx.memory.change(body.capacity(), 0);
+        let request = cx.exchanges[key].request.as_ref().unwrap_or(&cx.inbox.request);
+        Some((request, plain, body))
     }
 
     /// What a plain request that is to be decided on asks for. A server that is nearly full, or that is to end, keeps no
@@ -45,7 +50,11 @@ impl Engine {
     pub fn plain(&self, id: ConnId) -> Option<Plain> {
         let (own, conn) = self.known(id)?;
         conn.request(own, &self.cx)?;
-        let plain = self.cx.exchanges[conn.exchange?].plain?;
+        self.plain_of(conn.exchange?)
+    }
+
+    fn plain_of(&self, key: PoolKey) -> Option<Plain> {
+        let plain = self.cx.exchanges[key].plain?;
         let has_read_body = matches!(self.cx.config.plain_requests, PlainRequests::ToldWithBody(_));
         let plain = if has_read_body { plain } else { plain.without_body() };
         let is_ending = self.cx.lifecycle.is_ending();
@@ -144,7 +153,9 @@ impl Engine {
         let mut conn = Conn::new(Transport::Plain(socket.into()), false);
         (conn.partial, conn.has_rest) = (Some(partial), true);
         self.conns.insert(conn);
-        self.with(id, |_, cx| {
+        self.with(id, |conn, cx| {
+            // What was read has come by now: who speaks at once is not silent.
+            conn.received_at = cx.clock.loop_time().nanos();
             cx.wants.deadline(Kind::Handshake);
             cx.wants.turn();
         });
@@ -154,8 +165,13 @@ impl Engine {
     /// The id of the connection that this one names, or that makes the request that it names.
     pub(super) fn resolve(&self, id: ConnId) -> Option<ConnId> {
         let (own, conn) = self.conns.at(id)?;
+        (own == id || self.is_request_of(conn, id)).then_some(own)
+    }
+
+    /// Whether this is the id of a request of this connection.
+    fn is_request_of(&self, conn: &Conn, id: ConnId) -> bool {
         let generation = conn.exchange.and_then(|key| self.cx.exchanges[key].generation);
-        (own == id || generation == Some(id.generation())).then_some(own)
+        generation == Some(id.generation())
     }
 
     /// The connection that the caller knows by this id, its own or its request's, and its own id.
@@ -164,7 +180,7 @@ impl Engine {
         let (own, conn) = self.conns.at(id)?;
         let is_known = match own == id {
             true => conn.is_known_as(own, &self.cx),
-            false => self.resolve(id).is_some(),
+            false => self.is_request_of(conn, id),
         };
         is_known.then_some((own, conn))
     }

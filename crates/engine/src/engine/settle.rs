@@ -76,7 +76,9 @@ impl Engine {
         let Some(is_blocked) = wants.is_blocked() else { return true };
         let Some(conn) = self.conns.get_mut(id) else { return true };
         let Some(fd) = conn.fd() else { return true };
-        let interest = match (conn.is_reading(), is_blocked) {
+        // Whose decision is put off is watched for its client's end.
+        let is_reading = conn.is_reading() || conn.standing == Standing::Deferred;
+        let interest = match (is_reading, is_blocked) {
             (true, true) => Interest::Both,
             (false, true) => Interest::Write,
             (_, false) => Interest::Read,

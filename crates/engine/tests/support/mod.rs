@@ -2,6 +2,8 @@
 #![allow(unreachable_pub, reason = "a module of a test has nothing above it")]
 #![allow(dead_code, reason = "each test uses some of it")]
 
+pub mod site;
+
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::RawFd;
@@ -193,7 +195,13 @@ impl Server {
     }
 
     fn step(&mut self) -> bool {
-        match self.next() {
+        let event = self.next();
+        self.deal_with(event)
+    }
+
+    /// Deals with an event. Returns whether to go on.
+    fn deal_with(&mut self, event: Event<Vec<u8>>) -> bool {
+        match event {
             Event::Opened(id) => {
                 if (self.on_open)(&mut self.engine, id) {
                     self.engine.accept(id, None, b"");

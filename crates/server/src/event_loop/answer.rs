@@ -11,6 +11,8 @@ use dorrit_proto::{
 /// What the program has said of the answer to a request so far.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
+    /// What the request asks for, where it asks for no upgrade.
+    pub(crate) plain: Option<Plain>,
     /// The sub-protocol that was chosen.
     pub(crate) protocol: Option<CString>,
     /// How an upgrade is refused, where `ws_open_callback` does not accept it.
@@ -90,16 +92,21 @@ impl Answer {
 
     /// Sets the body, in the place of what was set before.
     pub(crate) fn set_body(&mut self, bytes: &[u8]) -> Result<(), TryReserveError> {
-        let mut body = Vec::new();
-        body.try_reserve_exact(bytes.len())?;
-        body.extend_from_slice(bytes);
-        self.body = body;
+        self.body.try_reserve_exact(bytes.len().saturating_sub(self.body.len()))?;
+        self.body.clear();
+        self.body.extend_from_slice(bytes);
         Ok(())
     }
 
     /// The header lines.
     pub(crate) fn headers(&self) -> &[u8] {
         &self.headers
+    }
+
+    /// What is sent of the body, in an answer with this status.
+    pub(crate) fn sent_body(&self, status: u16) -> &[u8] {
+        let is_head = self.plain.is_some_and(|plain| plain.is_head);
+        if has_content(status) && !is_head { &self.body } else { &[] }
     }
 
     /// Whether there is nothing of the program's in it, but for a status.
@@ -119,48 +126,35 @@ pub(crate) struct Writer {
     head: Vec<u8>,
 }
 
+/// A head that was written whole.
+pub(crate) struct Written;
+
 /// How much memory for heads is kept, in bytes.
 const KEPT: usize = 1 << 16;
 
 impl Writer {
-    /// Writes an answer: its head, and what of its body is sent. `plain` is what a request asks for that asks for no
-    /// upgrade.
-    pub(crate) fn write<'a>(
-        &'a mut self,
-        answer: &'a Answer,
-        status: u16,
-        plain: Option<Plain>,
-        date: &str,
-    ) -> Result<(&'a [u8], &'a [u8]), TryReserveError> {
+    /// Writes the head of an answer; `None` where there is no memory.
+    pub(crate) fn write(&mut self, answer: &Answer, status: u16, date: &str) -> Option<Written> {
         const TYPE: &[u8] = b"Content-Type: text/plain; charset=utf-8\r\n";
-        let has_content = !matches!(status, 204 | 304);
-        let is_typed = answer.has_type || answer.body.is_empty() || !has_content;
-        let mut typed = Vec::new();
-        let mut headers = &answer.headers[..];
-        if !is_typed {
-            typed.try_reserve_exact(TYPE.len() + headers.len())?;
-            typed.extend_from_slice(TYPE);
-            typed.extend_from_slice(headers);
-            headers = &typed;
-        }
+        let is_typed = answer.has_type || answer.body.is_empty() || !has_content(status);
+        let headers = [if is_typed { b"" } else { TYPE }, &answer.headers];
         let content = match (status, answer.body.len() as u64) {
             (304, 0) => Content::None,
             (_, len) => Content::Length(len),
         };
-        let head = self.write_head(status, headers, content, plain, date)?;
-        let is_sent = has_content && !plain.is_some_and(|plain| plain.is_head);
-        Ok((head, if is_sent { &answer.body } else { &[] }))
+        self.write_head(status, headers, content, answer.plain, date)
     }
 
-    /// Writes the head of an answer, with these header lines.
+    /// Writes the head of an answer, with these header lines; `None` where there is no memory. `plain` is what a request
+    /// asks for that asks for no upgrade.
     pub(crate) fn write_head(
         &mut self,
         status: u16,
-        headers: &[u8],
+        headers: [&[u8]; 2],
         content: Content,
         plain: Option<Plain>,
         date: &str,
-    ) -> Result<&[u8], TryReserveError> {
+    ) -> Option<Written> {
         let head = &mut self.head;
         head.clear();
         if head.capacity() > KEPT {
@@ -171,9 +165,19 @@ impl Writer {
             Some(Plain { keeps_alive: true, .. }) => Connection::SayKeepAlive,
             _ => Connection::Close,
         };
-        AnswerHead { status, date, headers, content, connection }.encode(head)?;
-        Ok(head)
+        AnswerHead { status, date, headers, content, connection }.encode(head).ok()?;
+        Some(Written)
     }
+
+    /// What was written last.
+    pub(crate) fn bytes(&self, _: Written) -> &[u8] {
+        &self.head
+    }
+}
+
+/// Whether an answer with this status has a content (RFC 9110 15).
+fn has_content(status: u16) -> bool {
+    !matches!(status, 204 | 304)
 }
 
 /// These bytes as a string of C's; `None` where one of them is zero.
@@ -197,10 +201,12 @@ mod tests {
         expects_continue: false,
     };
 
-    fn written(answer: &Answer, status: u16, plain: Option<Plain>) -> String {
+    fn written(answer: &mut Answer, status: u16, plain: Option<Plain>) -> String {
         let mut writer = Writer::default();
-        let (head, body) = writer.write(answer, status, plain, "now").unwrap();
-        let text = String::from_utf8([head, body].concat()).unwrap();
+        answer.plain = plain;
+        let head = writer.write(answer, status, "now").unwrap();
+        let bytes = [writer.bytes(head), answer.sent_body(status)].concat();
+        let text = String::from_utf8(bytes).unwrap();
         assert!(text.contains("\r\nDate: now\r\n"), "{text}");
         text.replace("Date: now\r\n", "")
     }
@@ -232,25 +238,25 @@ mod tests {
     #[test]
     fn answers() {
         let mut answer = Answer::default();
-        assert_eq!(written(&answer, 204, Some(PLAIN)), "HTTP/1.1 204 No Content\r\n\r\n");
+        assert_eq!(written(&mut answer, 204, Some(PLAIN)), "HTTP/1.1 204 No Content\r\n\r\n");
         assert_eq!(
-            written(&answer, 200, Some(Plain { is_current: false, ..PLAIN })),
+            written(&mut answer, 200, Some(Plain { is_current: false, ..PLAIN })),
             "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"
         );
         answer.set_body(b"hello").unwrap();
         assert_eq!(
-            written(&answer, 200, Some(PLAIN)),
+            written(&mut answer, 200, Some(PLAIN)),
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 5\r\n\r\nhello"
         );
         answer.add_header(c"content-type", c"a/b").unwrap();
         let head = "HTTP/1.1 200 OK\r\ncontent-type: a/b\r\nContent-Length: 5\r\n\r\n";
-        assert_eq!(written(&answer, 200, Some(Plain { is_head: true, ..PLAIN })), head);
+        assert_eq!(written(&mut answer, 200, Some(Plain { is_head: true, ..PLAIN })), head);
         let refused = "HTTP/1.1 401 Unauthorized\r\ncontent-type: a/b\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
-        assert_eq!(written(&answer, 401, None), refused);
+        assert_eq!(written(&mut answer, 401, None), refused);
         assert!(answer.lacks_challenge(401) && !answer.lacks_challenge(403));
         answer.add_header(c"WWW-Authenticate", c"Basic").unwrap();
         assert!(!answer.lacks_challenge(401));
-        let body = written(&answer, 204, Some(PLAIN));
+        let body = written(&mut answer, 204, Some(PLAIN));
         assert!(body.ends_with("Basic\r\n\r\n"), "{body}");
         answer.clear();
         assert!(answer.is_bare());

@@ -4,7 +4,7 @@ use std::collections::{HashMap, TryReserveError};
 use std::ffi::{CStr, CString};
 
 use dorrit_engine::{ConnId, Engine};
-use dorrit_proto::Refusal;
+use dorrit_proto::{Plain, Refusal};
 
 use super::answer::{Answer, Decision, string};
 use crate::config::Origins;
@@ -35,15 +35,16 @@ struct Known {
 }
 
 impl Requests {
-    /// Notes that a callback is about to run; `protocol` is what was chosen without it. The last callback may have
-    /// been left by an exception.
+    /// Notes that a callback is about to run: what its request asks for, where it asks for no upgrade, and the
+    /// `protocol` that was chosen without it. The last callback may have been left by an exception.
     pub(crate) fn begin(
         &mut self,
         id: ConnId,
+        plain: Option<Plain>,
         protocol: Option<&[u8]>,
     ) -> Result<(), TryReserveError> {
         self.current.clear();
-        self.running = Some(id);
+        (self.running, self.current.plain) = (Some(id), plain);
         protocol.map_or(Ok(()), |name| self.choose(id, name))
     }
 
@@ -53,15 +54,9 @@ impl Requests {
     }
 
     /// Notes that the callback has returned, or was not called. Returns what was said in it.
-    pub(crate) fn end(&mut self) -> Answer {
+    pub(crate) fn end(&mut self) -> &mut Answer {
         self.running = None;
-        std::mem::take(&mut self.current)
-    }
-
-    /// Gives the memory of an answer back that was given.
-    pub(crate) fn reuse(&mut self, mut answer: Answer) {
-        answer.clear();
-        self.current = answer;
+        &mut self.current
     }
 
     /// What is said of the answer to a request that is being decided on.

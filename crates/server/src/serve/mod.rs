@@ -15,7 +15,7 @@ use dorrit_proto::{CloseCode, MessageKind, Refusal};
 
 use crate::abi::{READ, WRITE, from_id, guard};
 use crate::error::errno_text;
-use crate::event_loop::{Answered, Loop, Task, WatchTask, with_engine, with_loop};
+use crate::event_loop::{Loop, Task, WatchTask, with_engine, with_loop};
 use crate::log::Level;
 use crate::main_process::Process;
 use crate::process::{Notifier, WithoutReserve, trim_memory};
@@ -271,7 +271,7 @@ fn deal_with(process: &mut Process, event: Event<()>) -> Option<c_int> {
             let _ = with_loop(|it| it.refuse(id, Refusal::DecisionTimeout));
         }
         Event::Refused(id, refusal) => {
-            let _ = with_loop(|it| it.note_access(id, &Answered::of(refusal)));
+            let _ = with_loop(|it| it.answering().1.note_refused(id, refusal));
             let level = match refusal {
                 Refusal::Full | Refusal::NoMemory | Refusal::Tls => Level::Info,
                 _ => Level::Debug,

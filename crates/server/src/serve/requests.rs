@@ -38,7 +38,8 @@ impl<P: Program> Dispatch<'_, P> {
         let prepared = step(|it| without_reserve(|| prepare_request(it, id)))?;
         let Some((arguments, body)) = prepared else { return Ok(()) };
         let asking = Asking(id);
-        let status = self.program.request(from_id(id), &arguments, &body);
+        let told = if body.is_empty() { &[0][..] } else { &body };
+        let status = self.program.request(from_id(id), &arguments, told);
         std::mem::forget(asking);
         step(|it| {
             it.request_arguments = arguments;
@@ -69,7 +70,7 @@ fn prepare_open(it: &mut Loop, id: ConnId) -> Option<OpenArguments> {
     }
     let request = engine.request(id)?;
     let chosen = server.settings.protocols.choose(request.protocols());
-    let begun = requests.begin(id, chosen);
+    let begun = requests.begin(id, None, chosen);
     if begun.and_then(|()| arguments.fill(server.fields, request, chosen)).is_err() {
         requests.end();
         it.refuse(id, SHORTAGE);
@@ -80,51 +81,60 @@ fn prepare_open(it: &mut Loop, id: ConnId) -> Option<OpenArguments> {
 
 /// Does what `ws_open_callback` has said.
 fn end_open(it: &mut Loop, id: ConnId, answer: c_int) {
-    let said = it.requests.end();
-    if answer != 0 {
-        it.engine.undefer(id);
-        it.respond(id, said.status.unwrap_or(403), &said);
-        return it.requests.reuse(said);
-    }
-    match said.is_deferred {
-        true => it.settle_deferred(id, said),
-        false => drop(it.accept(id, said)),
+    let (requests, mut answering) = it.answering();
+    let said = requests.end();
+    match (answer, said.is_deferred) {
+        (0, is_deferred) => {
+            let said = std::mem::take(said);
+            match is_deferred {
+                true => it.settle_deferred(id, said),
+                false => drop(it.accept(id, said)),
+            }
+        }
+        (_, is_deferred) => {
+            if is_deferred {
+                answering.undefer(id);
+            }
+            answering.respond(id, said.status.unwrap_or(403), said);
+        }
     }
 }
 
 /// Finds what the program is told of a request, to be given back; `None` where it is answered already.
 fn prepare_request(it: &mut Loop, id: ConnId) -> Option<(RequestArguments, Vec<u8>)> {
     let Loop { engine, requests, request_arguments: arguments, .. } = it;
-    let mut body = engine.take_body(id);
-    let request = engine.request(id)?;
-    let begun = requests.begin(id, None).and_then(|()| arguments.fill(request));
-    if begun.and_then(|()| body.try_reserve(1)).is_err() {
+    let (request, plain, mut body) = engine.take_asked(id)?;
+    let begun = requests.begin(id, Some(plain), None).and_then(|()| arguments.fill(request));
+    let zero = usize::from(!body.is_empty());
+    if begun.and_then(|()| body.try_reserve(zero)).is_err() {
         requests.end();
         it.refuse(id, SHORTAGE);
         return None;
     }
-    body.push(0);
+    body.resize(body.len() + zero, 0);
     Some((std::mem::take(arguments), body))
 }
 
 /// Does what `ws_request_callback` has said.
 fn end_request(it: &mut Loop, id: ConnId, status: c_int) {
-    let said = it.requests.end();
-    match u16::try_from(status) {
-        Ok(0) if said.is_deferred => return it.settle_deferred(id, said),
-        Ok(0) => answer_by_pages(it, id),
-        Ok(status @ 200..600) => {
-            it.engine.undefer(id);
-            it.respond(id, status, &said);
+    let (requests, mut answering) = it.answering();
+    let said = requests.end();
+    if said.is_deferred {
+        if status == 0 {
+            let said = std::mem::take(said);
+            return it.settle_deferred(id, said);
         }
+        answering.undefer(id);
+    }
+    match u16::try_from(status) {
+        Ok(0) => answer_by_pages(it, id),
+        Ok(status @ 200..600) => answering.respond(id, status, said),
         _ => {
-            it.engine.undefer(id);
             let why = "is no status from 200 to 599, nor 0";
             log::limited(Level::Warning, format_args!("ws_request_callback: {status} {why}"));
-            it.refuse(id, Refusal::Status(500));
+            answering.refuse(id, Refusal::Status(500));
         }
     }
-    it.requests.reuse(said);
 }
 
 /// Answers a request that is none of the program's affair.
@@ -138,7 +148,7 @@ fn answer_by_pages(it: &mut Loop, id: ConnId) {
         }
     };
     match page {
-        Ok(page) => it.respond_with_page(id, page),
+        Ok(page) => it.answering().1.respond_with_page(id, page),
         Err(refusal) => it.refuse(id, refusal),
     }
 }

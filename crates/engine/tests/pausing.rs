@@ -152,6 +152,25 @@ fn ends() {
     assert_eq!(server.closed, [gone, half]);
 }
 
+/// One that takes nothing more of us may have sent something before: that waits as well.
+#[test]
+fn one_that_takes_nothing_more() {
+    let mut server = Server::new(CONFIG);
+    let (mut client, id) = server.open_client();
+    assert!(server.engine.pause(id));
+    client.write(&text("last"));
+    client.stream.shutdown(Shutdown::Read).unwrap();
+    let _ = server.engine.send_to(id, MessageKind::Text, b"for nobody");
+    server.pump();
+    assert!(server.closed.is_empty() && server.messages.is_empty());
+    assert!(server.engine.resume(id));
+    server.pump();
+    assert_eq!(server.payloads(), [b"last"]);
+    drop(client);
+    server.pump();
+    assert_eq!(server.closed, [id]);
+}
+
 /// Its close frame is answered when it goes on; ours goes out at once, and its answer is read.
 #[test]
 fn close_frames() {

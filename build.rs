@@ -32,7 +32,7 @@ fn main() {
     let after_includes = config.after_includes.take().unwrap_or_default();
     config.after_includes = Some(format!("\n{}{after_includes}", version_macros(value)));
     // In the order in which the header has them; libdorrit(8) has no more than the first two.
-    let sources = ["callbacks", "exports", "requests", "tasks", "own_main"];
+    let sources = ["callbacks", "exports", "requests", "flow", "tasks", "own_main"];
     let sources = sources.map(|name| root.join("src").join(name).with_extension("rs"));
     let sources = sources.iter().filter(|source| source.exists());
     let builder = sources.fold(Builder::new().with_config(config), Builder::with_src);

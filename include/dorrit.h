@@ -190,6 +190,10 @@ struct ws_callbacks {
    * `ws_request_callback()`.
    */
   int (*request)(void *conn, const char *method, const char *target, size_t len, const unsigned char *body);
+  /**
+   * `ws_shutdown_callback()`.
+   */
+  void (*shutdown)(void *conn);
 };
 
 /**
@@ -296,6 +300,14 @@ extern int ws_request_callback(void *conn, const char *method, const char *targe
  * a server that was to hand over stays, and `ws_exit_func()` is not called.
  */
 extern int ws_start_callback(void);
+
+/**
+ * Optional: a program may leave it out. Called once for each connection that is open when the server stops,
+ * before its close frame; or when it hands over to a new server, after which those who are there are served
+ * for as long as the option `--drain` says. What is sent here reaches the client. It is not called for
+ * connections that are being closed already.
+ */
+extern void ws_shutdown_callback(void *conn);
 
 /**
  * Optional: a program may leave it out. Takes each line of the library's log, instead of standard
@@ -600,6 +612,55 @@ int ws_respond(void *conn, int status);
  * on another thread, or in a child process.
  */
 int ws_adopt(int fd, const void *bytes, size_t len);
+
+/**
+ * Has `ws_drain_callback()` called once for a connection, when all that is queued for it is written; soon,
+ * where nothing is. A producer sends until `ws_get_qbytes()` is enough, and goes on when it is called.
+ *
+ * To be called on the server's thread. Returns 0; -1 for a connection that has ended or is being closed, and
+ * for a request that asks for none; -3 on another thread, or in a child process.
+ */
+int ws_want_drain(void *conn);
+
+/**
+ * Holds a client back: nothing more is told of it, and nothing more is read from it, until `ws_resume()`; what was
+ * read already waits, too. What it sends fills the buffers of its socket, and then it has to wait.
+ *
+ * Meanwhile the client is sent no ping, and is not taken for one that is silent. Where it is not there any more,
+ * as a reset or the end of both sides of the stream says, the connection ends at once; its close frame and the
+ * end of its side alone are dealt with at `ws_resume()`. Messages are sent to it as ever. `ws_close_conn()`
+ * undoes it, and where the server stops it counts for nothing.
+ *
+ * To be called on the server's thread; in `ws_open_callback()`, and after `ws_defer()`, it holds from the
+ * acceptance on. Returns 0; -1 for a connection that has ended or is being closed, and for a request that asks
+ * for none; -3 on another thread, or in a child process.
+ */
+int ws_pause(void *conn);
+
+/**
+ * Goes on with a client after `ws_pause()`; for one that is not held back it does nothing. To be called on the
+ * server's thread. Returns as `ws_pause()`.
+ */
+int ws_resume(void *conn);
+
+/**
+ * Calls `func(conn, data)` for each connection that is open, before it returns: of those that `ws_count()`
+ * counts, in no order. `func` may call any function, and close connections. Nothing is called where `func` is
+ * NULL, on another thread than the server's, or in a child process. `data` remains the program's.
+ */
+void ws_each(void (*func)(void *conn, void *data), void *data);
+
+/**
+ * Returns how many connections are open: accepted, and not being closed. 0 on another thread than the server's, or
+ * in a child process.
+ */
+unsigned int ws_count(void);
+
+/**
+ * Returns whether a connection is open: 1 where it was accepted, and is not being closed; else 0, also on
+ * another thread than the server's, or in a child process.
+ */
+int ws_is_open(void *conn);
 
 /**
  * Has `func(data)` called on the server's thread, once: after the callback that is running, in the

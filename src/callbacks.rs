@@ -96,6 +96,12 @@ unsafe extern "C" {
     /// a server that was to hand over stays, and `ws_exit_func()` is not called.
     fn ws_start_callback() -> c_int;
 
+    /// Optional: a program may leave it out. Called once for each connection that is open when the server stops,
+    /// before its close frame; or when it hands over to a new server, after which those who are there are served
+    /// for as long as the option `--drain` says. What is sent here reaches the client. It is not called for
+    /// connections that are being closed already.
+    fn ws_shutdown_callback(conn: *mut c_void);
+
     /// Optional: a program may leave it out. Takes each line of the library's log, instead of standard
     /// error and syslog(3).
     ///
@@ -150,6 +156,8 @@ pub struct ws_callbacks {
             body: *const c_uchar,
         ) -> c_int,
     >,
+    /// `ws_shutdown_callback()`.
+    pub shutdown: Option<unsafe extern "C-unwind" fn(conn: *mut c_void)>,
 }
 
 impl ws_callbacks {
@@ -182,7 +190,7 @@ struct Table {
 dorrit_server::table! {
     "dorrit_table": "ws_init_func", "ws_exit_func", "ws_open_callback", "ws_read_callback",
     "ws_close_callback", "ws_drain_callback", "ws_start_callback", "ws_log_callback",
-    "ws_request_callback", "ws_header_classic"; "ws_config_file", "ws_arguments"
+    "ws_request_callback", "ws_shutdown_callback", "ws_header_classic"; "ws_config_file", "ws_arguments"
 }
 
 unsafe extern "C" {
@@ -299,6 +307,15 @@ impl Program for Callbacks {
     fn close(&self, conn: *mut c_void) {
         // SAFETY: as in `init`.
         let _ = callbacks().close.map(|close| unsafe { close(conn) });
+    }
+
+    fn has_shutdown(&self) -> bool {
+        callbacks().shutdown.is_some()
+    }
+
+    fn shutdown(&self, conn: *mut c_void) {
+        // SAFETY: as in `init`.
+        let _ = callbacks().shutdown.map(|shutdown| unsafe { shutdown(conn) });
     }
 
     fn drain(&self, conn: *mut c_void) {

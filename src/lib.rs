@@ -9,6 +9,7 @@
 
 mod callbacks;
 mod exports;
+mod flow;
 mod own_main;
 mod requests;
 mod tasks;

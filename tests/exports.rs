@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::harness::{Need, library, skipped};
 
 /// Every symbol that the shared library exports: a change here is a change of the ABI.
-pub(crate) const NAMES: [&str; 45] = [
+pub(crate) const NAMES: [&str; 51] = [
     "main",
     "ws_accept",
     "ws_adopt",
@@ -17,7 +17,9 @@ pub(crate) const NAMES: [&str; 45] = [
     "ws_close_conn",
     "ws_close_conn_code",
     "ws_config_file",
+    "ws_count",
     "ws_defer",
+    "ws_each",
     "ws_get_address",
     "ws_get_close_code",
     "ws_get_data",
@@ -29,9 +31,12 @@ pub(crate) const NAMES: [&str; 45] = [
     "ws_get_stats",
     "ws_get_target",
     "ws_get_timeout",
+    "ws_is_open",
     "ws_main",
+    "ws_pause",
     "ws_post",
     "ws_respond",
+    "ws_resume",
     "ws_send",
     "ws_set_body",
     "ws_set_callbacks",
@@ -49,6 +54,7 @@ pub(crate) const NAMES: [&str; 45] = [
     "ws_set_status",
     "ws_step",
     "ws_stop",
+    "ws_want_drain",
     "ws_watch",
     "ws_write_conn",
 ];

@@ -23,6 +23,7 @@ mod examples;
 mod exceptions;
 mod exports;
 mod figures;
+mod flow;
 mod frames_in;
 mod frames_out;
 mod handles;

@@ -5,7 +5,7 @@
 use crate::harness::{Client, Frame, Launch, Need, Request, Server, Variant, skipped};
 use crate::linking::valgrind;
 
-const CALLS: [&str; 41] = [
+const CALLS: [&str; 46] = [
     "name",
     "periodic",
     "set",
@@ -44,6 +44,11 @@ const CALLS: [&str; 41] = [
     "accept",
     "respond",
     "adopt",
+    "want",
+    "pause",
+    "resume",
+    "isopen",
+    "each",
     "close0",
     "close1",
     "closecode",
@@ -116,10 +121,13 @@ fn the_server_stops_at_its_start_and_its_end() {
         assert_eq!(ended.code, Some(0), "{callback}: {}", ended.stderr);
         has_ended(&ended.journal(), callback);
     }
-    let mut server = Launch::of("matrix.c", Variant::Default).env("MATRIX_STOP", "exit").start();
-    let _other = server.connect_as("other");
-    server.stop();
-    has_ended(&server.journal(), "exit");
+    for callback in ["exit", "shutdown"] {
+        let launch = Launch::of("matrix.c", Variant::Default).env("MATRIX_STOP", callback);
+        let mut server = launch.start();
+        let _control = server.connect_as("control");
+        server.stop();
+        has_ended(&server.journal(), callback);
+    }
 }
 
 fn has_ended(journal: &str, callback: &str) {
@@ -157,7 +165,9 @@ fn run(launch: Launch) {
         cast.other = server.connect_as("other");
     }
     cast.control.echo("as ever");
+    cast.arm("shutdown", "all", "all");
     server.stop();
+    without_a_connection(&server, "shutdown", &["null", "closed", "other"]);
     without_a_connection(&server, "exit", &["null", "closed", "other"]);
     let last = server.await_journal("exit opened=");
     let (opened, closed) = last.split_once(" closed=").expect("both");
@@ -173,12 +183,14 @@ fn without_a_connection(server: &Server, callback: &str, targets: &[&str]) {
                 // It may call this one alone: what the others do depends on who logs.
                 continue;
             }
-            let alive = ALONE.contains(&callback) && *target == "other";
+            let alive = (ALONE.contains(&callback) || callback == "shutdown") && *target == "other";
             let result = match call {
                 "set" if alive => "kept",
                 "set" => "lost",
                 "get" if alive => "some",
                 "get" => "null",
+                "want" | "pause" | "resume" if alive => "0",
+                "isopen" if alive => "1",
                 "qlen" | "qbytes" | "write" => "0",
                 "send" if alive => "1",
                 "send" => "0",
@@ -319,6 +331,8 @@ fn expected(callback: &str, call: &str, target: &str) -> &'static str {
         // Matrix.c sets an own connection's data when its open callback has run the cell.
         "get" if alive && !(callback == "open" && target == "own") => "some",
         "get" => "null",
+        "want" | "pause" | "resume" if alive && !(callback == "close" && target == "own") => "0",
+        "isopen" if alive && !(["open", "close"].contains(&callback) && target == "own") => "1",
         "qlen" | "qbytes" | "write" => "0",
         "send" if alive && !(callback == "close" && target == "own") => "1",
         "send" => "0",
@@ -360,6 +374,9 @@ fn beyond(call: &str, in_init: bool) -> &'static str {
         "header" | "target" => "null",
         "protocol" | "address" => "[]",
         "code" => "1006",
+        "want" | "pause" | "resume" => "-1",
+        "isopen" => "0",
+        "each" => "all",
         _ => "done",
     }
 }

@@ -7,7 +7,7 @@
  * ("arm read write own"), which the next callback of that kind on an "own" connection runs; the
  * journal then says "did read write own: RESULT". The callbacks that have no connection of their own
  * (init, start, exit, the periodic function, the log's, and what the loop calls) run all that is left of their rows at
- * once. $MATRIX_STOP names one of the first three, which has the server stop.
+ * once, and so does the last word to an "other" one. $MATRIX_STOP names one of the first three, which has the server stop.
  */
 #define _GNU_SOURCE
 #include <dorrit.h>
@@ -29,7 +29,8 @@ static const char *const calls[] = {
     "protocols", "origins", "ping", "limit",  "header", "target", "choose",     "status",
     "send",   "protocol", "qbytes", "code",   "post",   "watch",    "after",      "cancel",
     "step",   "begin",  "main",     "fd",     "timeout", "callbacks", "option",   "address",
-    "setheader", "body", "defer", "accept", "respond", "adopt", "close0", "close1", "closecode",
+    "setheader", "body", "defer", "accept", "respond", "adopt", "want", "pause", "resume",
+    "isopen", "each", "close0", "close1", "closecode",
 };
 
 enum { CALLS = sizeof calls / sizeof *calls };
@@ -109,6 +110,33 @@ static int run_beyond(const char *call, void *conn, char *result)
     return 1;
 }
 
+static void count_one(void *conn, void *data)
+{
+    *(unsigned int *)data += ws_is_open(conn) == 1;
+}
+
+/* The calls for the flow of messages; 0 where it is none of them. Nobody stays held back. */
+static int run_flow(const char *call, void *conn, char *result)
+{
+    unsigned int found = 0;
+
+    if (strcmp(call, "want") == 0)
+        sprintf(result, "%d", ws_want_drain(conn));
+    else if (strcmp(call, "pause") == 0) {
+        sprintf(result, "%d", ws_pause(conn));
+        ws_resume(conn);
+    } else if (strcmp(call, "resume") == 0)
+        sprintf(result, "%d", ws_resume(conn));
+    else if (strcmp(call, "isopen") == 0)
+        sprintf(result, "%d", ws_is_open(conn));
+    else if (strcmp(call, "each") == 0) {
+        ws_each(count_one, &found);
+        strcpy(result, found == ws_count() ? "all" : "others");
+    } else
+        return 0;
+    return 1;
+}
+
 /* One cell of the matrix: what came of it goes to the journal. */
 static void run(const char *in, const char *call, const char *on, void *own)
 {
@@ -119,7 +147,8 @@ static void run(const char *in, const char *call, const char *on, void *own)
     void *conn = target(on, own), *before;
 
     strcpy(result, "done");
-    if (run_beyond(call, conn, result) || run_requests(call, conn, result) || run_loop(call, conn, result))
+    if (run_beyond(call, conn, result) || run_requests(call, conn, result)
+        || run_flow(call, conn, result) || run_loop(call, conn, result))
         ;
     else if (strcmp(call, "name") == 0)
         ws_set_name(name);
@@ -278,6 +307,18 @@ void ws_drain_callback(void *conn)
 {
     callback_begins("ws_drain_callback");
     run_where_armed("drain", find(conn));
+    callback_ends();
+}
+
+/* The last callback before everybody is closed, who are all there. */
+void ws_shutdown_callback(void *conn)
+{
+    struct peer *self = find(conn);
+
+    callback_begins("ws_shutdown_callback");
+    stop_in("shutdown");
+    if (self != NULL && strcmp(self->role, "other") == 0 && strcmp(armed_in, "shutdown") == 0)
+        run_row("shutdown");
     callback_ends();
 }
 

@@ -49,6 +49,13 @@ int ws_set_callbacks(const struct ws_callbacks *callbacks, size_t size);
 int ws_set_option(const char *name, const char *value);
 extern char **ws_arguments;
 void ws_log_callback(int priority, const char *line);
+int ws_want_drain(void *conn);
+int ws_pause(void *conn);
+int ws_resume(void *conn);
+void ws_each(void (*func)(void *conn, void *data), void *data);
+unsigned int ws_count(void);
+int ws_is_open(void *conn);
+void ws_shutdown_callback(void *conn);
 #ifdef __cplusplus
 }
 #endif

@@ -43,6 +43,7 @@ pub(crate) use program::{Variant, program};
 pub(crate) use request::{ACCEPT, Request, Response};
 pub(crate) use server::Server;
 pub(crate) use skip::{Need, find, say, skipped};
+pub(crate) use stream::Stream;
 pub(crate) use syslog::Syslog;
 pub(crate) use trace::Trace;
 pub(crate) use wait::{LIMIT, uninterrupted, until};

@@ -10,7 +10,9 @@ pub(crate) struct Pending {
     /// Connections whose end the caller is owed.
     closed: VecDeque<ConnId>,
     /// Connections whose queue has become empty, as the caller is to be told.
-    drained: Vec<ConnId>,
+    drained: VecDeque<ConnId>,
+    /// How many of those are told in this round: none of those that it adds itself.
+    drained_due: usize,
     /// What else the caller is to be told.
     reports: VecDeque<Told>,
     /// The connection that is to be accepted or refused.
@@ -32,7 +34,8 @@ impl Pending {
     pub(crate) fn new(conns: usize) -> Result<Self, TryReserveError> {
         let mut pending = Self {
             closed: VecDeque::new(),
-            drained: Vec::new(),
+            drained: VecDeque::new(),
+            drained_due: 0,
             reports: VecDeque::new(),
             opening: None,
             refused: None,
@@ -80,12 +83,19 @@ impl Pending {
         if self.drained.len() == self.drained.capacity() {
             self.drained.retain(is_there);
         }
-        self.drained.push(id);
+        self.drained.push_back(id);
     }
 
-    /// The next connection of which it is told. Once a round: who sends more each time must not keep the others
-    /// waiting.
+    /// The next connection of which it is told. Once a round: who sends more each time, or asks again, must not keep
+    /// the others waiting.
     pub(crate) fn next_drained(&mut self) -> Option<ConnId> {
-        self.drained.pop_if(|_| self.is_looking)
+        self.drained_due = self.drained_due.checked_sub(1)?;
+        self.drained.pop_front()
+    }
+
+    /// Begins a round: what happens between the turns of connections is to be dealt with.
+    pub(crate) fn begin_round(&mut self) {
+        self.is_looking = true;
+        self.drained_due = self.drained.len();
     }
 }

@@ -34,7 +34,7 @@ impl Engine {
         self.cx.lifecycle = Lifecycle::Stopping;
         self.timers.stop();
         self.each(|conn, cx| match conn.phase {
-            Phase::Open => conn.close(cx, code, ""),
+            Phase::Open | Phase::Paused => conn.close(cx, code, ""),
             // No connect is lost to a restart: who has not asked yet may, and is told then.
             Phase::Proxied | Phase::Handshake if is_restart && conn.exchange.is_none() => {}
             Phase::Proxied | Phase::Handshake | Phase::Body => conn.end(cx),

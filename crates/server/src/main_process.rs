@@ -5,7 +5,6 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 
 use dorrit_engine::{Engine, Listener};
-use dorrit_proto::CloseCode;
 
 use crate::event_loop::{self, has_posts, with_engine};
 use crate::files::Files;
@@ -36,8 +35,9 @@ impl Process {
         self.notifier.notify_ready();
     }
 
-    /// Does what signals, and the supervisor of a hand-over, have asked for.
-    pub(crate) fn heed_signals(&mut self) {
+    /// Does what signals, and the supervisor of a hand-over, have asked for. Returns whether the server is to stop: the
+    /// loop is left to the caller.
+    pub(crate) fn heed_signals(&mut self) -> bool {
         process::drain_wake_pipe(&self.wake);
         if has_posts() {
             let _ = with_engine(Engine::request_call);
@@ -49,13 +49,18 @@ impl Process {
         if process::take_hangup() {
             self.handover.hang_up(&self.files, &self.listeners);
         }
-        if process::is_stopping() {
+        let is_stopping = process::is_stopping();
+        if is_stopping {
             self.notifier.notify_stopping();
             self.handover.call_off();
-            let _ = with_engine(|engine| engine.stop(CloseCode::GOING_AWAY));
-            self.listeners.clear();
-            self.files.remove_sockets();
         }
+        is_stopping
+    }
+
+    /// Listens no more.
+    pub(crate) fn unlisten(&mut self) {
+        self.listeners.clear();
+        self.files.remove_sockets();
     }
 
     /// Removes the files, and ends the log, this thread's loop, and the listening: the last of it all, as the program's

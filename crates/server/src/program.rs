@@ -67,6 +67,14 @@ pub trait Program {
 
     /// Calls `ws_drain_callback`, where the library has it.
     fn drain(&self, _conn: *mut c_void) {}
+
+    /// Whether the program has `ws_shutdown_callback`.
+    fn has_shutdown(&self) -> bool {
+        false
+    }
+
+    /// Calls `ws_shutdown_callback`.
+    fn shutdown(&self, _conn: *mut c_void) {}
 }
 
 /// What `ws_open_callback` is given about a client: strings that end with a zero byte and live until it

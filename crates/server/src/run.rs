@@ -16,7 +16,7 @@ use crate::main_process::Process;
 use crate::process::{self, MAIN, Notifier};
 use crate::program::{Flavor, Program};
 use crate::restart::{self, CrashRecord, Inheritance, Invocation};
-use crate::serve::{Dispatch, Lost};
+use crate::serve::{Dispatch, LastWords, Lost};
 use crate::setup::NAME;
 use crate::{log, setup, sigpipe};
 
@@ -133,7 +133,8 @@ impl<'a, P: Program> Running<'a, P> {
         // SAFETY: the caller's promise.
         match unsafe { open(argc, argv, launch) } {
             Ok(process) => {
-                let dispatch = Dispatch { program: launch.program, process };
+                let (program, last_words) = (launch.program, LastWords::default());
+                let dispatch = Dispatch { program, process, last_words };
                 Ok(Self { dispatch, stage: Stage::Serving, is_cut: false, _claim: claim })
             }
             Err(error) => Err(guard(1, || end(&error))),

@@ -1,6 +1,6 @@
 //! What waits for a client: how much that is, who is told when it is sent, and whose input waits for it.
 
-use super::{Conn, Context, Drain, Phase};
+use super::{Conn, Context, Drain};
 use crate::timers::Kind;
 
 impl Conn {
@@ -50,9 +50,22 @@ impl Conn {
         }
     }
 
+    /// Has the caller told that a connection's queue is empty, also where it is already. Returns whether that will be:
+    /// it must not be being closed.
+    pub(crate) fn want_drain(&mut self, cx: &mut Context) -> bool {
+        if !self.is_writable(cx) {
+            return false;
+        }
+        self.owe_drain();
+        if cx.outbox.output.len() == 0 || !cx.is_turn() {
+            self.note_drained(cx);
+        }
+        true
+    }
+
     /// Whether it is open and nothing is queued for it.
     fn is_empty(&self) -> bool {
-        self.queue.is_none() && self.phase == Phase::Open
+        self.queue.is_none() && self.is_open()
     }
 
     /// Owes the caller the news that a connection's queue is empty, when it is (CONTRACT S25).
@@ -65,7 +78,7 @@ impl Conn {
     /// Whether a connection's input waits until more of its queue is taken: who asks for more than it reads
     /// must not lose its connection for that, nor fill our memory.
     pub(super) fn is_held(&mut self, cx: &mut Context) -> bool {
-        let is_waiting = self.phase == Phase::Open && !self.is_stalled && !self.is_write_closed;
+        let is_waiting = self.is_open() && !self.is_stalled && !self.is_write_closed;
         let Some(key) = self.queue.filter(|_| is_waiting) else { return false };
         let queue = &cx.outbox.queues[key];
         let is_long = cx.config.is_half_full(queue.held(), queue.frames());

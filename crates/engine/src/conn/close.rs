@@ -64,7 +64,7 @@ impl Conn {
 
     /// Drops a client for whose message there is no memory.
     pub(super) fn drop_for_memory(&mut self, cx: &mut Context) -> Step {
-        if self.phase != Phase::Open {
+        if !self.is_open() {
             self.end(cx);
             return Step::Next;
         }
@@ -81,7 +81,7 @@ impl Conn {
         self.keep_first(cx);
         self.drop_inflation(cx);
         self.drop_incoming(cx);
-        if self.phase == Phase::Open && self.unsent_bytes(cx) <= most {
+        if self.is_open() && self.unsent_bytes(cx) <= most {
             self.close_for_memory(cx);
         } else {
             self.close_now(cx);
@@ -97,7 +97,7 @@ impl Conn {
     /// Queues a close frame as the last one of a connection that is open, with a reason of which 123 bytes are sent
     /// at most.
     pub(super) fn begin_close(&mut self, cx: &mut Context, cause: Cause, reason: &str) {
-        if !matches!(self.phase, Phase::Open | Phase::Opening) {
+        if self.phase != Phase::Opening && !self.is_open() {
             return;
         }
         let (code, deadline) = match cause {
@@ -122,6 +122,7 @@ impl Conn {
             Cause::Fail(code) => self.closing.fail(code),
             Cause::Answer(code) => self.closing.receive(code),
         };
+        cx.live -= usize::from(self.is_open());
         self.phase = Phase::Flushing(match self.closing.after_flush(cx.config.rules.role) {
             AfterFlush::AwaitClose => Then::AwaitClose,
             AfterFlush::Discard => Then::Discard,
@@ -135,6 +136,7 @@ impl Conn {
         if self.phase == Phase::Ended {
             return;
         }
+        cx.live -= usize::from(self.is_open());
         self.phase = Phase::Ended;
         self.closing.end();
         if let Some(transport) = self.transport.take() {

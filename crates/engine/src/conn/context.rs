@@ -52,6 +52,8 @@ pub(crate) struct Context {
     pub(crate) connections: Arc<Connections>,
     /// How many of those are this loop's.
     pub(crate) open: usize,
+    /// How many of this loop's are not being closed.
+    pub(crate) live: usize,
 }
 
 impl Context {
@@ -77,6 +79,7 @@ impl Context {
             stats: Stats::default(),
             connections,
             open: 0,
+            live: 0,
             config,
         })
     }

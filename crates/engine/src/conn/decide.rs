@@ -41,6 +41,7 @@ impl Conn {
             _ if answered.is_err() => self.end(cx),
             Phase::Opening => {
                 self.phase = Phase::Open;
+                cx.live += 1;
                 self.watch_idle(cx);
                 if cx.lifecycle.is_stopping() {
                     self.close(cx, dorrit_proto::CloseCode::SERVICE_RESTART, "");
@@ -162,7 +163,7 @@ impl Conn {
 
     /// Ends a connection on which the decision is awaited, where its client has left.
     pub(super) fn await_decision(&mut self, cx: &mut Context) {
-        if self.announced == Announced::End && self.standing == Standing::Deferred {
+        if self.announced >= Announced::End && self.standing == Standing::Deferred {
             self.end(cx);
         }
     }

@@ -33,8 +33,8 @@ impl Conn {
                 matches!(phase, Phase::Flushing(Then::Discard | Then::Close))
             }
             (Kind::Close, phase) => matches!(phase, Phase::AwaitingClose | Phase::Discarding),
-            (Kind::Idle | Kind::Pong, phase) => phase == Phase::Open,
-            (Kind::Hold, phase) => phase == Phase::Open && self.is_hold_watched,
+            (Kind::Idle | Kind::Pong, _) => self.is_open(),
+            (Kind::Hold, _) => self.is_open() && self.is_hold_watched,
             (Kind::Retry, phase) => phase != Phase::Ended,
         }
     }
@@ -82,7 +82,7 @@ impl Conn {
         let has_moved = self.mark(cx, due.kind) != due.mark;
         match due.kind {
             Kind::Drain if has_moved => cx.wants.deadline(due.kind),
-            Kind::Idle | Kind::Pong if self.is_held(cx) => {
+            Kind::Idle | Kind::Pong if self.phase == Phase::Paused || self.is_held(cx) => {
                 // Its input waits for us.
                 cx.clock.refresh();
                 self.received_at = cx.clock.loop_time().nanos();

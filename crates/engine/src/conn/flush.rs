@@ -183,7 +183,7 @@ impl Conn {
     /// The peer takes nothing more. What it has sent is still read, to its end.
     fn note_write_closed(&mut self, cx: &mut Context) {
         self.is_write_closed = true;
-        if self.phase == Phase::Open { self.resume(cx) } else { self.end(cx) }
+        if self.is_open() { self.resume(cx) } else { self.end(cx) }
     }
 
     /// Has the loop try again soon what the system had no memory for.

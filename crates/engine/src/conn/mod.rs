@@ -10,6 +10,7 @@ mod expire;
 mod flush;
 mod inflate;
 mod parts;
+mod pause;
 mod queue;
 mod receive;
 mod request;
@@ -89,6 +90,8 @@ pub(crate) enum Phase {
     Opening,
     /// Messages go both ways.
     Open,
+    /// Messages go to the client, and what comes from it waits.
+    Paused,
     /// What is queued goes out, and nothing is read.
     Flushing(Then),
     /// Our close frame is out: the peer's ends it, and all else is ignored.
@@ -229,6 +232,11 @@ impl Conn {
         self.standing == Standing::Accepted
     }
 
+    /// Whether messages go to the client, and it is not being closed.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Paused)
+    }
+
     /// Whether it is to be read to its end, or until nothing is there (CONTRACT S24).
     pub(crate) fn reads_to_end(&self) -> bool {
         self.announced != Announced::Nothing
@@ -250,6 +258,7 @@ impl Conn {
                 | Body
                 | Opening
                 | Open
+                | Paused
                 | Flushing(Then::AwaitClose | Then::Respond)
                 | AwaitingClose
         )
@@ -257,11 +266,8 @@ impl Conn {
 
     /// Whether the caller may queue messages for it.
     pub(crate) fn is_writable(&self, cx: &Context) -> bool {
-        let may_open = match self.phase {
-            Phase::Opening => !self.is_plain(cx),
-            phase => phase == Phase::Open,
-        };
-        may_open && !self.is_write_closed
+        let may_open = self.phase == Phase::Opening && !self.is_plain(cx);
+        (may_open || self.is_open()) && !self.is_write_closed
     }
 
     /// Which short ways are right for it in its turn.
@@ -270,7 +276,7 @@ impl Conn {
         let is_direct = self.queue.is_none() && self.deflate.is_none() && !self.is_write_closed;
         // An upgrade behind plain requests takes the longer way, on which it is told from one.
         let is_upgrade = self.phase == Phase::Opening && self.exchange.is_none();
-        let may_open = self.phase == Phase::Open || is_upgrade;
+        let may_open = self.is_open() || is_upgrade;
         Ways {
             tells_whole: self.phase == Phase::Open && is_plain,
             frames_whole: may_open && is_direct && config.max_queued_frames.is_none(),

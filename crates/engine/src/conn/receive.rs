@@ -20,6 +20,10 @@ impl Conn {
             self.await_decision(cx);
             return None;
         }
+        if self.phase == Phase::Paused && self.announced == Announced::Gone {
+            self.end(cx);
+            return None;
+        }
         let can_write = std::mem::take(&mut self.can_write);
         let mut sent = 0;
         if self.queue.is_some() || matches!(self.phase, Phase::Flushing(_)) {
@@ -137,9 +141,11 @@ impl Conn {
             let is_over = turn.left == 0;
             turn.left = turn.left.saturating_sub(1);
             let step = match self.phase {
-                Phase::Opening | Phase::Flushing(_) | Phase::Discarding | Phase::Ended => {
-                    Step::Pause
-                }
+                Phase::Opening
+                | Phase::Paused
+                | Phase::Flushing(_)
+                | Phase::Discarding
+                | Phase::Ended => Step::Pause,
                 _ if is_over || self.standing == Standing::Over => Step::Pause,
                 Phase::Proxied => self.receive_proxied(cx, pos),
                 Phase::Handshake => self.receive_request(cx),

@@ -37,6 +37,16 @@ impl Engine {
         self.timers.set_tick(period);
     }
 
+    /// Whether the engine is to end: after [`Engine::drain`] or [`Engine::stop`].
+    pub fn is_ending(&self) -> bool {
+        self.cx.lifecycle.is_ending()
+    }
+
+    /// Whether the engine ends now: after [`Engine::stop`].
+    pub fn is_stopping(&self) -> bool {
+        self.cx.lifecycle.is_stopping()
+    }
+
     /// The figures so far. It looks at every queue.
     pub fn stats(&self) -> Stats {
         Stats {

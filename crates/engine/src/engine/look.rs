@@ -71,7 +71,7 @@ impl Engine {
         if self.shares.is_used {
             self.begin_round_of_sources();
         }
-        self.cx.pending.is_looking = true;
+        self.cx.pending.begin_round();
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! The engine: the loop over its parts.
 
 mod calls;
+mod flow;
 mod look;
 mod requests;
 mod settle;

@@ -67,6 +67,8 @@ pub(crate) enum Announced {
     Something,
     /// The end of the client's side of the stream.
     End,
+    /// The end of both sides: the client is not there any more.
+    Gone,
 }
 
 /// What the poll watches a socket for.
@@ -225,11 +227,12 @@ impl Notice {
             let (can_read, can_write) = (event.is_readable(), event.is_writable());
             return Self { can_read, can_write, announced: Announced::Nothing };
         }
-        Self {
-            can_read: true,
-            can_write: is_over || event.is_writable(),
-            announced: if is_end { Announced::End } else { Announced::Something },
-        }
+        let announced = match (is_end, event.is_write_closed() || event.is_error()) {
+            (true, true) => Announced::Gone,
+            (true, false) => Announced::End,
+            (false, _) => Announced::Something,
+        };
+        Self { can_read: true, can_write: is_over || event.is_writable(), announced }
     }
 }
 

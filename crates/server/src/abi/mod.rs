@@ -1,6 +1,7 @@
 //! The bodies of the `ws_*` functions, by family, and what stands between them and C.
 
 pub mod connection;
+pub mod flow;
 mod guard;
 mod handle;
 pub mod own_main;

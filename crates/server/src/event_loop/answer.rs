@@ -17,6 +17,8 @@ pub(crate) struct Answer {
     pub(crate) protocol: Option<CString>,
     /// How an upgrade is refused, where `ws_open_callback` does not accept it.
     pub(crate) status: Option<u16>,
+    /// The connection is paused from its acceptance on.
+    pub(crate) is_paused: bool,
     /// The decision was put off.
     pub(crate) is_deferred: bool,
     /// What was decided before the callback has returned that has put it off.

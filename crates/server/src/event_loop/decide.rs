@@ -62,6 +62,9 @@ impl Loop {
         let is_accepted = engine.accept(id, name, answer.headers());
         if is_accepted {
             requests.open(id, protocol, answer.address.take());
+            if answer.is_paused {
+                engine.pause(id);
+            }
         }
         is_accepted
     }

@@ -67,6 +67,15 @@ impl Requests {
         }
     }
 
+    /// Has a connection that is being decided on be paused from its acceptance on, or not; also where its callback has
+    /// accepted it and is running still. Returns whether it may be accepted.
+    pub(crate) fn set_paused(&mut self, id: ConnId, is_paused: bool) -> bool {
+        let is_accepted =
+            self.running == Some(id) && self.current.decision == Some(Decision::Accept);
+        let answer = if is_accepted { Some(&mut self.current) } else { self.answer(id) };
+        answer.map(|answer| answer.is_paused = is_paused).is_some()
+    }
+
     /// Chooses a sub-protocol, and makes room to keep it.
     pub(crate) fn choose(&mut self, id: ConnId, name: &[u8]) -> Result<(), TryReserveError> {
         self.known.get_or_insert_default().try_reserve(1)?;

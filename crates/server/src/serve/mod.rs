@@ -4,6 +4,7 @@
 //! `ws_*` call can borrow it anew.
 
 mod requests;
+mod shutdown;
 
 use std::ffi::c_int;
 use std::io;
@@ -20,11 +21,13 @@ use crate::main_process::Process;
 use crate::process::{Notifier, WithoutReserve, trim_memory};
 use crate::program::Program;
 use crate::{log, setup};
+pub(crate) use shutdown::LastWords;
 
 /// Whoever hands the events of a server's loop to its program.
 pub(crate) struct Dispatch<'a, P> {
     pub(crate) program: &'a P,
     pub(crate) process: Process,
+    pub(crate) last_words: LastWords,
 }
 
 /// There is no loop any more: a panic of ours, which has been logged, has ended a step; or this is a child of the
@@ -210,6 +213,12 @@ impl<P: Program> Dispatch<'_, P> {
         match event {
             Event::Opened(id) => self.open(id)?,
             Event::Requested(id) => self.request(id)?,
+            Event::Control => self.heed_control()?,
+            Event::DrainExpired => {
+                let process = &self.process;
+                guard((), || process.handover.log_drain_expired());
+                self.stop(CloseCode::SERVICE_RESTART);
+            }
             Event::Closed(id) => {
                 let _ending = Ending(id);
                 self.program.close(from_id(id));
@@ -258,7 +267,6 @@ impl Drop for Ending {
 /// loop's end.
 fn deal_with(process: &mut Process, event: Event<()>) -> Option<c_int> {
     match event {
-        Event::Control => process.heed_signals(),
         Event::Overdue(id) => {
             let _ = with_loop(|it| it.refuse(id, Refusal::DecisionTimeout));
         }
@@ -294,10 +302,6 @@ fn deal_with(process: &mut Process, event: Event<()>) -> Option<c_int> {
             let why = "the program's functions have held everybody up for";
             log::limited(Level::Warning, format_args!("{why} {seconds:.1} s"));
         }
-        Event::DrainExpired => {
-            process.handover.log_drain_expired();
-            let _ = with_engine(|engine| engine.stop(CloseCode::SERVICE_RESTART));
-        }
         Event::Stopped => {
             process.handover.log_end();
             return Some(0);
@@ -306,6 +310,8 @@ fn deal_with(process: &mut Process, event: Event<()>) -> Option<c_int> {
         Event::Message(..)
         | Event::Opened(_)
         | Event::Requested(_)
+        | Event::Control
+        | Event::DrainExpired
         | Event::Closed(_)
         | Event::Drained(_)
         | Event::Call

@@ -1,0 +1,78 @@
+//! The last word of the program to its clients, where the server stops or hands over.
+
+use std::collections::HashSet;
+
+use dorrit_engine::{ConnId, Engine};
+use dorrit_proto::CloseCode;
+
+use super::{Dispatch, Lost, step};
+use crate::abi::{from_id, guard};
+use crate::event_loop::with_engine;
+use crate::program::Program;
+
+/// Who has had the last word, where the server hands over and those who are there stay for a while.
+#[derive(Debug, Default)]
+pub(crate) struct LastWords(Option<HashSet<ConnId>>);
+
+impl<P: Program> Dispatch<'_, P> {
+    /// Does what signals have asked for, and says the last word where that ends the server.
+    pub(super) fn heed_control(&mut self) -> Result<(), Lost> {
+        let was_ending = step(|it| it.engine.is_ending())?;
+        let process = &mut self.process;
+        let is_stopping = guard(Err(Lost), || Ok(process.heed_signals()))?;
+        if is_stopping {
+            // Before the last word, which an exception may leave.
+            let process = &mut self.process;
+            guard((), || process.unlisten());
+            self.stop(CloseCode::GOING_AWAY);
+        } else if !was_ending && step(|it| it.engine.is_ending())? {
+            self.last_words = LastWords(Some(HashSet::new()));
+            self.say_last_words();
+        }
+        Ok(())
+    }
+
+    /// Stops the loop, and tells every client so with this code (CONTRACT S10).
+    pub(super) fn stop(&mut self, code: CloseCode) {
+        let _stopping = Stopping(code);
+        if !with_engine(|engine| engine.is_stopping()).unwrap_or(true) {
+            self.say_last_words();
+        }
+    }
+
+    /// Has the program say its last word to each client that has not had it.
+    fn say_last_words(&mut self) {
+        if !self.program.has_shutdown() {
+            return;
+        }
+        let next =
+            |last| guard(None, || with_engine(|engine| engine.next_open(last)).ok().flatten());
+        let mut last = None;
+        while let Some(id) = next(last) {
+            last = Some(id);
+            if self.last_words.is_due(id) {
+                self.program.shutdown(from_id(id));
+            }
+        }
+    }
+}
+
+impl LastWords {
+    /// Whether this client has not had the last word, which it has from now on. Without memory to note that it may
+    /// have it twice.
+    fn is_due(&mut self, id: ConnId) -> bool {
+        let Some(told) = &mut self.0 else { return true };
+        told.try_reserve(1).is_err() || told.insert(id)
+    }
+}
+
+/// The loop, which stops also where an exception leaves the last word.
+struct Stopping(CloseCode);
+
+impl Drop for Stopping {
+    fn drop(&mut self) {
+        guard((), || {
+            let _ = with_engine(|engine: &mut Engine| engine.stop(self.0));
+        });
+    }
+}

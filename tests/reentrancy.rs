@@ -275,7 +275,9 @@ impl Cast {
             ("header", "own") => "localhost",
             ("target", "own") => "/chat",
             ("get", "own") => "null",
-            ("send", "own") => "0",
+            ("send" | "isopen", "own") => "0",
+            // It is no connection.
+            ("want" | "pause" | "resume", "own") => "-1",
             _ => expected("request", call, target),
         };
         assert!(line.ends_with(&format!(": {result}")), "{line}: {result}");

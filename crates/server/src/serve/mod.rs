@@ -3,6 +3,7 @@
 //! The loop is borrowed to fetch an event and given back before the program hears of it, so that each
 //! `ws_*` call can borrow it anew.
 
+mod last_words;
 mod requests;
 mod shutdown;
 
@@ -21,7 +22,7 @@ use crate::main_process::Process;
 use crate::process::{Notifier, WithoutReserve, trim_memory};
 use crate::program::Program;
 use crate::{log, setup};
-pub(crate) use shutdown::LastWords;
+pub(crate) use last_words::LastWords;
 
 /// Whoever hands the events of a server's loop to its program.
 pub(crate) struct Dispatch<'a, P> {

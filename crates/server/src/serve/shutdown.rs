@@ -1,18 +1,13 @@
 //! The last word of the program to its clients, where the server stops or hands over.
 
-use std::collections::HashSet;
-
-use dorrit_engine::{ConnId, Engine};
+use dorrit_engine::Engine;
 use dorrit_proto::CloseCode;
 
+use super::last_words::LastWords;
 use super::{Dispatch, Lost, step};
 use crate::abi::{from_id, guard};
 use crate::event_loop::with_engine;
 use crate::program::Program;
-
-/// Who has had the last word, where the server hands over and those who are there stay for a while.
-#[derive(Debug, Default)]
-pub(crate) struct LastWords(Option<HashSet<ConnId>>);
 
 impl<P: Program> Dispatch<'_, P> {
     /// Does what signals have asked for, and says the last word where that ends the server.
@@ -26,7 +21,7 @@ impl<P: Program> Dispatch<'_, P> {
             guard((), || process.unlisten());
             self.stop(CloseCode::GOING_AWAY);
         } else if !was_ending && step(|it| it.engine.is_ending())? {
-            self.last_words = LastWords(Some(HashSet::new()));
+            self.last_words = LastWords::noted();
             self.say_last_words();
         }
         Ok(())
@@ -54,15 +49,6 @@ impl<P: Program> Dispatch<'_, P> {
                 self.program.shutdown(from_id(id));
             }
         }
-    }
-}
-
-impl LastWords {
-    /// Whether this client has not had the last word, which it has from now on. Without memory to note that it may
-    /// have it twice.
-    fn is_due(&mut self, id: ConnId) -> bool {
-        let Some(told) = &mut self.0 else { return true };
-        told.try_reserve(1).is_err() || told.insert(id)
     }
 }
 

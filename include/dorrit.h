@@ -264,8 +264,8 @@ extern void ws_close_callback(void *conn);
 /**
  * Optional: a program may leave it out. Called when a connection's queue is empty, where since the
  * last such call `ws_get_qlen()` or `ws_get_qbytes()` has returned a number other than 0, a message
- * was left out (`WS_QUEUE_SKIP`), or some of the queue had to wait for the client to read. It is the
- * moment to queue more. It does not follow where the connection is being closed.
+ * was left out (`WS_QUEUE_SKIP`), or some of the queue had to wait for the client to read; or where
+ * `ws_want_drain()` has asked for it. It is the moment to queue more. It does not follow where the connection is being closed.
  */
 extern void ws_drain_callback(void *conn);
 

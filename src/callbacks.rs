@@ -58,8 +58,8 @@ unsafe extern "C" {
 
     /// Optional: a program may leave it out. Called when a connection's queue is empty, where since the
     /// last such call `ws_get_qlen()` or `ws_get_qbytes()` has returned a number other than 0, a message
-    /// was left out (`WS_QUEUE_SKIP`), or some of the queue had to wait for the client to read. It is the
-    /// moment to queue more. It does not follow where the connection is being closed.
+    /// was left out (`WS_QUEUE_SKIP`), or some of the queue had to wait for the client to read; or where
+    /// `ws_want_drain()` has asked for it. It is the moment to queue more. It does not follow where the connection is being closed.
     fn ws_drain_callback(conn: *mut c_void);
 
     /// Optional: a program may leave it out. Called once for each request that asks for no upgrade to

@@ -73,6 +73,36 @@ fn messages() {
     server.stop();
 }
 
+/// ws_pause(3): one message of each client at a time, in order, and nothing for those who have left meanwhile.
+#[test]
+fn one_at_a_time() {
+    let (launch, _dir) = example("ws_pause", 0);
+    let mut server = launch.start();
+    let (mut ann, mut bob) = (client(&server), client(&server));
+    (1..=10).for_each(|number| ann.text(&number.to_string()));
+    bob.text("for nobody");
+    drop(bob);
+    (1..=10).for_each(|number| ann.expect_text(&number.to_string()));
+    server.stop();
+}
+
+/// ws_each(3): what one says all hear, and a last word.
+#[test]
+fn a_room_that_closes() {
+    let (launch, _dir) = example("ws_each", 0);
+    let mut server = launch.start();
+    let (mut ann, mut bob) = (client(&server), client(&server));
+    assert_eq!(ann.ask("hello"), "hello");
+    bob.expect_text("hello");
+    server.signal(rustix::process::Signal::TERM);
+    for client in [&mut ann, &mut bob] {
+        client.expect_text("The room closes. Please come again.");
+        assert_eq!(client.receive().code(), Some(1001));
+        client.send(&Frame::close(1001, ""));
+    }
+    assert_eq!(server.wait(), Some(0));
+}
+
 /// ws_close_conn(3): a goodbye, and a line for those who say none.
 #[test]
 fn closing() {

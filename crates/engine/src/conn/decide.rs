@@ -213,10 +213,11 @@ impl Conn {
 
     /// The request on which the caller decides, of the connection with this id.
     pub(crate) fn request<'a>(&self, id: ConnId, cx: &'a Context) -> Option<&'a Request> {
-        if self.phase != Phase::Opening {
-            return None;
-        }
         let kept = self.exchange.and_then(|key| cx.exchanges[key].request.as_ref());
-        kept.or_else(|| (cx.pending.opening == Some(id)).then_some(&cx.inbox.request))
+        match cx.pending.opening == Some(id) {
+            // It stays until the caller has returned, also where the connection is being closed by then.
+            true => Some(kept.unwrap_or(&cx.inbox.request)),
+            false => kept.filter(|_| self.phase == Phase::Opening),
+        }
     }
 }

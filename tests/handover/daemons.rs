@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::process::Signal;
 
 use super::{BOTH, Chain, Gate, launch, pid, who};
-use crate::harness::{Launch, Need, Process, Syslog, skipped, until};
+use crate::harness::{Launch, Need, Process, Syslog, Variant, skipped, until};
 
 /// A daemon with a name of its own, its socket and its pidfile in /var/run.
 fn daemon(source: &'static str, arguments: &[&str]) -> (Launch, PathBuf) {
@@ -195,6 +195,24 @@ fn another_name() {
     assert_eq!(who(&mut chain.server.connect()).1, pid(chain.now));
     chain.stop();
     assert!(!pidfile.exists());
+}
+
+/// Where the program has set that lines go to standard error, those of the next server do, too.
+#[test]
+fn an_option_that_the_program_has_set() {
+    let launch = Launch::of("starts.c", Variant::Default).everybodys();
+    let launch = launch.env("SET_OPTION", "log-stderr").args(["--drain", "600"]);
+    let mut chain = Chain::start_daemon(launch);
+    let first = chain.now;
+    let _client = chain.server.connect();
+    assert_ne!(chain.hand_over(), first);
+    for (process, said) in [(first, "connections=1 "), (chain.now, "connections=0 ")] {
+        process.signal(Signal::USR1);
+        assert!(until(|| (chain.count(said) == 1).then_some(())).is_some(), "{said}");
+    }
+    chain.now.signal(Signal::TERM);
+    first.signal(Signal::TERM);
+    assert_eq!((chain.wait(chain.now), chain.wait(first)), (Some(0), Some(0)));
 }
 
 /// An ordinary user's daemon has no pidfile and no helper.

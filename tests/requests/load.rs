@@ -60,7 +60,7 @@ fn a_body_at_one_byte_a_second() {
     let path = server.run_dir().join("access.log");
     let logged = crate::harness::until(|| {
         let text = std::fs::read_to_string(&path).unwrap_or_default();
-        text.contains("\" 408 ").then_some(())
+        text.contains("\"POST /slow HTTP/1.1\" 408 ").then_some(())
     });
     assert!(logged.is_some(), "{:?}", std::fs::read_to_string(&path));
     drop(other);

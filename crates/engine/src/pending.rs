@@ -2,8 +2,18 @@
 
 use std::collections::{TryReserveError, VecDeque};
 
-use crate::event::Told;
+use dorrit_proto::{Refusal, Request};
+
+use crate::event::{Event, Told};
 use crate::id::ConnId;
+
+/// A request that was refused.
+pub(crate) struct Refused {
+    /// The connection that has made it.
+    pub(crate) id: ConnId,
+    /// The request, where it is not the one that was received last.
+    pub(crate) kept: Option<Request>,
+}
 
 /// What the caller is still to be told, and to decide.
 pub(crate) struct Pending {
@@ -17,8 +27,10 @@ pub(crate) struct Pending {
     reports: VecDeque<Told>,
     /// The connection that is to be accepted or refused.
     pub(crate) opening: Option<ConnId>,
-    /// The connection of which the caller was told last that its request was refused.
-    pub(crate) refused: Option<ConnId>,
+    /// The request of which the caller was told last that it was refused.
+    pub(crate) refused: Option<Refused>,
+    /// Requests that were refused before all of them had come, as the caller is still to be told, in its order.
+    slow: VecDeque<Refused>,
     /// The connection whose end the caller was told last: its id is good until the next event.
     pub(crate) last_closed: Option<ConnId>,
     /// Something was written to a pipe that is watched.
@@ -39,6 +51,7 @@ impl Pending {
             reports: VecDeque::new(),
             opening: None,
             refused: None,
+            slow: VecDeque::new(),
             last_closed: None,
             is_controlled: false,
             is_call_wanted: false,
@@ -62,8 +75,23 @@ impl Pending {
         }
     }
 
+    /// Owes the caller the news that a request was refused, with what was kept of it. Without memory for that it is told
+    /// without it.
+    pub(crate) fn report_refused(&mut self, id: ConnId, refusal: Refusal, kept: Option<Request>) {
+        if kept.is_some() && self.slow.try_reserve(1).is_ok() {
+            self.slow.push_back(Refused { id, kept });
+        }
+        self.report(Event::Refused(id, refusal));
+    }
+
     pub(crate) fn next_report(&mut self) -> Option<Told> {
-        self.reports.pop_front()
+        let report = self.reports.pop_front()?;
+        if let Event::Refused(id, _) = report
+            && self.slow.front().is_some_and(|refused| refused.id == id)
+        {
+            self.refused = self.slow.pop_front();
+        }
+        Some(report)
     }
 
     /// Owes the caller the end of a connection.

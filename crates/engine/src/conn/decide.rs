@@ -3,7 +3,7 @@
 use dorrit_proto::{Refusal, Request, encode_accept};
 
 use super::{Announced, Conn, Context, Phase, Standing, Then};
-use crate::event::{Event, OutOfMemory};
+use crate::event::OutOfMemory;
 use crate::id::ConnId;
 use crate::timers::Kind;
 
@@ -85,8 +85,13 @@ impl Conn {
 
     /// Refuses a client, as the caller is told.
     pub(super) fn refuse_and_report(&mut self, cx: &mut Context, refusal: Refusal) {
+        let kept = self.exchange.and_then(|key| {
+            let request = cx.exchanges[key].request.take()?;
+            cx.memory.change(request.held(), 0);
+            Some(request)
+        });
         self.refuse(cx, refusal);
-        cx.pending.report(Event::Refused(cx.id, refusal));
+        cx.pending.report_refused(cx.id, refusal, kept);
     }
 
     /// Gives a request an answer behind which the connection ends.

@@ -5,6 +5,7 @@ use dorrit_proto::{Body, BodyLength, Plain, ProxyHeader, Refusal};
 use super::{Conn, Context, Phase};
 use crate::config::{PlainRequests, Upgrades};
 use crate::event::{Event, OutOfMemory};
+use crate::pending::Refused;
 use crate::pool::PoolKey;
 use crate::turn::Step;
 
@@ -57,7 +58,7 @@ impl Conn {
             }
             Err(refusal) => {
                 cx.consume(len);
-                cx.pending.refused = Some(cx.id);
+                cx.pending.refused = Some(Refused { id: cx.id, kept: None });
                 return self.turn_away(cx, refusal);
             }
         }

@@ -117,7 +117,9 @@ impl Engine {
         if let Some(id) = self.cx.pending.last_closed.take() {
             self.forget(id);
         }
-        self.cx.pending.refused = None;
+        if self.cx.pending.refused.is_some() {
+            self.cx.pending.refused = None;
+        }
         if let Some(id) = self.cx.pending.opening {
             self.with(id, Conn::leave_undecided);
         }

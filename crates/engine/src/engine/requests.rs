@@ -27,7 +27,8 @@ impl Engine {
 
     /// The request that [`Event::Refused`](crate::Event::Refused) told last, until the next event, where there is one.
     pub fn refused_request(&self, id: ConnId) -> Option<&Request> {
-        (self.cx.pending.refused == Some(id)).then_some(&self.cx.inbox.request)
+        let refused = self.cx.pending.refused.as_ref().filter(|refused| refused.id == id)?;
+        Some(refused.kept.as_ref().unwrap_or(&self.cx.inbox.request))
     }
 
     /// The request that [`Event::Requested`](crate::Event::Requested) told last, what it asks for, and its body, which is
@@ -129,8 +130,8 @@ impl Engine {
     }
 
     /// Serves a connection that somebody else has accepted, and has read these bytes from. A watch of the socket by
-    /// [`Engine::watch`] ends. Where it cannot be served, the socket is given back: where there are as many connections as may be, no memory, or the server is to end, or the
-    /// poll does not take it.
+    /// [`Engine::watch`] ends. Where it cannot be served, the socket is given back: where there are as many connections as
+    /// may be, no memory, or the server is to end, or the poll does not take it.
     pub fn adopt(&mut self, socket: OwnedFd, read: &[u8]) -> Result<(), OwnedFd> {
         let fd = socket.as_raw_fd();
         let Some(id) = self.conns.next_id().filter(|_| !self.cx.lifecycle.is_ending()) else {

@@ -4,7 +4,7 @@
  *
  * Connections are numbered from 1 in the order of ws_open_callback; 0 means the one that asks. The cookie, or where
  * there is none the host, tells what ws_open_callback does: "refuse" refuses, "close0" and "close1" close at once,
- * "say=TEXT" queues TEXT, "do=COMMAND" obeys the command, "crash=WAY" crashes in that way (crash.h).
+ * "say=TEXT" queues TEXT, "do=COMMAND" obeys the command, with + for each space, "crash=WAY" crashes in that way (crash.h).
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -305,8 +305,11 @@ int ws_open_callback(void *conn, char *cookie, char *hostname, char *protocol)
         reply(self, "never sent");
     if (strncmp(wish, "say=", 4) == 0)
         reply(self, "%s", wish + 4);
-    if (strncmp(wish, "do=", 3) == 0)
+    if (strncmp(wish, "do=", 3) == 0) {
+        for (char *plus; (plus = strchr(wish, '+')) != NULL;)
+            *plus = ' ';
         obey(self, wish + 3);
+    }
     if (strncmp(wish, "crash=", 6) == 0)
         crash(wish + 6);
     if (strncmp(wish, "close", 5) == 0)

@@ -289,7 +289,7 @@ void ws_exit_func(void)
 int ws_open_callback(void *conn, char *cookie, char *hostname, char *protocol)
 {
     struct peer *self = &peers[++last_peer];
-    const char *wish = *cookie ? cookie : hostname;
+    char *wish = *cookie ? cookie : hostname;
     int refuse = strcmp(wish, "refuse") == 0;
 
     callback_begins("ws_open_callback");
@@ -306,7 +306,7 @@ int ws_open_callback(void *conn, char *cookie, char *hostname, char *protocol)
     if (strncmp(wish, "say=", 4) == 0)
         reply(self, "%s", wish + 4);
     if (strncmp(wish, "do=", 3) == 0) {
-        for (char *plus; (plus = strchr(wish, '+')) != NULL;)
+        for (char *plus = wish; (plus = strchr(plus, '+')) != NULL;)
             *plus = ' ';
         obey(self, wish + 3);
     }

@@ -62,6 +62,8 @@ fn before_the_acceptance() {
     refused.send_bytes(&doing("want 0;pause 0;return 1").bytes());
     assert_eq!(refused.response().status, "HTTP/1.1 403 Forbidden");
     refused.expect_end();
+    // Nor is the next one held back for that.
+    open(&server, "count").echo("at once");
     assert_eq!(ask(&mut first, "all 3"), nothing(1));
     first.echo("as ever");
     server.stop();

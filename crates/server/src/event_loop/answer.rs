@@ -51,16 +51,11 @@ impl Answer {
     /// Forgets all, but for some of the memory.
     pub(crate) fn clear(&mut self) {
         const KEPT: usize = 4096;
-        for bytes in [&mut self.headers, &mut self.body] {
+        let [headers, body] = [&mut self.headers, &mut self.body].map(|bytes| {
             bytes.clear();
-            if bytes.capacity() > KEPT {
-                *bytes = Vec::new();
-            }
-        }
-        self.strings.clear();
-        (self.plain, self.protocol, self.status, self.address) = (None, None, None, None);
-        (self.is_deferred, self.decision) = (false, None);
-        (self.has_type, self.has_challenge) = (false, false);
+            if bytes.capacity() <= KEPT { std::mem::take(bytes) } else { Vec::new() }
+        });
+        *self = Self { headers, body, ..Self::default() };
     }
 
     /// Chooses a sub-protocol. What was chosen before stays as long as this.
@@ -249,6 +244,27 @@ mod tests {
         answer.add_header(c"Set-Cookie", c"b=2").unwrap();
         answer.add_header(c"x", c"").unwrap();
         assert_eq!(answer.headers(), b"Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nx: \r\n");
+    }
+
+    /// Nothing of one answer is in the next one.
+    #[test]
+    fn forgotten() {
+        let mut answer = Answer {
+            plain: Some(PLAIN),
+            status: Some(401),
+            is_paused: true,
+            is_deferred: true,
+            decision: Some(Decision::Accept),
+            address: Some(c"192.0.2.7".into()),
+            ..Answer::default()
+        };
+        answer.choose(b"chat").unwrap();
+        answer.keep(b"kept").unwrap();
+        answer.add_header(c"Content-Type", c"a/b").unwrap();
+        answer.add_header(c"WWW-Authenticate", c"Basic").unwrap();
+        answer.set_body(b"hello").unwrap();
+        answer.clear();
+        assert_eq!(format!("{answer:?}"), format!("{:?}", Answer::default()));
     }
 
     #[test]

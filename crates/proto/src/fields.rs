@@ -65,6 +65,16 @@ const fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || is_mark || is_sign
 }
 
+/// The members of a list (RFC 9110 5.6.1).
+pub(crate) fn tokens(list: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    list.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+}
+
+/// Whether a list has this token, in any case.
+pub(crate) fn has_token(list: &[u8], token: &[u8]) -> bool {
+    tokens(list).any(|found| found.eq_ignore_ascii_case(token))
+}
+
 /// Whether a token may have this byte (RFC 9110 5.6.2).
 pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)

@@ -1,6 +1,6 @@
 //! How a plain request is read: its body, and what may follow it (RFC 9110, RFC 9112).
 
-use crate::fields::is_host;
+use crate::fields::{has_token, is_host, tokens};
 use crate::request::Request;
 use crate::response::Refusal;
 
@@ -188,15 +188,6 @@ impl Codings {
             };
         }
     }
-}
-
-/// The members of a list.
-fn tokens(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    list.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
-}
-
-fn has_token(list: &[u8], token: &[u8]) -> bool {
-    tokens(list).any(|found| found.eq_ignore_ascii_case(token))
 }
 
 /// The number that digits say: `None` where it is none, and none within where it is too large.

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use memchr::memchr_iter;
 
 use crate::deflate::Deflate;
-use crate::fields::{is_host, is_token};
+use crate::fields::{has_token, is_host, is_token, tokens};
 use crate::response::Refusal;
 
 /// The longest head of a request, in bytes, its empty line included.
@@ -262,8 +262,7 @@ impl Request {
     /// The sub-protocols that the client offers, in its order (RFC 6455 4.1). What is no token is passed
     /// over (ADVISORIES T25, T27, T28).
     pub fn protocols(&self) -> impl Iterator<Item = &[u8]> + Clone {
-        let lists = self.header("sec-websocket-protocol");
-        let names = lists.flat_map(|list| list.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
+        let names = self.header("sec-websocket-protocol").flat_map(tokens);
         names.filter(|name| is_token(name))
     }
 
@@ -291,8 +290,7 @@ impl Request {
 
     /// Whether a header that is a list of tokens, over any number of lines, has this one.
     fn has_token(&self, name: &str, token: &str) -> bool {
-        let mut tokens = self.header(name).flat_map(|list| list.split(|&byte| byte == b','));
-        tokens.any(|found| found.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+        self.header(name).any(|list| has_token(list, token.as_bytes()))
     }
 }
 

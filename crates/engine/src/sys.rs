@@ -61,18 +61,17 @@ pub(crate) fn end(socket: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// Readies a socket that was accepted.
-pub(crate) fn prepare(socket: &Stream) -> io::Result<()> {
+pub(crate) fn prepare(socket: impl AsFd) -> io::Result<()> {
     // There is no MSG_NOSIGNAL there: the socket itself must not raise SIGPIPE.
     #[cfg(target_vendor = "apple")]
-    rustix::net::sockopt::set_socket_nosigpipe(socket, true)?;
+    rustix::net::sockopt::set_socket_nosigpipe(&socket, true)?;
     let _ = socket;
     Ok(())
 }
 
 /// Readies a socket that somebody else has accepted.
 pub(crate) fn adopt(socket: &OwnedFd) -> io::Result<()> {
-    #[cfg(target_vendor = "apple")]
-    rustix::net::sockopt::set_socket_nosigpipe(socket, true)?;
+    prepare(socket)?;
     rustix::io::ioctl_fionbio(socket, true)?;
     // It fails for what is no TCP.
     let _ = rustix::net::sockopt::set_tcp_nodelay(socket, true);

@@ -137,7 +137,7 @@ impl Engine {
         let Some(id) = self.conns.next_id().filter(|_| !self.cx.lifecycle.is_ending()) else {
             return Err(socket);
         };
-        let Ok(partial) = self.cx.inbox.partials.keep_read(read, &mut self.cx.memory) else {
+        let Ok(partial) = self.cx.inbox.partials.keep_copy(read, false, &mut self.cx.memory) else {
             return Err(socket);
         };
         self.reactor.unwatch(fd);
@@ -145,7 +145,7 @@ impl Engine {
         let is_watched = self.reactor.register(fd, id, Interest::Read, own).is_ok();
         if !is_watched || sys::adopt(&socket).is_err() {
             if is_watched {
-                self.reactor.deregister(fd, own);
+                let _ = self.reactor.deregister(fd, own);
             }
             self.cx.inbox.partials.drop(&mut Some(partial), &mut self.cx.memory);
             return Err(socket);

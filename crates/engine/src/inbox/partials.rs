@@ -50,7 +50,7 @@ impl Partials {
     }
 
     /// Keeps a copy of what is left of an input; where it `has_rest`, which comes again soon, in the spare buffer.
-    pub(super) fn keep_copy(
+    pub(crate) fn keep_copy(
         &mut self,
         left: &[u8],
         has_rest: bool,
@@ -62,15 +62,6 @@ impl Partials {
         bytes.try_reserve_exact(left.len() + MIN_SPARE)?;
         bytes.extend_from_slice(left);
         Ok(self.insert(bytes, 0, memory))
-    }
-
-    /// Keeps what somebody else has read.
-    pub(crate) fn keep_read(
-        &mut self,
-        read: &[u8],
-        memory: &mut Memory,
-    ) -> Result<PoolKey, TryReserveError> {
-        self.keep_copy(read, false, memory)
     }
 
     fn insert(&mut self, bytes: Vec<u8>, pos: usize, memory: &mut Memory) -> PoolKey {

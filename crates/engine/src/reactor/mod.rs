@@ -157,9 +157,9 @@ impl Reactor {
     }
 
     /// Watches a descriptor no more that was one of the engine's own.
-    pub(crate) fn deregister(&self, fd: RawFd, own: &mut Descriptors) {
+    pub(crate) fn deregister(&self, fd: RawFd, own: &mut Descriptors) -> io::Result<()> {
         own.remove(fd);
-        let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
+        self.poll.registry().deregister(&mut SourceFd(&fd))
     }
 
     /// Watches the reading end of a pipe, which is the engine's own as long.
@@ -177,9 +177,7 @@ impl Reactor {
         pipe: BorrowedFd<'_>,
         own: &mut Descriptors,
     ) -> io::Result<()> {
-        let fd = pipe.as_raw_fd();
-        own.remove(fd);
-        self.poll.registry().deregister(&mut SourceFd(&fd))
+        self.deregister(pipe.as_raw_fd(), own)
     }
 
     /// Listens on this socket, too.

@@ -4,9 +4,8 @@ use std::ffi::{c_int, c_uint, c_void};
 
 use dorrit_engine::ConnId;
 
-use super::guard::{WRONG_THREAD, guard};
+use super::guard::{guard, status};
 use super::handle;
-use crate::error::Misuse;
 use crate::event_loop::{Loop, with_engine, with_loop};
 
 /// A function of the program's that is called for each connection.
@@ -14,14 +13,7 @@ pub type EachFunc = unsafe extern "C-unwind" fn(conn: *mut c_void, data: *mut c_
 
 /// Acts on a connection. Returns what a function returns that does something, or not.
 fn act(conn: *mut c_void, act: impl FnOnce(&mut Loop, ConnId) -> bool) -> c_int {
-    guard(-1, || {
-        let done = with_loop(|it| handle::to_id(conn).is_some_and(|id| act(it, id)));
-        match done {
-            Ok(true) => 0,
-            Ok(false) | Err(Misuse::NoLoop) => -1,
-            Err(Misuse::Foreign) => WRONG_THREAD,
-        }
-    })
+    guard(-1, || status(with_loop(|it| handle::to_id(conn).is_some_and(|id| act(it, id)))))
 }
 
 /// Has a connection that is being decided on be held back from its acceptance on, or not. Returns whether it is one.
@@ -63,11 +55,18 @@ pub fn count() -> c_uint {
 /// `func` is a function of that type, which may be called with `data`.
 pub unsafe fn each(func: Option<EachFunc>, data: *mut c_void) {
     let Some(func) = func else { return };
-    let next = |last| guard(None, || with_engine(|engine| engine.next_open(last)).ok().flatten());
-    let mut last = None;
-    while let Some(id) = next(last) {
+    for id in open_conns() {
         // SAFETY: the caller's promise.
         unsafe { func(handle::from_id(id), data) };
-        last = Some(id);
     }
+}
+
+/// The connections of this thread that are open, each found when it is its turn: what is done with one may close others.
+pub(crate) fn open_conns() -> impl Iterator<Item = ConnId> {
+    let mut last = None;
+    std::iter::from_fn(move || {
+        let next = guard(None, || with_engine(|engine| engine.next_open(last)).ok().flatten());
+        last = next.or(last);
+        next
+    })
 }

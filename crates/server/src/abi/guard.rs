@@ -3,10 +3,20 @@
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
+use crate::error::Misuse;
 use crate::log;
 
 /// What a function returns that another thread than the server's has called, or a child process.
 pub(super) const WRONG_THREAD: c_int = -3;
+
+/// What a function returns that has done something, or could not: as on a wrong thread (CONTRACT F7).
+pub(super) fn status(done: Result<bool, Misuse>) -> c_int {
+    match done {
+        Ok(true) => 0,
+        Ok(false) | Err(Misuse::NoLoop) => -1,
+        Err(Misuse::Foreign) => WRONG_THREAD,
+    }
+}
 
 /// The guard of every export, and of each step of `main`: no panic crosses into C (CONTRACT S14).
 pub(crate) fn guard<R>(fallback: R, act: impl FnOnce() -> R) -> R {

@@ -12,6 +12,7 @@ pub mod stats;
 mod symbols;
 pub mod tasks;
 
+pub(crate) use flow::open_conns;
 pub(crate) use guard::{guard, log_panics};
 pub(crate) use handle::from_id;
 pub(crate) use tasks::{READ, WRITE};

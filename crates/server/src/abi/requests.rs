@@ -9,7 +9,7 @@ use dorrit_proto::Request;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{SocketType, getpeername, sockopt};
 
-use super::guard::{WRONG_THREAD, guard};
+use super::guard::{self, guard};
 use super::handle;
 use super::tasks::is_own;
 use crate::error::Misuse;
@@ -31,11 +31,7 @@ fn within<R>(
 
 /// What a function returns that does something, or not.
 fn status(done: Result<Option<()>, Misuse>) -> c_int {
-    match done {
-        Ok(Some(())) => 0,
-        Ok(None) | Err(Misuse::NoLoop) => -1,
-        Err(Misuse::Foreign) => WRONG_THREAD,
-    }
+    guard::status(done.map(|done| done.is_some()))
 }
 
 /// A string that the program has given, where it has.

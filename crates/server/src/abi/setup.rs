@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use dorrit_engine::{OverflowPolicy, QueueLimit};
 
-use super::guard::{WRONG_THREAD, guard};
+use super::guard::{guard, status};
 use crate::config::{MAX_MESSAGE, Options, Origins, Protocols, SetOptions, Settings, keepalive};
-use crate::error::Misuse;
 use crate::event_loop::with_engine;
 use crate::log::{self, Level};
 use crate::program::Flavor;
@@ -92,11 +91,7 @@ pub unsafe fn set_option(flavor: &Flavor, name: *const c_char, value: *const c_c
             Some(option) if setup.stage != Stage::Running => setup.options.extend(option).is_ok(),
             _ => false,
         });
-        match set {
-            Ok(true) => 0,
-            Ok(false) | Err(Misuse::NoLoop) => -1,
-            Err(Misuse::Foreign) => WRONG_THREAD,
-        }
+        status(set)
     })
 }
 

@@ -8,9 +8,8 @@ use std::time::Duration;
 use dorrit_engine::{Engine, Readiness};
 use rustix::fs::{FileType, fstat};
 
-use super::guard::{WRONG_THREAD, guard};
+use super::guard::{WRONG_THREAD, guard, status};
 use super::handle;
-use crate::error::Misuse;
 use crate::event_loop::{Loop, Task, WatchTask, push_post, with_engine, with_loop};
 pub use crate::event_loop::{TaskFunc, WatchFunc};
 use crate::log;
@@ -51,11 +50,7 @@ pub fn watch(fd: c_int, events: c_int, func: Option<WatchFunc>, data: *mut c_voi
                     && without_reserve(|| it.engine.watch(fd, readiness, key)).is_ok()
             }
         });
-        match watched {
-            Ok(true) => 0,
-            Ok(false) | Err(Misuse::NoLoop) => -1,
-            Err(Misuse::Foreign) => WRONG_THREAD,
-        }
+        status(watched)
     })
 }
 

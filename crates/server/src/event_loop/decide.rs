@@ -3,9 +3,9 @@
 use std::ffi::CStr;
 
 use dorrit_engine::{ConnId, Engine, Response, ResponseBody};
-use dorrit_proto::{Content, Refusal, Request};
+use dorrit_proto::{Content, Plain, Refusal, Request};
 
-use super::answer::{Answer, Decision, Writer};
+use super::answer::{Answer, Decision, Writer, Written};
 use super::current::Loop;
 use super::requests::{Requests, find_address};
 use crate::forwarded::Forwarded;
@@ -29,8 +29,8 @@ impl Answered<'_> {
     }
 }
 
-/// What is answered where there is no memory for an answer.
-const SHORTAGE: Refusal = Refusal::Status(503);
+/// What is answered where there is no memory for a request, or for its answer.
+pub(crate) const SHORTAGE: Refusal = Refusal::Status(503);
 
 /// What answers are given with: the loop, but for what was said of them.
 pub(crate) struct Answering<'a> {
@@ -113,12 +113,15 @@ impl Answering<'_> {
             return self.refuse(id, SHORTAGE);
         };
         let body = answer.sent_body(status);
-        if self.access.is_some() {
-            let (bytes, address) = (body.len() as u64, answer.address.as_deref());
-            self.note_access(id, &Answered { status, bytes, address });
-        }
+        let (bytes, address) = (body.len() as u64, answer.address.as_deref());
+        self.note_access(id, &Answered { status, bytes, address });
+        self.give(id, head, ResponseBody::Bytes(body), plain);
+    }
+
+    /// Gives a request its answer: the head that was written, and what follows it.
+    fn give(&mut self, id: ConnId, head: Written, body: ResponseBody<'_>, plain: Option<Plain>) {
         let keeps_alive = plain.is_some_and(|plain| plain.keeps_alive);
-        let (head, body) = (self.writer.bytes(head), ResponseBody::Bytes(body));
+        let head = self.writer.bytes(head);
         self.engine.respond(id, Response { head, body, keeps_alive });
     }
 
@@ -148,9 +151,7 @@ impl Answering<'_> {
             return self.refuse(id, SHORTAGE);
         };
         self.note_access(id, &Answered { status, bytes, address: None });
-        let keeps_alive = plain.is_some_and(|plain| plain.keeps_alive);
-        let head = self.writer.bytes(head);
-        self.engine.respond(id, Response { head, body, keeps_alive });
+        self.give(id, head, body, plain);
     }
 
     /// Answers a request with a line of the library's, and ends its connection.

@@ -7,13 +7,10 @@ use dorrit_proto::Refusal;
 
 use super::{Dispatch, Lost, step};
 use crate::abi::from_id;
-use crate::event_loop::{Loop, is_foreign};
+use crate::event_loop::{Loop, SHORTAGE, is_foreign};
 use crate::log::{self, Level};
 use crate::process::without_reserve;
 use crate::program::{OpenArguments, Program, RequestArguments};
-
-/// What a request is answered for which there is no memory.
-const SHORTAGE: Refusal = Refusal::Status(503);
 
 impl<P: Program> Dispatch<'_, P> {
     /// Has the program decide on a connection.

@@ -5,7 +5,7 @@ use dorrit_proto::CloseCode;
 
 use super::last_words::LastWords;
 use super::{Dispatch, Lost, step};
-use crate::abi::{from_id, guard};
+use crate::abi::{from_id, guard, open_conns};
 use crate::event_loop::with_engine;
 use crate::program::Program;
 
@@ -40,11 +40,7 @@ impl<P: Program> Dispatch<'_, P> {
         if !self.program.has_shutdown() {
             return;
         }
-        let next =
-            |last| guard(None, || with_engine(|engine| engine.next_open(last)).ok().flatten());
-        let mut last = None;
-        while let Some(id) = next(last) {
-            last = Some(id);
+        for id in open_conns() {
             if self.last_words.is_due(id) {
                 self.program.shutdown(from_id(id));
             }
